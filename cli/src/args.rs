@@ -1,0 +1,254 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use fluxo_models::{Preset, Task};
+
+/// Train a transformer in Burn, run it everywhere else, and prove that it still computes the
+/// same thing.
+#[derive(Debug, Parser)]
+#[command(version, after_help = "Start with: fluxo demo")]
+pub struct Args {
+    /// Print one JSON document and nothing else.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Print results only: no progress, no hints.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train a tiny model, export it, compare it everywhere, look into its stream.
+    #[command(after_help = "Example: fluxo demo --out my-demo")]
+    Demo(Demo),
+    /// List the families of the zoo.
+    #[command(after_help = "Example: fluxo models")]
+    Models,
+    /// List the backends and runtimes: what this build and this machine can run, and why not.
+    #[command(after_help = "Example: fluxo backends --json")]
+    Backends,
+    /// Make a model with fresh weights.
+    #[command(after_help = "Example: fluxo new gpt2 --out fresh --preset tiny --set n_layer=2")]
+    New(New),
+    /// Show a model's configuration, parameters and load report.
+    #[command(after_help = "Example: fluxo info fresh")]
+    Info(Info),
+    /// Run a model on a file of named tensors.
+    #[command(after_help = "Example: fluxo run fresh --inputs in.safetensors --out out.safetensors")]
+    Run(Run),
+    /// Write text, or token numbers, after a prompt.
+    #[command(after_help = "Example: fluxo generate my-run --prompt 'fn main' --max-new-tokens 80")]
+    Generate(Generate),
+    /// Train a model.
+    #[command(
+        after_help = "Example: fluxo train gpt2 --task text-generation --data book.txt --out my-run"
+    )]
+    Train(Train),
+    /// Write a model as ONNX, and prove that it computes the same thing.
+    #[command(after_help = "Example: fluxo export my-run --out my-export")]
+    Export(Export),
+    /// Run one or more models in several places and compare every output.
+    #[command(after_help = "Example: fluxo compare my-run --on flex,ndarray,tract,rten")]
+    Compare(Compare),
+    /// Show what each layer writes into the residual stream.
+    #[command(after_help = "Example: fluxo inspect my-run --prompt 'fn main'")]
+    Inspect(Inspect),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Demo {
+    /// Where everything is put: a folder that does not exist yet.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// How many steps to train.
+    #[arg(long, value_name = "N", default_value_t = 300)]
+    pub steps: usize,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct New {
+    /// The family; `fluxo models` lists them.
+    pub family: String,
+    /// The folder of the new checkpoint.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Sizes to start from: tiny, small or base.
+    #[arg(long, default_value = "tiny")]
+    pub preset: Preset,
+    /// Sets a key of config.json, e.g. n_layer=2.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
+    pub set: Vec<(String, String)>,
+    /// Where the random weights start.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Info {
+    /// A checkpoint folder, an exported folder, or an .onnx file.
+    pub model: PathBuf,
+    /// Load it for this task instead of its own.
+    #[arg(long)]
+    pub task: Option<Task>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Run {
+    /// A checkpoint folder, an exported folder, or an .onnx file.
+    pub model: PathBuf,
+    /// A safetensors file with the inputs by name.
+    #[arg(long, value_name = "FILE")]
+    pub inputs: PathBuf,
+    /// The safetensors file to write the outputs to.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Where it runs: a backend (flex, wgpu:1, ...) or a runtime (tract, rten, ort).
+    #[arg(long, value_name = "NAME")]
+    pub on: Option<String>,
+    /// Write hidden_states.{i} too, as transformers has them.
+    #[arg(long)]
+    pub hidden_states: bool,
+    /// Write every tap of every layer too.
+    #[arg(long)]
+    pub taps: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Generate {
+    /// A checkpoint folder.
+    pub model: PathBuf,
+    #[command(flatten)]
+    pub prompt: Prompt,
+    /// How many tokens to write at most.
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub max_new_tokens: usize,
+    /// What logits are divided by; 0 takes the likeliest token [default: 0, or 1 with --top-k or
+    /// --top-p].
+    #[arg(long, value_name = "T")]
+    pub temperature: Option<f64>,
+    /// Choose among the K likeliest tokens.
+    #[arg(long, value_name = "K")]
+    pub top_k: Option<usize>,
+    /// Choose among the likeliest tokens that together reach probability P.
+    #[arg(long, value_name = "P")]
+    pub top_p: Option<f64>,
+    /// Where the draws start.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Go on after the token that ends a text.
+    #[arg(long)]
+    pub ignore_end: bool,
+    /// The backend.
+    #[arg(long, value_name = "NAME")]
+    pub on: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub struct Prompt {
+    /// The text to go on from.
+    #[arg(long, value_name = "TEXT")]
+    pub prompt: Option<String>,
+    /// The token numbers to go on from, with commas between them.
+    #[arg(long, value_name = "1,2,3", value_delimiter = ',')]
+    pub ids: Option<Vec<u32>>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Train {
+    /// A family, or a configuration file (.toml); left out to resume the run in --out.
+    #[arg(value_name = "CONFIG.toml | FAMILY")]
+    pub what: Option<String>,
+    /// What the model is to do.
+    #[arg(long)]
+    pub task: Option<Task>,
+    /// Text files, or folders of them.
+    #[arg(long, value_name = "PATH")]
+    pub data: Vec<PathBuf>,
+    /// The run folder, which becomes a checkpoint.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Sets a key of the configuration, e.g. steps=500 or model.n_layer=2.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
+    pub set: Vec<(String, String)>,
+    /// The backend.
+    #[arg(long, value_name = "NAME")]
+    pub on: Option<String>,
+    /// Go on with the run in --out.
+    #[arg(long)]
+    pub resume: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Export {
+    /// A checkpoint folder.
+    pub model: PathBuf,
+    /// The folder to write.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Export it for this task instead of its own.
+    #[arg(long)]
+    pub task: Option<Task>,
+    /// The version of ONNX's operators.
+    #[arg(long, value_name = "N", default_value_t = 18)]
+    pub opset: i64,
+    /// Leave the cache of a decoder out.
+    #[arg(long)]
+    pub no_cache: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Compare {
+    /// Checkpoint folders, exported folders, or .onnx files.
+    #[arg(required = true)]
+    pub model: Vec<PathBuf>,
+    /// Where to run, with commas between [default: everything that works here].
+    #[arg(long, value_name = "NAME,NAME", value_delimiter = ',')]
+    pub on: Vec<String>,
+    /// A safetensors file with inputs and, as out.*, expected outputs [default: made-up tokens].
+    #[arg(long, value_name = "FILE")]
+    pub inputs: Option<PathBuf>,
+    /// Compare every tap of every layer too.
+    #[arg(long)]
+    pub taps: bool,
+    /// The largest difference that still agrees, relative to outputs over 1.
+    #[arg(long, value_name = "X")]
+    pub tolerance: Option<f64>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Inspect {
+    /// A checkpoint folder.
+    pub model: PathBuf,
+    #[command(flatten)]
+    pub input: InspectInput,
+    /// The backend.
+    #[arg(long, value_name = "NAME")]
+    pub on: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub struct InspectInput {
+    /// A text.
+    #[arg(long, value_name = "TEXT")]
+    pub prompt: Option<String>,
+    /// Token numbers, with commas between them.
+    #[arg(long, value_name = "1,2,3", value_delimiter = ',')]
+    pub ids: Option<Vec<u32>>,
+    /// A safetensors file with the inputs by name.
+    #[arg(long, value_name = "FILE")]
+    pub inputs: Option<PathBuf>,
+}
+
+/// `KEY=VALUE`.
+fn setting(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_string(), value.to_string())),
+        _ => Err("write it as KEY=VALUE".to_string()),
+    }
+}

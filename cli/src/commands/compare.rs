@@ -1,0 +1,42 @@
+//! `fluxo compare`.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use fluxo_compare::{artifact, compare, samples};
+use fluxo_models::catalog::Description;
+use fluxo_models::config::Raw;
+use fluxo_models::{Request, Tensors, model::CONFIG, tensors};
+
+use crate::Held;
+use crate::args::Compare;
+use crate::print::Print;
+
+pub fn run(args: &Compare, print: Print) -> Result<Held> {
+    let inputs = match &args.inputs {
+        Some(path) => tensors::read(path)?,
+        None => made_up(&args.model)?,
+    };
+    // Expected hidden states are there to be compared with.
+    let request = Request {
+        hidden_states: inputs.keys().any(|name| name.starts_with("out.hidden_states.")),
+        taps: args.taps,
+    };
+    let mut opened = artifact::open(&args.model, &args.on, request)?;
+    let mut report = compare(&mut opened.runners, &inputs, args.tolerance)?;
+    report.skipped.extend(opened.skipped);
+    print.result(&report, &report)?;
+    Ok(if report.agrees() { Held::Yes } else { Held::No })
+}
+
+/// Tokens of the first model that says how many it knows.
+fn made_up(models: &[impl AsRef<Path>]) -> Result<Tensors> {
+    let config = models
+        .iter()
+        .map(|model| model.as_ref().join(CONFIG))
+        .find(|path| path.is_file())
+        .context("there is no config.json to make up inputs from; give --inputs FILE")?;
+    let description = Description::of(Raw::read(&config)?, None)?;
+    let seq = description.config.max_positions.min(16);
+    Ok(samples::inputs(&description.config, 2, seq))
+}

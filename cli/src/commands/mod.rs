@@ -1,0 +1,74 @@
+//! One file a verb: parse, call, print.
+
+mod backends;
+mod compare;
+mod demo;
+mod export;
+mod generate;
+mod info;
+mod inspect;
+mod models;
+mod new;
+mod run;
+mod train;
+
+use anyhow::{Context, Result};
+use burn::tensor::{Device, TensorData};
+use fluxo_models::{Model, Tensors};
+
+use crate::Held;
+use crate::args::{Args, Command};
+use crate::print::Print;
+
+/// Carries out the command.
+pub fn run(args: Args) -> Result<Held> {
+    let print = Print {
+        json: args.json,
+        quiet: args.quiet,
+    };
+    match args.command {
+        Command::Demo(args) => demo::run(&args, print),
+        Command::Models => models::run(print),
+        Command::Backends => backends::run(print),
+        Command::New(args) => new::run(&args, print),
+        Command::Info(args) => info::run(&args, print),
+        Command::Run(args) => run::run(&args, print),
+        Command::Generate(args) => generate::run(&args, print),
+        Command::Train(args) => train::run(&args, print),
+        Command::Export(args) => export::run(&args, print),
+        Command::Compare(args) => compare::run(&args, print),
+        Command::Inspect(args) => inspect::run(&args, print),
+    }
+}
+
+/// The name that was asked for, or the default backend's.
+fn backend(on: Option<&str>) -> Result<&str> {
+    on.or(fluxo_backends::default_name()).context(
+        "this build holds no backend that works here; rebuild with `--features flex`",
+    )
+}
+
+/// The device that was asked for, or the default one.
+fn device(on: Option<&str>) -> Result<Device> {
+    Ok(fluxo_backends::device(backend(on)?)?)
+}
+
+/// Token numbers of a prompt, as text or as they are.
+fn tokens(model: &Model, prompt: Option<&str>, ids: Option<&[u32]>) -> Result<Vec<u32>> {
+    match (prompt, ids) {
+        (Some(prompt), _) => {
+            let text = model.text().context(
+                "the model has no tokenizer.json, so it reads no text; give --ids instead",
+            )?;
+            Ok(text.encode(prompt)?)
+        }
+        (None, ids) => Ok(ids.unwrap_or_default().to_vec()),
+    }
+}
+
+/// One row of tokens as a model's input.
+fn row(ids: &[u32]) -> Tensors {
+    let row: Vec<i64> = ids.iter().map(|&id| i64::from(id)).collect();
+    let shape = [1, row.len()];
+    Tensors::from([("input_ids".to_string(), TensorData::new(row, shape))])
+}

@@ -1,0 +1,46 @@
+//! `fluxo new`.
+
+use anyhow::{Result, bail};
+use burn::module::Module;
+use fluxo_models::{Model, Settings, Text};
+use serde_json::json;
+
+use super::device;
+use crate::Held;
+use crate::args::New;
+use crate::print::Print;
+
+pub fn run(args: &New, print: Print) -> Result<Held> {
+    let config = args.out.join(fluxo_models::model::CONFIG);
+    if config.exists() {
+        bail!(
+            "{}: there is a checkpoint already; name another folder",
+            args.out.display()
+        );
+    }
+    let settings = Settings {
+        preset: args.preset,
+        set: args.set.clone(),
+    };
+    let mut model = Model::new(&args.family, &settings, args.seed, &device(None)?)?;
+    // A vocabulary of bytes needs no tokenizer.
+    if model.config().vocab_size == 256 {
+        model.set_text(Text::bytes());
+    }
+    model.save(&args.out)?;
+    let parameters = model.network.num_params();
+    let document = json!({
+        "folder": args.out,
+        "family": model.family(),
+        "task": model.task(),
+        "parameters": parameters,
+    });
+    let text = format!(
+        "{}: {} for {}, {parameters} parameters",
+        args.out.display(),
+        model.family(),
+        model.task()
+    );
+    print.result(&document, text)?;
+    Ok(Held::Yes)
+}

@@ -1,0 +1,349 @@
+//! How far two tensors lie apart, and where.
+
+use burn::tensor::TensorData;
+
+/// The measures of one output between two runners.
+///
+/// Where no number can be given (shapes differ, one side is NaN) the difference is infinite,
+/// JSON's `null`, and [`note`](Self::note) says why.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Difference {
+    /// The largest absolute difference.
+    pub max_abs: f64,
+    /// The largest relative difference: divided by the larger magnitude of the two values.
+    pub max_rel: f64,
+    /// `max_abs`, divided by the largest magnitude of either side where that is over 1: the
+    /// measure that tolerances are for.
+    pub scaled: f64,
+    /// The index of the largest absolute difference.
+    pub at: Vec<usize>,
+    /// The cosine of the angle between the two, over what counts.
+    pub cosine: f64,
+    /// Over the last axis: the share of rows whose largest entry is the same. For logits only.
+    pub argmax_agreement: Option<f64>,
+    /// What a number alone does not say: shapes, NaN, infinities, nothing to compare.
+    pub note: Option<String>,
+}
+
+impl Difference {
+    /// A difference that no number measures.
+    pub(crate) fn unmeasured(note: String) -> Self {
+        Self {
+            max_abs: f64::INFINITY,
+            max_rel: f64::INFINITY,
+            scaled: f64::INFINITY,
+            at: Vec::new(),
+            cosine: f64::NAN,
+            argmax_agreement: None,
+            note: Some(note),
+        }
+    }
+}
+
+/// Compares `a` with `b` where `kept` is true (everywhere where it is `None`).
+///
+/// `argmax` asks for the agreement of the largest entries over the last axis. A NaN or an
+/// infinity on one side only is an infinite difference; NaN on both sides is noted, and is a
+/// difference where nothing else is left.
+pub fn difference(
+    a: &TensorData,
+    b: &TensorData,
+    kept: Option<&[bool]>,
+    argmax: bool,
+) -> Difference {
+    let shape = a.shape().as_slice();
+    if shape != b.shape().as_slice() {
+        return Difference::unmeasured(format!(
+            "shapes differ: {shape:?} and {:?}",
+            b.shape().as_slice()
+        ));
+    }
+    let (left, right) = match (crate::numbers(a), crate::numbers(b)) {
+        (Ok(left), Ok(right)) => (left, right),
+        (Err(reason), _) | (_, Err(reason)) => return Difference::unmeasured(reason),
+    };
+    let keeps = |i: usize| kept.is_none_or(|kept| kept[i]);
+    let mut sums = Sums::default();
+    for (i, (&x, &y)) in left.iter().zip(&right).enumerate() {
+        if keeps(i) {
+            sums.add(i, x, y);
+        }
+    }
+    if sums.count == 0 && !left.is_empty() {
+        return Difference::unmeasured("the mask keeps no position: nothing was compared".into());
+    }
+    if sums.both_nan == sums.count && sums.count > 0 {
+        return Difference::unmeasured(
+            "every value is NaN on both sides: nothing was compared".into(),
+        );
+    }
+    Difference {
+        max_abs: sums.max_abs,
+        max_rel: sums.max_rel,
+        scaled: sums.max_abs / sums.magnitude.max(1.0),
+        at: index(sums.at, shape),
+        cosine: sums.cosine(),
+        argmax_agreement: argmax
+            .then(|| agreement(&left, &right, shape, keeps))
+            .flatten(),
+        note: sums.note(shape),
+    }
+}
+
+/// What one pass over the two tensors gathers.
+#[derive(Default)]
+struct Sums {
+    count: usize,
+    max_abs: f64,
+    max_rel: f64,
+    at: usize,
+    magnitude: f64,
+    dot: f64,
+    norms: [f64; 2],
+    nan: [usize; 2],
+    both_nan: usize,
+    infinite: usize,
+}
+
+impl Sums {
+    fn add(&mut self, i: usize, x: f64, y: f64) {
+        self.count += 1;
+        let (abs, rel) = match (x.is_nan(), y.is_nan()) {
+            (true, true) => {
+                self.both_nan += 1;
+                return;
+            }
+            (true, false) => {
+                self.nan[0] += 1;
+                (f64::INFINITY, f64::INFINITY)
+            }
+            (false, true) => {
+                self.nan[1] += 1;
+                (f64::INFINITY, f64::INFINITY)
+            }
+            // Equal infinities too: their difference would be NaN.
+            (false, false) if x == y => (0.0, 0.0),
+            (false, false) if x.is_infinite() || y.is_infinite() => {
+                self.infinite += 1;
+                (f64::INFINITY, f64::INFINITY)
+            }
+            (false, false) => {
+                let abs = (x - y).abs();
+                (abs, abs / x.abs().max(y.abs()))
+            }
+        };
+        if abs > self.max_abs {
+            (self.max_abs, self.at) = (abs, i);
+        }
+        self.max_rel = self.max_rel.max(rel);
+        if x.is_finite() && y.is_finite() {
+            self.magnitude = self.magnitude.max(x.abs()).max(y.abs());
+            self.dot += x * y;
+            self.norms[0] += x * x;
+            self.norms[1] += y * y;
+        }
+    }
+
+    fn cosine(&self) -> f64 {
+        match self.norms {
+            [0.0, 0.0] => 1.0,
+            [0.0, _] | [_, 0.0] => 0.0,
+            // Rounding may carry it past 1 by a hair.
+            [a, b] => (self.dot / (a.sqrt() * b.sqrt())).clamp(-1.0, 1.0),
+        }
+    }
+
+    fn note(&self, shape: &[usize]) -> Option<String> {
+        let mut notes = Vec::new();
+        for (count, side) in [(self.nan[0], "a"), (self.nan[1], "b")] {
+            if count > 0 {
+                notes.push(format!("NaN only in {side}: {count} of {}", self.count));
+            }
+        }
+        if self.infinite > 0 {
+            notes.push(format!(
+                "infinite on one side: {} of {}",
+                self.infinite, self.count
+            ));
+        }
+        if self.both_nan > 0 {
+            notes.push(format!(
+                "NaN on both sides: {} of {}",
+                self.both_nan, self.count
+            ));
+        }
+        if self.count == 0 {
+            notes.push(format!("empty: {shape:?}"));
+        }
+        (!notes.is_empty()).then(|| notes.join("; "))
+    }
+}
+
+/// The share of kept rows of the last axis in which both sides are largest at the same entry.
+/// A row with a NaN on either side does not agree.
+fn agreement(
+    left: &[f64],
+    right: &[f64],
+    shape: &[usize],
+    keeps: impl Fn(usize) -> bool,
+) -> Option<f64> {
+    let width = *shape.last().filter(|width| **width > 0)?;
+    let rows = left.chunks(width).zip(right.chunks(width)).enumerate();
+    let (mut same, mut all) = (0_usize, 0_usize);
+    for (row, (x, y)) in rows {
+        if keeps(row * width) {
+            all += 1;
+            same += usize::from(matches!((largest(x), largest(y)), (Some(i), Some(j)) if i == j));
+        }
+    }
+    (all > 0).then(|| same as f64 / all as f64)
+}
+
+/// The first of the largest entries; `None` where there is a NaN.
+fn largest(row: &[f64]) -> Option<usize> {
+    let mut best = 0;
+    for (i, value) in row.iter().enumerate() {
+        if value.is_nan() {
+            return None;
+        }
+        if *value > row[best] {
+            best = i;
+        }
+    }
+    Some(best)
+}
+
+/// The index, one number an axis, of element `flat` in row-major order.
+fn index(mut flat: usize, shape: &[usize]) -> Vec<usize> {
+    let mut at = vec![0; shape.len()];
+    for (axis, size) in shape.iter().enumerate().rev() {
+        at[axis] = flat % (*size).max(1);
+        flat /= (*size).max(1);
+    }
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn tensor(values: &[f64], shape: &[usize]) -> TensorData {
+        TensorData::new(values.to_vec(), shape.to_vec())
+    }
+
+    #[test]
+    fn measures_by_hand() {
+        let a = tensor(&[3.0, 0.0, 4.0, 0.5], &[2, 2]);
+        let b = tensor(&[3.0, 0.5, 3.0, 0.5], &[2, 2]);
+        let found = difference(&a, &b, None, false);
+        assert_eq!(found.max_abs, 1.0);
+        assert_eq!(found.at, [1, 0]);
+        // 0 against 0.5 is the largest relative difference: all of it.
+        assert_eq!(found.max_rel, 1.0);
+        assert_eq!(found.scaled, 0.25); // 1 / max(1, 4)
+        // dot 9 + 0 + 12 + 0.25; norms √25.25 and √18.5
+        let cosine = 21.25 / (25.25_f64.sqrt() * 18.5_f64.sqrt());
+        assert!((found.cosine - cosine).abs() < 1e-15);
+        assert_eq!((found.argmax_agreement, found.note), (None, None));
+    }
+
+    #[test]
+    fn small_outputs_are_not_scaled_up() {
+        let found = difference(&tensor(&[0.5], &[1]), &tensor(&[0.25], &[1]), None, false);
+        assert_eq!((found.scaled, found.max_abs), (0.25, 0.25));
+        assert_eq!(found.max_rel, 0.5);
+    }
+
+    #[test]
+    fn only_kept_positions_count() {
+        let a = tensor(&[1.0, 2.0, f64::NAN, 4.0], &[4]);
+        let b = tensor(&[1.0, 2.0, 3.0, 40.0], &[4]);
+        let found = difference(&a, &b, Some(&[true, true, false, false]), false);
+        assert_eq!((found.max_abs, found.note), (0.0, None));
+        let found = difference(&a, &b, Some(&[false; 4]), false);
+        assert!(found.max_abs.is_infinite());
+        assert_eq!(
+            found.note.unwrap(),
+            "the mask keeps no position: nothing was compared"
+        );
+    }
+
+    #[test]
+    fn a_nan_on_one_side_is_a_difference() {
+        let a = tensor(&[1.0, f64::NAN, 3.0], &[3]);
+        let b = tensor(&[1.0, 2.0, 3.0], &[3]);
+        for (x, y, side) in [(&a, &b, "a"), (&b, &a, "b")] {
+            let found = difference(x, y, None, false);
+            assert!(found.scaled.is_infinite() && found.max_rel.is_infinite());
+            assert_eq!(found.at, [1]);
+            assert_eq!(found.note.unwrap(), format!("NaN only in {side}: 1 of 3"));
+            assert_eq!(found.cosine, 1.0); // over the two that are numbers
+        }
+    }
+
+    #[test]
+    fn a_nan_on_both_sides_is_noted() {
+        let a = tensor(&[1.0, f64::NAN], &[2]);
+        let found = difference(&a, &a, None, false);
+        assert_eq!(found.max_abs, 0.0);
+        assert_eq!(found.note.unwrap(), "NaN on both sides: 1 of 2");
+        let all = tensor(&[f64::NAN; 2], &[2]);
+        assert!(difference(&all, &all, None, false).scaled.is_infinite());
+    }
+
+    #[test]
+    fn infinities() {
+        let a = tensor(&[f64::NEG_INFINITY, 1.0], &[2]);
+        let found = difference(&a, &a, None, false);
+        assert_eq!((found.max_abs, found.scaled, found.note), (0.0, 0.0, None));
+        let b = tensor(&[f64::INFINITY, 1.0], &[2]);
+        let found = difference(&a, &b, None, false);
+        assert!(found.max_abs.is_infinite());
+        assert_eq!(found.note.unwrap(), "infinite on one side: 1 of 2");
+    }
+
+    #[test]
+    fn shapes_must_be_equal() {
+        let found = difference(
+            &tensor(&[1.0, 2.0], &[2]),
+            &tensor(&[1.0, 2.0], &[1, 2]),
+            None,
+            false,
+        );
+        assert!(found.scaled.is_infinite());
+        assert_eq!(found.note.unwrap(), "shapes differ: [2] and [1, 2]");
+    }
+
+    #[test]
+    fn empty_tensors_of_one_shape_are_the_same() {
+        let empty = tensor(&[], &[1, 0]);
+        let found = difference(&empty, &empty, None, true);
+        assert_eq!((found.max_abs, found.argmax_agreement), (0.0, None));
+        assert_eq!(found.note.unwrap(), "empty: [1, 0]");
+    }
+
+    #[test]
+    fn argmax_is_counted_over_kept_rows() {
+        // Rows: same, other, masked, NaN.
+        let nan = f64::NAN;
+        let a = tensor(&[1.0, 2.0, 5.0, 4.0, 1.0, 0.0, nan, 0.0], &[1, 4, 2]);
+        let b = tensor(&[1.0, 2.1, 4.0, 4.1, 0.0, 1.0, 1.0, 0.0], &[1, 4, 2]);
+        let kept = [true, true, true, true, false, false, true, true];
+        let found = difference(&a, &b, Some(&kept), true);
+        assert_eq!(found.argmax_agreement, Some(1.0 / 3.0));
+        // Equal entries: the first of them, on both sides.
+        let ties = tensor(&[7.0, 7.0], &[1, 2]);
+        assert_eq!(
+            difference(&ties, &ties, None, true).argmax_agreement,
+            Some(1.0)
+        );
+    }
+
+    #[test]
+    fn integers_and_halves_are_compared_as_numbers() {
+        let a = TensorData::new(vec![1_i64, 2], [2]);
+        let b = TensorData::new(vec![1.0_f32, 2.5], [2]);
+        assert_eq!(difference(&a, &b, None, false).max_abs, 0.5);
+    }
+}

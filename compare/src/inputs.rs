@@ -1,0 +1,291 @@
+//! From the tensors that were given to the tensors that a model takes.
+
+use burn::tensor::{DType, TensorData};
+use fluxo_models::Tensors;
+
+use crate::error::{Error, Result};
+use crate::signature::{Dim, Port, Signature};
+
+/// Splits a file's tensors into a model's inputs and the outputs that are expected of it:
+/// `in.` is dropped from the ones, `out.` from the others.
+pub fn split(tensors: &Tensors) -> (Tensors, Tensors) {
+    let (mut inputs, mut expected) = (Tensors::new(), Tensors::new());
+    for (name, data) in tensors {
+        if let Some(output) = name.strip_prefix("out.") {
+            expected.insert(output.to_string(), data.clone());
+        } else {
+            let input = name.strip_prefix("in.").unwrap_or(name);
+            inputs.insert(input.to_string(), data.clone());
+        }
+    }
+    (inputs, expected)
+}
+
+/// Exactly the inputs that `signature` declares, in their element types.
+///
+/// What is missing is filled in where only one value makes sense: an `attention_mask` of ones,
+/// `token_type_ids` of zeros, an empty past. An input that the model does not take is an error,
+/// unless it says what the model assumes anyway: a mask of ones, token types of zeros.
+///
+/// # Errors
+/// When an input is missing, unknown, or of another type or shape than declared.
+pub fn complete(signature: &Signature, inputs: &Tensors) -> Result<Tensors> {
+    for (name, data) in inputs {
+        if signature.input(name).is_none() && !says_nothing(name, data) {
+            return Err(Error::Input(format!(
+                "the model takes no `{name}`; it takes {}",
+                list(signature.inputs.iter().map(|port| port.name.as_str()))
+            )));
+        }
+    }
+    let mut complete = Tensors::new();
+    for port in &signature.inputs {
+        let data = match inputs.get(&port.name) {
+            Some(data) => fit(port, data)?,
+            None => fill(port, inputs)?,
+        };
+        complete.insert(port.name.clone(), data);
+    }
+    Ok(complete)
+}
+
+/// Whether leaving out this input changes nothing.
+fn says_nothing(name: &str, data: &TensorData) -> bool {
+    let all = |value: f64| crate::numbers(data).is_ok_and(|all| all.iter().all(|v| *v == value));
+    match name {
+        "attention_mask" => all(1.0),
+        "token_type_ids" => all(0.0),
+        _ => false,
+    }
+}
+
+/// `data` in the element type and shape that `port` declares.
+fn fit(port: &Port, data: &TensorData) -> Result<TensorData> {
+    let shape = data.shape().as_slice();
+    let name = &port.name;
+    if let Some(dims) = &port.dims {
+        let fits = dims.len() == shape.len()
+            && dims.iter().zip(shape).all(|(dim, size)| match dim {
+                Dim::Fixed(fixed) => fixed == size,
+                Dim::Named(_) => true,
+            });
+        if !fits {
+            let dims: Vec<_> = dims.iter().map(Dim::to_string).collect();
+            return Err(Error::Input(format!(
+                "`{name}` has shape {shape:?}, the model declares [{}]",
+                dims.join(", ")
+            )));
+        }
+    }
+    if data.dtype() == port.dtype {
+        return Ok(data.clone());
+    }
+    if port.dtype.is_float() && !data.dtype().is_float()
+        || !port.dtype.is_float() && data.dtype().is_float()
+    {
+        return Err(Error::Input(format!(
+            "`{name}` is {:?}, the model declares {:?}",
+            data.dtype(),
+            port.dtype
+        )));
+    }
+    data.clone()
+        .try_cast(port.dtype)
+        .map_err(|e| Error::Input(format!("`{name}`: {e}")))
+}
+
+/// The value of an input that was not given.
+fn fill(port: &Port, inputs: &Tensors) -> Result<TensorData> {
+    let missing = || {
+        Error::Input(format!(
+            "the model needs `{}`, which was not given",
+            port.name
+        ))
+    };
+    let ids = inputs.get("input_ids").ok_or_else(missing)?;
+    let [batch, seq] = *ids.shape().as_slice() else {
+        return Err(missing());
+    };
+    let (value, shape) = match port.name.as_str() {
+        "attention_mask" => (1, vec![batch, past(inputs) + seq]),
+        "token_type_ids" => (0, vec![batch, seq]),
+        name if name.starts_with("past_key_values.") => {
+            // [batch, kv_heads, past, head_dim]
+            let Some([_, Dim::Fixed(heads), _, Dim::Fixed(size)]) = port.dims.as_deref() else {
+                return Err(missing());
+            };
+            (0, vec![batch, *heads, 0, *size])
+        }
+        _ => return Err(missing()),
+    };
+    let elements = shape.iter().product();
+    TensorData::new(vec![value as i64; elements], shape)
+        .try_cast(port.dtype)
+        .map_err(|e| Error::Input(format!("`{}`: {e}", port.name)))
+}
+
+/// The length of the past among `inputs`.
+fn past(inputs: &Tensors) -> usize {
+    inputs
+        .iter()
+        .find(|(name, _)| name.starts_with("past_key_values."))
+        .and_then(|(_, data)| data.shape().as_slice().get(2).copied())
+        .unwrap_or(0)
+}
+
+impl std::fmt::Display for Dim {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Fixed(size) => write!(f, "{size}"),
+            Self::Named(name) if name.is_empty() => f.write_str("?"),
+            Self::Named(name) => f.write_str(name),
+        }
+    }
+}
+
+fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// The shape and values of an integer input, 64 bits wide.
+pub(crate) fn integers(name: &str, data: &TensorData) -> Result<Vec<i64>> {
+    data.try_to_vec_as::<i64>()
+        .map_err(|e| Error::Input(format!("`{name}`: {e}")))
+}
+
+/// Whether an element type holds truth values.
+pub(crate) fn is_bool(dtype: DType) -> bool {
+    matches!(dtype, DType::Bool(_))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn port(name: &str, dtype: DType, dims: &[Dim]) -> Port {
+        Port {
+            name: name.into(),
+            dtype,
+            dims: Some(dims.to_vec()),
+        }
+    }
+
+    fn named(name: &str) -> Dim {
+        Dim::Named(name.into())
+    }
+
+    fn decoder() -> Signature {
+        let past = [
+            named("batch"),
+            Dim::Fixed(2),
+            named("past_sequence"),
+            Dim::Fixed(4),
+        ];
+        Signature {
+            inputs: vec![
+                port(
+                    "input_ids",
+                    DType::I64,
+                    &[named("batch"), named("sequence")],
+                ),
+                port(
+                    "attention_mask",
+                    DType::I64,
+                    &[named("batch"), named("past_sequence + sequence")],
+                ),
+                port("past_key_values.0.key", DType::F32, &past),
+            ],
+            outputs: Vec::new(),
+        }
+    }
+
+    fn ids(shape: [usize; 2]) -> Tensors {
+        Tensors::from([("input_ids".to_string(), TensorData::zeros::<i64, _>(shape))])
+    }
+
+    #[test]
+    fn fills_in_what_can_only_be_one_thing() {
+        let complete = complete(&decoder(), &ids([3, 5])).unwrap();
+        assert_eq!(
+            complete["attention_mask"],
+            TensorData::ones::<i64, _>([3, 5])
+        );
+        assert_eq!(
+            complete["past_key_values.0.key"],
+            TensorData::zeros::<f32, _>([3, 2, 0, 4])
+        );
+    }
+
+    #[test]
+    fn the_mask_covers_the_past_that_was_given() {
+        let mut inputs = ids([1, 1]);
+        inputs.insert(
+            "past_key_values.0.key".into(),
+            TensorData::zeros::<f32, _>([1, 2, 6, 4]),
+        );
+        let complete = complete(&decoder(), &inputs).unwrap();
+        assert_eq!(
+            complete["attention_mask"],
+            TensorData::ones::<i64, _>([1, 7])
+        );
+    }
+
+    #[test]
+    fn other_integers_are_widened() {
+        let mut inputs = ids([1, 2]);
+        inputs.insert("input_ids".into(), TensorData::new(vec![3_i32, 4], [1, 2]));
+        let complete = complete(&decoder(), &inputs).unwrap();
+        assert_eq!(
+            complete["input_ids"],
+            TensorData::new(vec![3_i64, 4], [1, 2])
+        );
+    }
+
+    #[test]
+    fn what_the_model_does_not_take_is_named() {
+        let mut inputs = ids([1, 2]);
+        inputs.insert("token_type_ids".into(), TensorData::zeros::<i64, _>([1, 2]));
+        assert!(complete(&decoder(), &inputs).is_ok());
+        inputs.insert("token_type_ids".into(), TensorData::ones::<i64, _>([1, 2]));
+        let error = complete(&decoder(), &inputs).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "input: the model takes no `token_type_ids`; it takes `input_ids`, `attention_mask`, `past_key_values.0.key`"
+        );
+    }
+
+    #[test]
+    fn wrong_types_shapes_and_absences_are_named() {
+        let error = |inputs: &Tensors| complete(&decoder(), inputs).unwrap_err().to_string();
+        assert!(error(&Tensors::new()).contains("needs `input_ids`"));
+        let mut inputs = ids([1, 2]);
+        inputs.insert(
+            "past_key_values.0.key".into(),
+            TensorData::zeros::<f32, _>([1, 3, 1, 4]),
+        );
+        assert!(
+            error(&inputs)
+                .contains("[1, 3, 1, 4], the model declares [batch, 2, past_sequence, 4]")
+        );
+        let floats =
+            Tensors::from([("input_ids".to_string(), TensorData::zeros::<f32, _>([1, 2]))]);
+        assert!(error(&floats).contains("is F32, the model declares I64"));
+    }
+
+    #[test]
+    fn prefixes_are_dropped() {
+        let zero = TensorData::zeros::<f32, _>([1]);
+        let tensors = ["in.input_ids", "attention_mask", "out.logits"]
+            .map(|name| (name.to_string(), zero.clone()));
+        let (inputs, expected) = split(&Tensors::from(tensors));
+        assert_eq!(
+            inputs.keys().collect::<Vec<_>>(),
+            ["attention_mask", "input_ids"]
+        );
+        assert_eq!(expected.keys().collect::<Vec<_>>(), ["logits"]);
+    }
+}

@@ -1,0 +1,212 @@
+//! Which positions of an output count: those that `attention_mask` keeps.
+
+use burn::tensor::TensorData;
+use fluxo_models::Tensors;
+
+use crate::error::{Error, Result};
+
+/// The positions that count, of a batch of sequences.
+///
+/// The mask covers a past and the queries after it: `total = past + seq`.
+#[derive(Debug, Clone, Default)]
+pub struct Mask {
+    /// `[batch, total]`, row by row; `None` where everything counts.
+    kept: Option<Kept>,
+}
+
+#[derive(Debug, Clone)]
+struct Kept {
+    values: Vec<bool>, // [batch, total]
+    batch: usize,
+    total: usize,
+    /// How many of the last positions are queries; `None` where the inputs do not say.
+    seq: Option<usize>,
+}
+
+/// Where an output's axes stand in relation to the mask's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Axes {
+    /// Nothing to do with the mask: every element counts.
+    All,
+    /// `[batch, seq, …]`: element `(b, s)` is query `s`.
+    Queries,
+    /// `[batch, heads, total, head_dim]`: keys and values, past included.
+    Cache,
+    /// `[batch, …]` without a sequence: counts where the row keeps its first position.
+    Rows,
+}
+
+impl Mask {
+    /// The mask of `inputs` (`attention_mask` of `[batch, total]`, `input_ids` of `[batch, seq]`);
+    /// without an `attention_mask`, everything counts.
+    ///
+    /// # Errors
+    /// When `attention_mask` is not of `[batch, total]` with `total` at least `seq`.
+    pub fn of(inputs: &Tensors) -> Result<Self> {
+        let Some(mask) = inputs.get("attention_mask") else {
+            return Ok(Self::default());
+        };
+        let [batch, total] = two_axes("attention_mask", mask)?;
+        let seq = match inputs.get("input_ids") {
+            Some(ids) => Some(two_axes("input_ids", ids)?[1]),
+            None => None,
+        };
+        if seq.is_some_and(|seq| seq > total) {
+            return Err(Error::Input(format!(
+                "`attention_mask` covers {total} positions, `input_ids` has {}; it must cover the past and all of them",
+                seq.unwrap_or_default()
+            )));
+        }
+        let values = crate::numbers(mask)
+            .map_err(|reason| Error::Input(format!("`attention_mask`: {reason}")))?
+            .into_iter()
+            .map(|value| value != 0.0)
+            .collect();
+        Ok(Self {
+            kept: Some(Kept {
+                values,
+                batch,
+                total,
+                seq,
+            }),
+        })
+    }
+
+    /// Whether each element of the output `name` of `shape` counts, in row-major order;
+    /// `None` where all do.
+    pub fn of_output(&self, name: &str, shape: &[usize]) -> Option<Vec<bool>> {
+        let kept = self.kept.as_ref()?;
+        let axes = kept.axes(name, shape);
+        let seq = shape.get(1).copied().unwrap_or(1);
+        // How many elements share one entry of the mask, and how many entries a row has.
+        let inner = |from: usize| shape[from..].iter().product::<usize>();
+        let elements = shape.iter().product();
+        let counts: Box<dyn Fn(usize) -> bool> = match axes {
+            Axes::All => return None,
+            Axes::Queries => {
+                let inner = inner(2);
+                Box::new(move |i| {
+                    let position = i / inner; // b * seq + s
+                    kept.keeps(position / seq, kept.total - seq + position % seq)
+                })
+            }
+            Axes::Cache => {
+                let (row, inner) = (inner(1), inner(3));
+                Box::new(move |i| kept.keeps(i / row, i / inner % kept.total))
+            }
+            Axes::Rows => {
+                let row = inner(1);
+                let first = kept.total - kept.seq.unwrap_or(kept.total);
+                Box::new(move |i| kept.keeps(i / row, first))
+            }
+        };
+        Some((0..elements).map(counts).collect())
+    }
+}
+
+impl Kept {
+    fn keeps(&self, row: usize, position: usize) -> bool {
+        self.values[row * self.total + position]
+    }
+
+    fn axes(&self, name: &str, shape: &[usize]) -> Axes {
+        let queries = |seq: usize| seq <= self.total && self.seq.is_none_or(|s| s == seq);
+        match shape {
+            [batch, ..] if *batch != self.batch || shape.contains(&0) => Axes::All,
+            [_, _, total, _] if name.starts_with("present.") && *total == self.total => Axes::Cache,
+            _ if name.starts_with("present.") => Axes::All,
+            [_, _] if name == "pooler_output" => Axes::Rows,
+            [_, seq, ..] if queries(*seq) => Axes::Queries,
+            [_, _] => Axes::Rows,
+            _ => Axes::All,
+        }
+    }
+}
+
+/// The sizes of a tensor of rank two.
+fn two_axes(name: &str, data: &TensorData) -> Result<[usize; 2]> {
+    match data.shape().as_slice() {
+        [rows, columns] => Ok([*rows, *columns]),
+        other => Err(Error::Input(format!(
+            "`{name}` must have two axes, [batch, sequence], not {other:?}"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn inputs(mask: &[i64], shape: [usize; 2], seq: usize) -> Tensors {
+        Tensors::from([
+            (
+                "attention_mask".to_string(),
+                TensorData::new(mask.to_vec(), shape),
+            ),
+            (
+                "input_ids".to_string(),
+                TensorData::zeros::<i64, _>([shape[0], seq]),
+            ),
+        ])
+    }
+
+    #[test]
+    fn without_a_mask_everything_counts() {
+        let mask = Mask::of(&Tensors::new()).unwrap();
+        assert_eq!(mask.of_output("logits", &[2, 3, 4]), None);
+    }
+
+    #[test]
+    fn sequence_outputs_follow_the_mask() {
+        let mask = Mask::of(&inputs(&[1, 1, 1, 1, 0, 0], [2, 3], 3)).unwrap();
+        let kept = mask.of_output("logits", &[2, 3, 2]).unwrap();
+        assert_eq!(
+            kept,
+            [
+                true, true, true, true, true, true, true, true, false, false, false, false
+            ]
+        );
+    }
+
+    #[test]
+    fn with_a_past_the_queries_are_the_last_positions() {
+        // Row 0 keeps all of past 2 + seq 1; row 1 masks the first of the past.
+        let mask = Mask::of(&inputs(&[1, 1, 1, 0, 1, 1], [2, 3], 1)).unwrap();
+        assert_eq!(mask.of_output("logits", &[2, 1, 2]).unwrap(), [true; 4]);
+        // [batch 2, heads 1, total 3, head_dim 1]
+        assert_eq!(
+            mask.of_output("present.0.key", &[2, 1, 3, 1]).unwrap(),
+            [true, true, true, false, true, true]
+        );
+    }
+
+    #[test]
+    fn pooled_outputs_follow_the_first_position() {
+        let mask = Mask::of(&inputs(&[1, 0, 0, 1], [2, 2], 2)).unwrap();
+        // d_model happens to equal seq: the name decides.
+        assert_eq!(
+            mask.of_output("pooler_output", &[2, 2]).unwrap(),
+            [true, true, false, false]
+        );
+        assert_eq!(mask.of_output("other", &[2, 1]).unwrap(), [true, false]);
+    }
+
+    #[test]
+    fn unrelated_shapes_count_whole() {
+        let mask = Mask::of(&inputs(&[1, 0], [1, 2], 2)).unwrap();
+        assert_eq!(mask.of_output("scores", &[7, 3]), None);
+        assert_eq!(mask.of_output("empty", &[1, 0]), None);
+    }
+
+    #[test]
+    fn a_mask_that_is_too_short_is_an_error() {
+        let error = Mask::of(&inputs(&[1, 1], [1, 2], 3))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("covers 2 positions, `input_ids` has 3"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,45 @@
+//! A model of the zoo on one Burn backend.
+
+use fluxo_models::{Model, Request, Tensors};
+
+use super::{Kind, Runner};
+use crate::error::Result;
+
+/// A model on a backend.
+pub struct Burn {
+    name: String,
+    model: Model,
+    request: Request,
+    gpu: bool,
+}
+
+impl Burn {
+    /// `model`, moved to the backend `backend` ("flex", "wgpu:1"), shown as `name`; `request`
+    /// says which outputs beside the usual it gives.
+    ///
+    /// # Errors
+    /// When the backend is unknown, not compiled in, or finds no device here.
+    pub fn new(name: &str, model: &Model, backend: &str, request: Request) -> Result<Self> {
+        let device = fluxo_backends::device(backend)?;
+        Ok(Self {
+            name: name.to_string(),
+            model: model.clone().to_device(&device),
+            request,
+            gpu: fluxo_backends::is_gpu(backend),
+        })
+    }
+}
+
+impl Runner for Burn {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Backend { gpu: self.gpu }
+    }
+
+    fn run(&mut self, inputs: &Tensors) -> Result<Tensors> {
+        Ok(self.model.run(inputs, &self.request)?)
+    }
+}

@@ -1,0 +1,159 @@
+//! Whatever computes a model's outputs: a Burn backend, an ONNX runtime, a file of them.
+
+pub mod burn;
+pub mod file;
+pub mod ort;
+pub mod ort_library;
+pub mod rten;
+pub mod tract;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use fluxo_models::Tensors;
+
+use crate::error::{Error, Result};
+
+/// Something that computes a model's outputs from its inputs.
+pub trait Runner {
+    /// The name that reports show: `flex`, `tract`, `mymodel:wgpu:1`.
+    fn name(&self) -> &str;
+
+    /// What it is: decides tolerances and which outputs it owes.
+    fn kind(&self) -> Kind;
+
+    /// The outputs for `inputs`, by name.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when the inputs do not fit the model, [`Error::Runner`] when the
+    /// runtime fails on them.
+    fn run(&mut self, inputs: &Tensors) -> Result<Tensors>;
+}
+
+/// The kinds of runners.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A Burn backend; gives everything that the model computes.
+    Backend {
+        /// Whether it computes on a GPU.
+        gpu: bool,
+    },
+    /// A runtime with an ONNX file; gives what the file declares.
+    Graph,
+    /// Expected outputs; gives what was saved.
+    File,
+}
+
+impl Kind {
+    /// Whether a runner of this kind must also give an output that one of the kind `giver`
+    /// gives. A file holds what was saved, and a graph what it was exported with.
+    pub fn owes(self, giver: Self) -> bool {
+        match (self, giver) {
+            (Self::File, _) | (_, Self::File) | (Self::Graph, Self::Backend { .. }) => false,
+            (Self::Graph, Self::Graph) | (Self::Backend { .. }, _) => true,
+        }
+    }
+}
+
+/// Calls into a foreign runtime: its errors, and its panics, become [`Error::Runner`].
+fn guard<T, E: std::fmt::Display>(
+    runner: &str,
+    call: impl FnOnce() -> std::result::Result<T, E>,
+) -> Result<T> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        // `{:#}` prints the whole chain of causes where the error has one.
+        Ok(result) => result.map_err(|e| Error::runner(runner, format!("{e:#}"))),
+        Err(panic) => {
+            let text = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("no message");
+            Err(Error::runner(runner, format!("it panicked: {text}")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::testing::{fixture, skip};
+
+    #[test]
+    fn graphs_owe_each_other_and_backends_owe_graphs() {
+        let backend = Kind::Backend { gpu: false };
+        assert!(
+            backend.owes(Kind::Graph) && backend.owes(backend) && Kind::Graph.owes(Kind::Graph)
+        );
+        assert!(
+            !Kind::Graph.owes(backend) && !Kind::File.owes(backend) && !backend.owes(Kind::File)
+        );
+    }
+
+    fn loaded() -> Vec<Box<dyn Runner>> {
+        let path = fixture("cached.onnx");
+        let mut runners: Vec<Box<dyn Runner>> = vec![
+            Box::new(tract::Tract::load("tract", &path).unwrap()),
+            Box::new(rten::Rten::load("rten", &path).unwrap()),
+        ];
+        match ort::Ort::load("ort", &path) {
+            Ok(runner) => runners.push(Box::new(runner)),
+            Err(error) => skip("the toy decoder in ONNX Runtime", error),
+        }
+        runners
+    }
+
+    #[test]
+    fn every_runtime_gives_what_onnx_itself_gives() {
+        let inputs = fluxo_models::tensors::read(&fixture("cached.safetensors")).unwrap();
+        let mut runners = loaded();
+        let report = crate::compare(&mut runners, &inputs, None).unwrap();
+        assert!(report.agrees(), "{report}");
+        assert_eq!(report.skipped, []);
+        // Three outputs of every pair; the file is one more runner.
+        let all = runners.len() + 1;
+        assert_eq!(report.pairs.len(), 3 * all * (all - 1) / 2);
+    }
+
+    #[test]
+    fn one_loaded_file_serves_every_size_and_an_empty_past() {
+        let mut runners = loaded();
+        for shape in [[1, 1], [3, 5], [1, 4], [2, 17]] {
+            let ids = (0..shape[0] * shape[1])
+                .map(|i| (i % 6) as i64)
+                .collect::<Vec<_>>();
+            let inputs = Tensors::from([(
+                "input_ids".to_string(),
+                ::burn::tensor::TensorData::new(ids, shape),
+            )]);
+            let report = crate::compare(&mut runners, &inputs, None).unwrap();
+            assert!(
+                report.agrees() && report.skipped.is_empty(),
+                "{shape:?}\n{report}"
+            );
+            let cache = &runners[0].run(&inputs).unwrap()["present.0.key"];
+            assert_eq!(cache.shape().as_slice(), [shape[0], 2, shape[1], 4]);
+        }
+    }
+
+    #[test]
+    fn an_index_out_of_the_vocabulary_is_an_error_and_no_panic() {
+        let inputs = Tensors::from([(
+            "input_ids".to_string(),
+            ::burn::tensor::TensorData::new(vec![99_i64], [1, 1]),
+        )]);
+        for runner in &mut loaded() {
+            let error = runner.run(&inputs).unwrap_err().to_string();
+            assert!(
+                error.starts_with(runner.name()) && !error.contains('\n'),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_panic_in_a_runtime_is_an_error() {
+        let error = guard::<(), Error>("tract", || panic!("no such axis")).unwrap_err();
+        assert_eq!(error.to_string(), "tract: it panicked: no such axis");
+    }
+}

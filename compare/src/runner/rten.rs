@@ -1,0 +1,108 @@
+//! An ONNX file in rten, which has 32-bit integers only.
+
+use std::path::Path;
+
+use burn::tensor::TensorData;
+use fluxo_models::Tensors;
+use rten::{Model, NodeId, Value};
+use rten_tensor::prelude::*;
+
+use super::{Kind, Runner, guard};
+use crate::error::{Error, Result};
+use crate::inputs::{self, complete};
+use crate::signature::Signature;
+
+/// The runtime's name.
+pub const NAME: &str = "rten";
+
+/// An ONNX file, loaded.
+pub struct Rten {
+    name: String,
+    signature: Signature,
+    model: Model,
+    outputs: Vec<NodeId>,
+}
+
+impl Rten {
+    /// Loads the ONNX file at `path`; reports show it as `name`.
+    ///
+    /// # Errors
+    /// When the file is not an ONNX model, or one with an operation that rten does not have.
+    pub fn load(name: &str, path: &Path) -> Result<Self> {
+        let signature = Signature::read(path)?;
+        let model = guard(name, || Model::load_file(path))?;
+        let outputs = guard(name, || {
+            signature
+                .outputs
+                .iter()
+                .map(|port| model.node_id(&port.name))
+                .collect()
+        })?;
+        Ok(Self {
+            name: name.to_string(),
+            signature,
+            model,
+            outputs,
+        })
+    }
+
+    fn value(&self, name: &str, data: &TensorData) -> Result<Value> {
+        let shape = data.shape().as_slice();
+        if data.dtype().is_float() {
+            let values = data
+                .try_to_vec_as::<f32>()
+                .map_err(|e| Error::Input(format!("`{name}`: {e}")))?;
+            return guard(&self.name, || Value::from_shape(shape, values));
+        }
+        let mut narrow = Vec::with_capacity(data.num_elements());
+        for value in inputs::integers(name, data)? {
+            narrow.push(i32::try_from(value).map_err(|_| {
+                Error::runner(
+                    &self.name,
+                    format!("`{name}` holds {value}; its integers have 32 bits"),
+                )
+            })?);
+        }
+        guard(&self.name, || Value::from_shape(shape, narrow))
+    }
+}
+
+impl Runner for Rten {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Graph
+    }
+
+    fn run(&mut self, inputs: &Tensors) -> Result<Tensors> {
+        let mut values = Vec::new();
+        for (name, data) in complete(&self.signature, inputs)? {
+            let id = guard(&self.name, || self.model.node_id(&name))?;
+            values.push((id, self.value(&name, &data)?.into()));
+        }
+        let given = guard(&self.name, || self.model.run(values, &self.outputs, None))?;
+        let mut outputs = Tensors::new();
+        for (port, value) in self.signature.outputs.iter().zip(given) {
+            let data = from_value(value).ok_or_else(|| {
+                Error::runner(
+                    &self.name,
+                    format!("output `{}` is not a tensor", port.name),
+                )
+            })?;
+            outputs.insert(port.name.clone(), data);
+        }
+        Ok(outputs)
+    }
+}
+
+fn from_value(value: Value) -> Option<TensorData> {
+    Some(match value {
+        Value::FloatTensor(t) => TensorData::new(t.to_vec(), t.shape().to_vec()),
+        Value::Int32Tensor(t) => TensorData::new(t.to_vec(), t.shape().to_vec()),
+        Value::Int8Tensor(t) => TensorData::new(t.to_vec(), t.shape().to_vec()),
+        Value::UInt8Tensor(t) => TensorData::new(t.to_vec(), t.shape().to_vec()),
+        _ => return None,
+    })
+}

@@ -1,0 +1,66 @@
+//! How much difference is allowed between two runners, and why.
+
+use crate::runner::Kind;
+
+/// Float32 on CPUs: sums of a few thousand terms in another order stay below this.
+pub const CPU: f64 = 2e-5;
+/// A GPU on one side: its exponentials, square roots and fused sums are coarser.
+pub const GPU: f64 = 1e-4;
+
+/// What a pair of runners may differ by, in the scaled measure
+/// ([`Difference::scaled`](crate::diff::Difference::scaled)).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tolerance {
+    /// The largest scaled difference that still agrees.
+    pub value: f64,
+    /// Where the number comes from.
+    pub reason: &'static str,
+}
+
+impl Tolerance {
+    /// The tolerance between runners of the kinds `a` and `b`; a `given` one overrides.
+    pub fn between(a: Kind, b: Kind, given: Option<f64>) -> Self {
+        let gpu = |kind| matches!(kind, Kind::Backend { gpu: true });
+        match given {
+            Some(value) => Self {
+                value,
+                reason: "as given",
+            },
+            None if gpu(a) || gpu(b) => Self {
+                value: GPU,
+                reason: "float32 with a GPU on one side: other exponentials, square roots and fused sums",
+            },
+            None => Self {
+                value: CPU,
+                reason: "float32 on CPUs: the same sums in another order",
+            },
+        }
+    }
+
+    /// Whether a scaled difference is within it. NaN never is.
+    pub fn allows(&self, scaled: f64) -> bool {
+        scaled <= self.value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FLEX: Kind = Kind::Backend { gpu: false };
+    const WGPU: Kind = Kind::Backend { gpu: true };
+
+    #[test]
+    fn a_gpu_on_either_side_widens_it() {
+        assert_eq!(Tolerance::between(FLEX, Kind::Graph, None).value, 2e-5);
+        assert_eq!(Tolerance::between(FLEX, WGPU, None).value, 1e-4);
+        assert_eq!(Tolerance::between(WGPU, Kind::File, None).value, 1e-4);
+        assert_eq!(Tolerance::between(WGPU, FLEX, Some(0.5)).value, 0.5);
+    }
+
+    #[test]
+    fn neither_nan_nor_infinity_is_ever_allowed() {
+        let any = Tolerance::between(FLEX, FLEX, Some(f64::MAX));
+        assert!(any.allows(1.0) && !any.allows(f64::NAN) && !any.allows(f64::INFINITY));
+    }
+}

@@ -1,0 +1,21 @@
+//! The same model on two Burn backends and in two ONNX runtimes: do they agree?
+//!
+//! cargo run -p fluxo-examples --example compare_backends
+
+use fluxo_compare::{artifact, compare, samples};
+use fluxo_models::{Model, Request, Settings};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let device = fluxo_backends::device("flex")?;
+    let model = Model::new("bert", &Settings::default(), 7, &device)?;
+    let folder = std::env::temp_dir().join(format!("fluxo-compare-{}", std::process::id()));
+    model.save(&folder)?;
+
+    let names = ["flex", "ndarray", "tract", "rten"].map(String::from);
+    let mut opened = artifact::open(&[folder.clone()], &names, Request::default())?;
+    let inputs = samples::inputs(model.config(), 2, 16);
+    let report = compare(&mut opened.runners, &inputs, None)?;
+    println!("{report}");
+    std::fs::remove_dir_all(folder)?;
+    Ok(())
+}

@@ -1,0 +1,155 @@
+//! Which part of the stream's end came from which sublayer.
+//!
+//! The stream's end h is a sum of parts: the embedding and what each sublayer wrote. A part's
+//! share is `<part, h> / <h, h>`, averaged over positions, so that the shares sum to one; it is
+//! negative where the part points against the stream.
+//!
+//! Pre-norm adds the parts up as they are written. Post-norm puts a norm behind each sum, which
+//! with its own σ kept is affine: every part goes through `γ · (part − mean part) / σ`
+//! (root-mean-square norms without the mean) and β joins as a part of its own.
+
+use burn::tensor::Tensor;
+use fluxo_models::{
+    Model,
+    blocks::{
+        block::NormPosition,
+        norm::{Norm, NormConfig, NormKind},
+    },
+};
+
+use crate::{
+    Error, StreamReport, numbers,
+    rows::{Rows, average, dot},
+};
+
+/// Where a part comes from.
+#[derive(Clone, Copy)]
+enum Source {
+    Embedding,
+    Attention(usize),
+    FeedForward(usize),
+    NormBias(usize),
+}
+
+/// Sets the shares in `report`, from the taps that `tap` gives.
+pub(crate) fn fill(
+    report: &mut StreamReport,
+    model: &Model,
+    tap: impl Fn(usize, &str) -> Result<Rows, Error>,
+) -> Result<(), Error> {
+    let config = &model.config().block;
+    let mut parts = vec![(Source::Embedding, tap(0, "resid_pre")?)];
+    for (layer, block) in model.network.layers.iter().enumerate() {
+        parts.push((Source::Attention(layer), tap(layer, "attn_out")?));
+        if config.norm_position == NormPosition::Post {
+            let affine = Affine::new(&block.attention_norm, config.norm, &tap(layer, "t2")?)?;
+            affine.push(layer, &mut parts);
+        }
+        parts.push((Source::FeedForward(layer), tap(layer, "ffn_out")?));
+        if config.norm_position == NormPosition::Post {
+            let affine = Affine::new(&block.feed_forward_norm, config.norm, &tap(layer, "t5")?)?;
+            affine.push(layer, &mut parts);
+        }
+    }
+
+    let last = report.layers.len().saturating_sub(1);
+    let end = tap(last, "resid_post")?;
+    if end.iter().any(|row| dot(row, row) == 0.0) {
+        let tap = format!("layers.{last}.resid_post");
+        return Err(Error::ZeroStream { tap });
+    }
+    let mut rest = end.clone();
+    for (source, part) in &parts {
+        let ratios = part.iter().zip(end.iter());
+        let share = average(ratios.map(|(part, h)| dot(part, h) / dot(h, h)));
+        match *source {
+            Source::Embedding => report.embedding_share = share,
+            Source::Attention(layer) => report.layers[layer].attention_share = share,
+            Source::FeedForward(layer) => report.layers[layer].feed_forward_share = share,
+            Source::NormBias(layer) => {
+                *report.layers[layer].norm_bias_share.get_or_insert(0.0) += share;
+            }
+        }
+        for (rest, value) in rest.values.iter_mut().zip(&part.values) {
+            *rest -= value;
+        }
+    }
+    report.remainder = largest(&rest) / largest(&end);
+    Ok(())
+}
+
+fn largest(rows: &Rows) -> f64 {
+    rows.values
+        .iter()
+        .fold(0.0, |max, value| max.max(value.abs()))
+}
+
+/// A norm at one point of the stream, with the σ it had there.
+struct Affine {
+    centred: bool,
+    /// One for each row.
+    sigma: Vec<f64>,
+    /// `[d_model]`.
+    gamma: Vec<f64>,
+    /// `[d_model]`, or nothing.
+    beta: Option<Vec<f64>>,
+}
+
+impl Affine {
+    /// `norm` as it acts on `input`.
+    fn new(norm: &Norm, config: NormConfig, input: &Rows) -> Result<Self, Error> {
+        let centred = match config.kind {
+            NormKind::Layer => true,
+            NormKind::Rms => false,
+        };
+        let sigma = input.iter().map(|row| {
+            let centre = if centred {
+                average(row.iter().copied())
+            } else {
+                0.0
+            };
+            let variance = average(row.iter().map(|value| (value - centre).powi(2)));
+            (variance + config.epsilon).sqrt()
+        });
+        Ok(Self {
+            centred,
+            sigma: sigma.collect(),
+            gamma: weights(norm.weight.val())?,
+            beta: norm
+                .bias
+                .as_ref()
+                .map(|bias| weights(bias.val()))
+                .transpose()?,
+        })
+    }
+
+    /// Sends every part through the norm, and adds the norm's β as one of `layer`.
+    fn push(&self, layer: usize, parts: &mut Vec<(Source, Rows)>) {
+        let width = self.gamma.len();
+        for (_, part) in parts.iter_mut() {
+            for (row, sigma) in part.values.chunks_mut(width).zip(&self.sigma) {
+                let centre = if self.centred {
+                    average(row.iter().copied())
+                } else {
+                    0.0
+                };
+                for (value, gamma) in row.iter_mut().zip(&self.gamma) {
+                    *value = gamma * (*value - centre) / sigma;
+                }
+            }
+        }
+        if let Some(beta) = &self.beta {
+            let values = beta.repeat(self.sigma.len());
+            parts.push((Source::NormBias(layer), Rows { width, values }));
+        }
+    }
+}
+
+fn weights(tensor: Tensor<1>) -> Result<Vec<f64>, Error> {
+    let name = "a norm's weights";
+    let data = tensor.try_into_data().map_err(|error| Error::Values {
+        name: name.to_owned(),
+        reason: error.to_string(),
+    })?;
+    numbers(name, &data)
+}

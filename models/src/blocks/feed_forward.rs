@@ -1,0 +1,61 @@
+//! The position-wise feed-forward network (arXiv:1706.03762, section 3.3), plain or gated
+//! (arXiv:2002.05202).
+
+use burn::module::Module;
+use burn::nn::Linear;
+use burn::tensor::{Device, Tensor};
+use serde::Serialize;
+
+use super::activation::Activation;
+use super::linear;
+
+/// Sizes and kind of a feed-forward network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct FeedForwardConfig {
+    /// The width between the two maps.
+    pub d_ff: usize,
+    /// Whether a second projection gates the first: `down(act(gate(x)) · up(x))`.
+    pub gated: bool,
+    /// The function between the maps.
+    pub activation: Activation,
+    /// Whether the maps have biases.
+    pub bias: bool,
+}
+
+impl FeedForwardConfig {
+    /// A network over `d_model` values, its weights of deviation `std`.
+    pub fn init(&self, d_model: usize, std: f64, device: &Device) -> FeedForward {
+        FeedForward {
+            gate: self
+                .gated
+                .then(|| linear(d_model, self.d_ff, self.bias, std, device)),
+            up: linear(d_model, self.d_ff, self.bias, std, device),
+            down: linear(self.d_ff, d_model, self.bias, std, device),
+            activation: self.activation,
+        }
+    }
+}
+
+/// `down(act(up(x)))`, or `down(act(gate(x)) · up(x))`.
+#[derive(Module, Debug)]
+pub struct FeedForward {
+    /// `[d_model, d_ff]`, where the network is gated.
+    pub gate: Option<Linear>,
+    /// `[d_model, d_ff]`.
+    pub up: Linear,
+    /// `[d_ff, d_model]`.
+    pub down: Linear,
+    #[module(skip)]
+    activation: Activation,
+}
+
+impl FeedForward {
+    /// `[batch, seq, d_model] -> [batch, seq, d_model]`, each position by itself.
+    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let hidden = match &self.gate {
+            Some(gate) => self.activation.forward(gate.forward(x.clone())) * self.up.forward(x),
+            None => self.activation.forward(self.up.forward(x)),
+        }; // [batch, seq, d_ff]
+        self.down.forward(hidden)
+    }
+}

@@ -1,0 +1,32 @@
+//! The parts that every family is made of.
+
+pub mod activation;
+pub mod attention;
+pub mod block;
+pub mod cache;
+pub mod embedding;
+pub mod feed_forward;
+pub mod mask;
+pub mod norm;
+pub mod position;
+pub mod taps;
+
+use burn::nn::{Initializer, Linear, LinearConfig};
+use burn::tensor::Device;
+
+/// A linear layer `[.., d_input] -> [.., d_output]` with normal weights of deviation `std`
+/// and a bias of zeros where asked.
+pub(crate) fn linear(
+    d_input: usize,
+    d_output: usize,
+    bias: bool,
+    std: f64,
+    device: &Device,
+) -> Linear {
+    let mut linear = LinearConfig::new(d_input, d_output)
+        .with_bias(false)
+        .with_initializer(Initializer::Normal { mean: 0.0, std })
+        .init(device);
+    linear.bias = bias.then(|| Initializer::Zeros.init([d_output], device));
+    linear
+}

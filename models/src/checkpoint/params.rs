@@ -1,0 +1,111 @@
+//! A network's parameters by path.
+
+use std::collections::BTreeMap;
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Device, Tensor, TensorData};
+
+use crate::error::{Error, Result};
+use crate::network::Network;
+
+/// Paths and shapes of the parameters, in the module's order. Fresh weights stay unmade.
+pub fn shapes(network: &Network) -> Vec<(String, Vec<usize>)> {
+    let mut visitor = Shapes::default();
+    network.visit(&mut visitor);
+    visitor.found
+}
+
+/// Paths and values of the parameters, in float32.
+///
+/// # Errors
+/// When the device cannot give them.
+pub fn values(network: &Network) -> Result<Vec<(String, TensorData)>> {
+    let mut visitor = Values::default();
+    network.visit(&mut visitor);
+    match visitor.problem {
+        Some(problem) => Err(Error::Config(problem)),
+        None => Ok(visitor.found),
+    }
+}
+
+/// The network with `values` on `device` in place of its own.
+pub fn assign(network: Network, values: BTreeMap<String, TensorData>, device: &Device) -> Network {
+    network.map(&mut Assign {
+        path: Vec::new(),
+        values,
+        device: device.clone(),
+    })
+}
+
+#[derive(Default)]
+struct Shapes {
+    path: Vec<String>,
+    found: Vec<(String, Vec<usize>)>,
+}
+
+impl ModuleVisitor for Shapes {
+    fn enter_module(&mut self, name: &str, _kind: &str) {
+        self.path.push(name.to_string());
+    }
+
+    fn exit_module(&mut self, _name: &str, _kind: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.found
+            .push((self.path.join("."), param.lazy_shape().to_vec()));
+    }
+}
+
+#[derive(Default)]
+struct Values {
+    path: Vec<String>,
+    found: Vec<(String, TensorData)>,
+    problem: Option<String>,
+}
+
+impl ModuleVisitor for Values {
+    fn enter_module(&mut self, name: &str, _kind: &str) {
+        self.path.push(name.to_string());
+    }
+
+    fn exit_module(&mut self, _name: &str, _kind: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let path = self.path.join(".");
+        match param.val().try_into_data() {
+            Ok(data) => self.found.push((path, data.convert::<f32>())),
+            Err(e) => self.problem = Some(format!("{path}: {e}")),
+        }
+    }
+}
+
+struct Assign {
+    path: Vec<String>,
+    values: BTreeMap<String, TensorData>,
+    device: Device,
+}
+
+impl ModuleMapper for Assign {
+    fn enter_module(&mut self, name: &str, _kind: &str) {
+        self.path.push(name.to_string());
+    }
+
+    fn exit_module(&mut self, _name: &str, _kind: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        match self.values.remove(&self.path.join(".")) {
+            Some(data) => {
+                let mut fresh = Param::from_data(data, &self.device);
+                fresh.id = param.id;
+                fresh
+            }
+            None => param,
+        }
+    }
+}

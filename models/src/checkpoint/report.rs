@@ -1,0 +1,47 @@
+//! What became of a checkpoint's tensors.
+
+use serde::Serialize;
+
+/// A load report: nothing of a checkpoint is dropped or changed without a line here.
+/// Missing or misshapen tensors are errors, so they never get this far.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct LoadReport {
+    /// Parameters of the model, tied ones once.
+    pub parameters: usize,
+    /// Published tensors that were read.
+    pub used: Vec<String>,
+    /// Published tensors that nothing read.
+    pub unused: Vec<String>,
+    /// Published tensors that are stored a second time for a tied weight, and were not read.
+    pub tied: Vec<String>,
+    /// Published tensors that were transposed.
+    pub transposed: Vec<String>,
+    /// Published tensors that were split into several parameters.
+    pub split: Vec<String>,
+    /// Published tensors that were widened to float32, with their own type.
+    pub converted: Vec<String>,
+}
+
+impl std::fmt::Display for LoadReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} parameters from {} tensors ({} transposed, {} split, {} converted, {} tied, \
+             {} unused)",
+            self.parameters,
+            self.used.len(),
+            self.transposed.len(),
+            self.split.len(),
+            self.converted.len(),
+            self.tied.len(),
+            self.unused.len()
+        )?;
+        if !self.unused.is_empty() {
+            write!(f, "\nunused: {}", self.unused.join(", "))?;
+        }
+        if !self.tied.is_empty() {
+            write!(f, "\ntied: {}", self.tied.join(", "))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,76 @@
+//! Files read without a copy and written whole or not at all.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use crate::error::{Error, Result};
+
+/// Writes the file at `path` through `fill`: beside it first, synced, then renamed.
+///
+/// # Errors
+/// When the folder cannot be written or the disk is full; `path` is then as it was.
+pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let write = || -> io::Result<()> {
+        let mut beside = tempfile::Builder::new()
+            .prefix(".fluxo-")
+            .permissions_like_new_file()
+            .tempfile_in(folder)?;
+        fill(beside.as_file_mut())?;
+        beside.as_file().sync_all()?;
+        beside.persist(path).map_err(|e| e.error)?;
+        Ok(())
+    };
+    write().map_err(|e| Error::io(path, e))
+}
+
+/// Makes the folder `dir` and its parents.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make_folder(dir: &Path) -> Result<()> {
+    std::fs::create_dir_all(dir).map_err(|e| Error::io(dir, e))
+}
+
+/// Maps the file at `path` into memory.
+///
+/// # Errors
+/// When it cannot be opened or is empty.
+#[allow(unsafe_code)]
+pub(crate) fn map(path: &Path) -> Result<memmap2::Mmap> {
+    let file = File::open(path).map_err(|e| Error::io(path, e))?;
+    let length = file.metadata().map_err(|e| Error::io(path, e))?;
+    if !length.is_file() {
+        return Err(Error::malformed(path, "not a file"));
+    }
+    if length.len() == 0 {
+        return Err(Error::malformed(path, "the file is empty"));
+    }
+    // SAFETY: the map is read-only. As with every mapped file, another process that truncates
+    // it meanwhile would end this one; checkpoints are not written in place (see
+    // `write_atomic`), and the values are copied out before the function that maps returns.
+    unsafe { memmap2::Mmap::map(&file) }.map_err(|e| Error::io(path, e))
+}
+
+/// The permissions that a plainly created file would get: `tempfile` alone makes it private.
+trait NewFilePermissions {
+    fn permissions_like_new_file(&mut self) -> &mut Self;
+}
+
+impl NewFilePermissions for tempfile::Builder<'_, '_> {
+    #[cfg(unix)]
+    fn permissions_like_new_file(&mut self) -> &mut Self {
+        use std::os::unix::fs::PermissionsExt;
+        // The process's umask still applies.
+        self.permissions(std::fs::Permissions::from_mode(0o666))
+    }
+
+    #[cfg(not(unix))]
+    fn permissions_like_new_file(&mut self) -> &mut Self {
+        self
+    }
+}

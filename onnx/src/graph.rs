@@ -1,0 +1,212 @@
+//! The graph that is being put together: values, nodes, initializers.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::{DType, TensorData};
+
+use crate::expr::Expr;
+
+/// The element types of a file, by their ONNX numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(i32)]
+#[allow(missing_docs)]
+pub enum DataType {
+    Float = 1,
+    Uint8 = 2,
+    Int8 = 3,
+    Uint16 = 4,
+    Int16 = 5,
+    Int32 = 6,
+    Int64 = 7,
+    Bool = 9,
+    Float16 = 10,
+    Double = 11,
+    Uint32 = 12,
+    Uint64 = 13,
+    BFloat16 = 16,
+}
+
+impl DataType {
+    /// The type that a recorded tensor has in the file; none for quantized ones.
+    pub(crate) fn of(dtype: DType) -> Option<Self> {
+        Some(match dtype {
+            DType::F64 => Self::Double,
+            DType::F32 | DType::Flex32 => Self::Float,
+            DType::F16 => Self::Float16,
+            DType::BF16 => Self::BFloat16,
+            DType::I64 => Self::Int64,
+            DType::I32 => Self::Int32,
+            DType::I16 => Self::Int16,
+            DType::I8 => Self::Int8,
+            DType::U64 => Self::Uint64,
+            DType::U32 => Self::Uint32,
+            DType::U16 => Self::Uint16,
+            DType::U8 => Self::Uint8,
+            DType::Bool(_) => Self::Bool,
+            DType::QFloat(_) => return None,
+        })
+    }
+
+    /// Whether the type is a float.
+    pub fn is_float(self) -> bool {
+        matches!(self, Self::Float | Self::Double | Self::Float16 | Self::BFloat16)
+    }
+
+    /// Bytes an element takes.
+    pub fn size(self) -> usize {
+        match self {
+            Self::Uint8 | Self::Int8 | Self::Bool => 1,
+            Self::Uint16 | Self::Int16 | Self::Float16 | Self::BFloat16 => 2,
+            Self::Float | Self::Int32 | Self::Uint32 => 4,
+            Self::Int64 | Self::Double | Self::Uint64 => 8,
+        }
+    }
+}
+
+/// A value's place in [`Graph::values`].
+pub(crate) type ValueId = usize;
+
+/// A tensor that flows through the graph.
+#[derive(Clone, Debug)]
+pub(crate) struct Value {
+    pub name: String,
+    pub dtype: DataType,
+    pub shape: Vec<Expr>,
+}
+
+/// An attribute of a node.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Attr {
+    Int(i64),
+    Float(f32),
+    Ints(Vec<i64>),
+    Text(&'static str),
+}
+
+/// Attributes as lowerers write them.
+pub(crate) type Attrs = Vec<(&'static str, Attr)>;
+
+/// One operation.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub op: &'static str,
+    pub name: String,
+    pub inputs: Vec<Option<ValueId>>,
+    pub outputs: Vec<ValueId>,
+    pub attrs: Attrs,
+}
+
+/// The content of an initializer: little-endian elements, row by row.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Data {
+    pub dtype: DataType,
+    pub dims: Vec<usize>,
+    pub bytes: Vec<u8>,
+}
+
+impl Data {
+    /// Recorded data in the file's types; none for quantized data.
+    pub fn of(data: &TensorData) -> Option<Self> {
+        let dtype = DataType::of(data.dtype())?;
+        let bytes = if dtype == DataType::Bool {
+            data.iter::<bool>().map(u8::from).collect()
+        } else {
+            data.as_bytes().to_vec()
+        };
+        Some(Self { dtype, dims: data.shape().to_vec(), bytes })
+    }
+
+    /// A vector of 64-bit integers.
+    pub fn ints(values: &[i64]) -> Self {
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        Self { dtype: DataType::Int64, dims: vec![values.len()], bytes }
+    }
+
+    /// A single element without dimensions.
+    pub fn scalar(dtype: DataType, value: f64) -> Self {
+        Self { dtype, dims: Vec::new(), bytes: element(dtype, value) }
+    }
+}
+
+/// One number in a type's bytes.
+fn element(dtype: DataType, value: f64) -> Vec<u8> {
+    match dtype {
+        DataType::Float => (value as f32).to_le_bytes().to_vec(),
+        DataType::Double => value.to_le_bytes().to_vec(),
+        DataType::Float16 => burn::tensor::f16::from_f64(value).to_le_bytes().to_vec(),
+        DataType::BFloat16 => burn::tensor::bf16::from_f64(value).to_le_bytes().to_vec(),
+        DataType::Bool => vec![u8::from(value != 0.0)],
+        DataType::Int8 => (value as i8).to_le_bytes().to_vec(),
+        DataType::Uint8 => (value as u8).to_le_bytes().to_vec(),
+        DataType::Int16 => (value as i16).to_le_bytes().to_vec(),
+        DataType::Uint16 => (value as u16).to_le_bytes().to_vec(),
+        DataType::Int32 => (value as i32).to_le_bytes().to_vec(),
+        DataType::Uint32 => (value as u32).to_le_bytes().to_vec(),
+        DataType::Int64 => (value as i64).to_le_bytes().to_vec(),
+        DataType::Uint64 => (value as u64).to_le_bytes().to_vec(),
+    }
+}
+
+/// A whole graph.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Graph {
+    pub name: String,
+    pub sizes: Vec<String>,
+    pub minima: Vec<i64>,
+    pub values: Vec<Value>,
+    pub nodes: Vec<Node>,
+    pub initializers: BTreeMap<ValueId, Data>,
+    pub inputs: Vec<ValueId>,
+    pub outputs: Vec<ValueId>,
+}
+
+impl Graph {
+    /// Where each value is made: the position of its node.
+    pub fn producers(&self) -> BTreeMap<ValueId, usize> {
+        let mut producers = BTreeMap::new();
+        for (index, node) in self.nodes.iter().enumerate() {
+            producers.extend(node.outputs.iter().map(|output| (*output, index)));
+        }
+        producers
+    }
+
+    /// How often each value is read, outputs of the graph included.
+    pub fn uses(&self) -> Vec<usize> {
+        let mut uses = vec![0; self.values.len()];
+        for input in self.nodes.iter().flat_map(|node| node.inputs.iter().flatten()) {
+            uses[*input] += 1;
+        }
+        self.outputs.iter().for_each(|output| uses[*output] += 1);
+        uses
+    }
+}
+
+/// The shape of an element-wise result, or none if the shapes do not fit for certain.
+pub(crate) fn broadcast(a: &[Expr], b: &[Expr]) -> Option<Vec<Expr>> {
+    let rank = a.len().max(b.len());
+    let at = |shape: &[Expr], axis: usize| {
+        (axis + shape.len()).checked_sub(rank).map(|axis| shape[axis].clone())
+    };
+    (0..rank)
+        .map(|axis| match (at(a, axis), at(b, axis)) {
+            (Some(a), Some(b)) if a == b || b.is(1) => Some(a),
+            (Some(a), Some(b)) if a.is(1) => Some(b),
+            (Some(_), Some(_)) | (None, None) => None,
+            (Some(one), None) | (None, Some(one)) => Some(one),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shapes_broadcast_by_what_is_certain() {
+        let (n, one, four) = (Expr::size(0), Expr::constant(1), Expr::constant(4));
+        let full = vec![n.clone(), four.clone()];
+        assert_eq!(broadcast(&full, std::slice::from_ref(&four)), Some(full.clone()));
+        assert_eq!(broadcast(&[n.clone(), one], &full), Some(full));
+        assert_eq!(broadcast(&[n], &[four]), None);
+    }
+}

@@ -1,0 +1,99 @@
+//! Elements taken from, and written to, places given by a tensor.
+
+use burn::tensor::IndexingUpdateOp;
+use burn_ir::{
+    EmbeddingOpIr, GatherNdOpIr, GatherOpIr, ScatterNdOpIr, ScatterOpIr, SelectAssignOpIr,
+    SelectOpIr, TensorIr,
+};
+
+use super::context::{Context, Lowered};
+use crate::expr::Expr;
+use crate::graph::{Attr, Attrs, ValueId};
+
+/// `[.., axis, ..]` by `[indices..]`: the indices' axes stand where the axis was.
+fn take(cx: &mut Context, data: ValueId, indices: ValueId, axis: usize) -> ValueId {
+    let (dtype, mut shape) = (cx.dtype(data), cx.shape(data));
+    shape.splice(axis..=axis, cx.shape(indices));
+    cx.emit("Gather", &[data, indices], vec![("axis", Attr::Int(axis as i64))], dtype, shape)
+}
+
+/// Whole slices along an axis.
+pub(super) fn select(cx: &mut Context, op: &SelectOpIr) -> Lowered {
+    let (data, indices) = (cx.get(&op.tensor)?, cx.get(&op.indices)?);
+    let out = take(cx, data, indices, op.dim);
+    cx.bind(&op.out, out)
+}
+
+/// Rows of a table: `[rows, width]` by `[batch, seq]` gives `[batch, seq, width]`.
+pub(super) fn embedding(cx: &mut Context, op: &EmbeddingOpIr) -> Lowered {
+    let (table, indices) = (cx.get(&op.weights)?, cx.get(&op.indices)?);
+    let out = take(cx, table, indices, 0);
+    cx.bind(&op.out, out)
+}
+
+/// Single elements along an axis.
+pub(super) fn gather(cx: &mut Context, op: &GatherOpIr) -> Lowered {
+    let (data, indices) = (cx.get(&op.tensor)?, cx.get(&op.indices)?);
+    let (dtype, shape) = (cx.dtype(data), cx.shape(indices));
+    let attrs = vec![("axis", Attr::Int(op.dim as i64))];
+    let out = cx.emit("GatherElements", &[data, indices], attrs, dtype, shape);
+    cx.bind(&op.out, out)
+}
+
+/// Slices at places given by vectors of indices.
+pub(super) fn gather_nd(cx: &mut Context, op: &GatherNdOpIr) -> Lowered {
+    let (data, indices) = (cx.get(&op.data)?, cx.get(&op.indices)?);
+    let (dtype, shape) = (cx.dtype(data), cx.shape_of(&op.out)?);
+    let out = cx.emit("GatherND", &[data, indices], vec![], dtype, shape);
+    cx.bind(&op.out, out)
+}
+
+fn reduction(update: &IndexingUpdateOp) -> Attrs {
+    let name = match update {
+        IndexingUpdateOp::Assign => return vec![],
+        IndexingUpdateOp::Add => "add",
+        IndexingUpdateOp::Mul => "mul",
+        IndexingUpdateOp::Min => "min",
+        IndexingUpdateOp::Max => "max",
+    };
+    vec![("reduction", Attr::Text(name))]
+}
+
+fn scatter_elements(
+    cx: &mut Context,
+    inputs: [ValueId; 3],
+    axis: usize,
+    update: &IndexingUpdateOp,
+    out: &TensorIr,
+) -> Lowered {
+    let mut attrs = reduction(update);
+    attrs.push(("axis", Attr::Int(axis as i64)));
+    let (dtype, shape) = (cx.dtype(inputs[0]), cx.shape(inputs[0]));
+    let value = cx.emit("ScatterElements", &inputs, attrs, dtype, shape);
+    cx.bind(out, value)
+}
+
+/// Single elements written along an axis.
+pub(super) fn scatter(cx: &mut Context, op: &ScatterOpIr) -> Lowered {
+    let inputs = [cx.get(&op.tensor)?, cx.get(&op.indices)?, cx.get(&op.value)?];
+    scatter_elements(cx, inputs, op.dim, &op.update, &op.out)
+}
+
+/// Whole slices written along an axis: every element of a slice has the slice's index.
+pub(super) fn select_assign(cx: &mut Context, op: &SelectAssignOpIr) -> Lowered {
+    let (tensor, indices, value) = (cx.get(&op.tensor)?, cx.get(&op.indices)?, cx.get(&op.value)?);
+    let full = cx.shape(value);
+    let mut column = vec![Expr::constant(1); full.len()];
+    column[op.dim] = full[op.dim].clone();
+    let indices = cx.reshape(indices, &column);
+    let indices = cx.expand(indices, &full);
+    scatter_elements(cx, [tensor, indices, value], op.dim, &op.update, &op.out)
+}
+
+/// Slices written at places given by vectors of indices.
+pub(super) fn scatter_nd(cx: &mut Context, op: &ScatterNdOpIr) -> Lowered {
+    let inputs = [cx.get(&op.data)?, cx.get(&op.indices)?, cx.get(&op.values)?];
+    let (dtype, shape) = (cx.dtype(inputs[0]), cx.shape(inputs[0]));
+    let value = cx.emit("ScatterND", &inputs, reduction(&op.reduction), dtype, shape);
+    cx.bind(&op.out, value)
+}

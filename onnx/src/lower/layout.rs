@@ -1,0 +1,199 @@
+//! Shapes and the order of elements.
+
+use burn_ir::{
+    CatOpIr, FlipOpIr, PadModeIr, PadOpIr, PermuteOpIr, RepeatDimOpIr, ShapeOpIr, SliceAssignOpIr,
+    SliceOpIr, SwapDimsOpIr,
+};
+
+use super::context::{Context, Lowered, unsupported};
+use crate::expr::Expr;
+use crate::graph::{Attr, ValueId};
+use crate::symbolic::Range;
+
+/// Another shape.
+pub(super) fn reshape(cx: &mut Context, op: &ShapeOpIr) -> Lowered {
+    let (input, target) = (cx.get(&op.input)?, cx.shape_of(&op.out)?);
+    let out = cx.reshape(input, &target);
+    cx.bind(&op.out, out)
+}
+
+/// Axes of length one repeated.
+pub(super) fn expand(cx: &mut Context, op: &ShapeOpIr) -> Lowered {
+    let (input, target) = (cx.get(&op.input)?, cx.shape_of(&op.out)?);
+    let out = cx.expand(input, &target);
+    cx.bind(&op.out, out)
+}
+
+/// Two axes exchanged.
+pub(super) fn swap_dims(cx: &mut Context, op: &SwapDimsOpIr) -> Lowered {
+    let input = cx.get(&op.input)?;
+    let mut perm: Vec<usize> = (0..cx.rank(input)).collect();
+    perm.swap(op.dim1, op.dim2);
+    let out = cx.transpose(input, &perm);
+    cx.bind(&op.out, out)
+}
+
+/// Axes in another order.
+pub(super) fn permute(cx: &mut Context, op: &PermuteOpIr) -> Lowered {
+    let input = cx.get(&op.input)?;
+    let out = cx.transpose(input, &op.axes);
+    cx.bind(&op.out, out)
+}
+
+/// Axes read backwards.
+pub(super) fn flip(cx: &mut Context, op: &FlipOpIr) -> Lowered {
+    let input = cx.get(&op.input)?;
+    let count = op.axes.len();
+    let starts = cx.ints(&vec![-1; count]);
+    let ends = cx.ints(&vec![-i64::MAX; count]);
+    let axes: Vec<i64> = op.axes.iter().map(|axis| *axis as i64).collect();
+    let axes = cx.ints(&axes);
+    let steps = cx.ints(&vec![-1; count]);
+    let (dtype, shape) = (cx.dtype(input), cx.shape(input));
+    let out = cx.emit("Slice", &[input, starts, ends, axes, steps], vec![], dtype, shape);
+    cx.bind(&op.out, out)
+}
+
+/// A part of a tensor.
+pub(super) fn slice(cx: &mut Context, op: &SliceOpIr) -> Lowered {
+    let input = cx.get(&op.tensor)?;
+    let out_shape = cx.shape_of(&op.out)?;
+    let ranges = cx.op()?.ranges.clone();
+    let out = cut(cx, input, &ranges, out_shape);
+    cx.bind(&op.out, out)
+}
+
+fn cut(cx: &mut Context, input: ValueId, ranges: &[Range], shape: Vec<Expr>) -> ValueId {
+    let dims = cx.shape(input);
+    let (mut axes, mut starts, mut ends, mut steps) = (vec![], vec![], vec![], vec![]);
+    for (axis, range) in ranges.iter().enumerate() {
+        let whole = range.start.is(0) && range.end == dims[axis] && range.step == 1;
+        if whole {
+            continue;
+        }
+        // Bounds relative to the end need no arithmetic: -k for `dim - k`, and "as far as it goes".
+        let relative = |bound: &Expr| match bound.sub(&dims[axis]).as_constant() {
+            Some(back) if back < 0 && bound.as_constant().is_none() => Expr::constant(back),
+            _ => bound.clone(),
+        };
+        let (start, end) = if range.step > 0 {
+            let end = match range.end == dims[axis] {
+                true => Expr::constant(i64::MAX),
+                false => relative(&range.end),
+            };
+            (relative(&range.start), end)
+        } else {
+            // Burn takes the range and walks it from its far end.
+            let start = relative(&range.end.sub(&Expr::constant(1)));
+            let end = match range.start.is(0) {
+                true => Expr::constant(-i64::MAX),
+                false => relative(&range.start.sub(&Expr::constant(1))),
+            };
+            (start, end)
+        };
+        axes.push(axis as i64);
+        starts.push(start);
+        ends.push(end);
+        steps.push(range.step);
+    }
+    if axes.is_empty() {
+        return input;
+    }
+    let dtype = cx.dtype(input);
+    let (starts, ends) = (cx.shape_vector(&starts), cx.shape_vector(&ends));
+    let (axes, steps_value) = (cx.ints(&axes), cx.ints(&steps));
+    let mut inputs = vec![input, starts, ends, axes];
+    if steps.iter().any(|step| *step != 1) {
+        inputs.push(steps_value);
+    }
+    cx.emit("Slice", &inputs, vec![], dtype, shape)
+}
+
+/// A tensor with a part of it replaced: what stands before, between and after, joined.
+pub(super) fn slice_assign(cx: &mut Context, op: &SliceAssignOpIr) -> Lowered {
+    let (tensor, value) = (cx.get(&op.tensor)?, cx.get(&op.value)?);
+    let ranges = cx.op()?.ranges.clone();
+    if ranges.iter().any(|range| range.step != 1) {
+        return unsupported("a step other than 1");
+    }
+    let out = assign(cx, tensor, value, &ranges, 0);
+    cx.bind(&op.out, out)
+}
+
+fn assign(cx: &mut Context, tensor: ValueId, value: ValueId, ranges: &[Range], axis: usize) -> ValueId {
+    let dims = cx.shape(tensor);
+    let Some(range) = ranges.get(axis) else { return value };
+    if range.start.is(0) && range.end == dims[axis] {
+        return assign(cx, tensor, value, ranges, axis + 1);
+    }
+    let mut part = |start: Expr, end: Expr| {
+        let length = end.sub(&start);
+        if length.is(0) {
+            return None;
+        }
+        let mut shape = dims.clone();
+        shape[axis] = length;
+        let mut own: Vec<Range> =
+            dims.iter().map(|dim| Range { start: Expr::constant(0), end: dim.clone(), step: 1 }).collect();
+        own[axis] = Range { start, end, step: 1 };
+        Some(cut(cx, tensor, &own, shape))
+    };
+    let before = part(Expr::constant(0), range.start.clone());
+    let between = part(range.start.clone(), range.end.clone());
+    let after = part(range.end.clone(), dims[axis].clone());
+    let between = between.map(|between| assign(cx, between, value, ranges, axis + 1));
+    let parts: Vec<ValueId> = [before, between, after].into_iter().flatten().collect();
+    cx.concat(&parts, axis)
+}
+
+/// An axis repeated as a whole.
+pub(super) fn repeat(cx: &mut Context, op: &RepeatDimOpIr) -> Lowered {
+    let input = cx.get(&op.tensor)?;
+    let target = cx.shape_of(&op.out)?;
+    let dims = cx.shape(input);
+    if dims[op.dim].is(1) {
+        let out = cx.expand(input, &target);
+        return cx.bind(&op.out, out);
+    }
+    let Some(times) = cx.op()?.numbers.first().cloned() else {
+        return unsupported("a repetition without a count");
+    };
+    let mut repeats = vec![Expr::constant(1); dims.len()];
+    repeats[op.dim] = times;
+    let repeats = cx.shape_vector(&repeats);
+    let dtype = cx.dtype(input);
+    let out = cx.emit("Tile", &[input, repeats], vec![], dtype, target);
+    cx.bind(&op.out, out)
+}
+
+/// Tensors joined along an axis.
+pub(super) fn cat(cx: &mut Context, op: &CatOpIr) -> Lowered {
+    let values = op.tensors.iter().map(|tensor| cx.get(tensor)).collect::<Lowered<Vec<_>>>()?;
+    let out = cx.concat(&values, op.dim);
+    cx.bind(&op.out, out)
+}
+
+/// A margin around a tensor.
+pub(super) fn pad(cx: &mut Context, op: &PadOpIr) -> Lowered {
+    let input = cx.get(&op.input)?;
+    let numbers = cx.op()?.numbers.clone();
+    let pads: Vec<Expr> = numbers
+        .iter()
+        .step_by(2)
+        .chain(numbers.iter().skip(1).step_by(2))
+        .cloned()
+        .collect();
+    let pads = cx.shape_vector(&pads);
+    let (dtype, shape) = (cx.dtype(input), cx.shape_of(&op.out)?);
+    let (mode, fill) = match &op.mode {
+        PadModeIr::Constant(value) => ("constant", Some(value.elem::<f64>())),
+        PadModeIr::Reflect => ("reflect", None),
+        PadModeIr::Edge => ("edge", None),
+    };
+    let mut inputs = vec![input, pads];
+    if let Some(value) = fill {
+        inputs.push(cx.scalar(dtype, value));
+    }
+    let out = cx.emit("Pad", &inputs, vec![("mode", Attr::Text(mode))], dtype, shape);
+    cx.bind(&op.out, out)
+}

@@ -1,0 +1,252 @@
+//! What the caller says about a graph: its inputs, and the sizes that stay open.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Error, Result};
+use crate::expr::Expr;
+
+/// One dimension of an input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Dim {
+    /// Always this many.
+    Fixed(usize),
+    /// A named size, chosen at run time.
+    Size(String),
+    /// The sum of its parts, such as `past_sequence + sequence`.
+    Sum(Vec<Dim>),
+}
+
+impl From<usize> for Dim {
+    fn from(size: usize) -> Self {
+        Self::Fixed(size)
+    }
+}
+
+impl From<&str> for Dim {
+    /// A name, or a sum of names and numbers: `"past_sequence + sequence"`.
+    fn from(text: &str) -> Self {
+        let part = |text: &str| match text.parse() {
+            Ok(size) => Self::Fixed(size),
+            Err(_) => Self::Size(text.to_string()),
+        };
+        let parts: Vec<&str> = text.split('+').map(str::trim).collect();
+        match parts.as_slice() {
+            [one] => part(one),
+            many => Self::Sum(many.iter().map(|text| part(text)).collect()),
+        }
+    }
+}
+
+impl From<String> for Dim {
+    fn from(text: String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
+impl Dim {
+    /// Calls `f` with every named size in the dimension.
+    fn names<'a>(&'a self, f: &mut impl FnMut(&'a str)) {
+        match self {
+            Self::Fixed(_) => {}
+            Self::Size(name) => f(name),
+            Self::Sum(parts) => parts.iter().for_each(|part| part.names(f)),
+        }
+    }
+
+    /// The dimension as an expression of the sizes, numbered as in `sizes`.
+    pub(crate) fn expr(&self, sizes: &[String]) -> Expr {
+        match self {
+            Self::Fixed(size) => Expr::constant(*size as i64),
+            Self::Size(name) => match sizes.iter().position(|size| size == name) {
+                Some(index) => Expr::size(index),
+                None => Expr::constant(0),
+            },
+            Self::Sum(parts) => parts
+                .iter()
+                .fold(Expr::constant(0), |sum, part| sum.add(&part.expr(sizes))),
+        }
+    }
+
+    fn freeze(&mut self, values: &BTreeMap<String, usize>) {
+        match self {
+            Self::Fixed(_) => {}
+            Self::Size(name) => {
+                if let Some(size) = values.get(name) {
+                    *self = Self::Fixed(*size);
+                }
+            }
+            Self::Sum(parts) => parts.iter_mut().for_each(|part| part.freeze(values)),
+        }
+    }
+}
+
+/// The kind of an input's elements, as Burn names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `Tensor<D>`: 32-bit floats in the file.
+    Float,
+    /// `Tensor<D, Int>`: 64-bit integers in the file.
+    Int,
+    /// `Tensor<D, Bool>`.
+    Bool,
+}
+
+/// One input of the graph.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// Its name in the file.
+    pub name: String,
+    /// Its kind.
+    pub kind: Kind,
+    /// Its dimensions.
+    pub dims: Vec<Dim>,
+}
+
+impl Input {
+    /// An input of any kind.
+    pub fn new<D: Into<Dim>>(
+        name: impl Into<String>,
+        kind: Kind,
+        dims: impl IntoIterator<Item = D>,
+    ) -> Self {
+        Self { name: name.into(), kind, dims: dims.into_iter().map(Into::into).collect() }
+    }
+
+    /// An integer input, such as `input_ids`.
+    pub fn int<D: Into<Dim>>(name: impl Into<String>, dims: impl IntoIterator<Item = D>) -> Self {
+        Self::new(name, Kind::Int, dims)
+    }
+
+    /// A float input, such as `pixel_values`.
+    pub fn float<D: Into<Dim>>(name: impl Into<String>, dims: impl IntoIterator<Item = D>) -> Self {
+        Self::new(name, Kind::Float, dims)
+    }
+
+    /// A boolean input.
+    pub fn bool<D: Into<Dim>>(name: impl Into<String>, dims: impl IntoIterator<Item = D>) -> Self {
+        Self::new(name, Kind::Bool, dims)
+    }
+}
+
+/// The bounds of a named size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    pub min: usize,
+    pub max: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { min: 1, max: usize::MAX }
+    }
+}
+
+/// The description of a graph: its name, its inputs in order, and bounds of its sizes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spec {
+    pub(crate) name: String,
+    pub(crate) inputs: Vec<Input>,
+    pub(crate) bounds: BTreeMap<String, Bounds>,
+}
+
+impl Spec {
+    /// A description without inputs.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
+
+    /// Appends an input.
+    pub fn input(mut self, input: Input) -> Self {
+        self.inputs.push(input);
+        self
+    }
+
+    /// The smallest value of a size at run time: 1 unless said otherwise, 0 for an empty cache.
+    pub fn size_min(mut self, size: impl Into<String>, min: usize) -> Self {
+        self.bounds.entry(size.into()).or_default().min = min;
+        self
+    }
+
+    /// The largest value that a trace may use for a size, for models that refuse longer inputs.
+    pub fn size_max(mut self, size: impl Into<String>, max: usize) -> Self {
+        self.bounds.entry(size.into()).or_default().max = max;
+        self
+    }
+
+    /// The inputs, in order.
+    pub fn inputs(&self) -> &[Input] {
+        &self.inputs
+    }
+
+    /// Replaces named sizes by fixed ones.
+    pub(crate) fn freeze(mut self, values: &BTreeMap<String, usize>) -> Self {
+        for input in &mut self.inputs {
+            input.dims.iter_mut().for_each(|dim| dim.freeze(values));
+        }
+        self.bounds.retain(|name, _| !values.contains_key(name));
+        self
+    }
+
+    /// Every named size, in order of first use.
+    pub(crate) fn sizes(&self) -> Vec<String> {
+        let mut sizes: Vec<String> = Vec::new();
+        for dim in self.inputs.iter().flat_map(|input| &input.dims) {
+            dim.names(&mut |name| {
+                if !sizes.iter().any(|size| size == name) {
+                    sizes.push(name.to_string());
+                }
+            });
+        }
+        sizes
+    }
+
+    pub(crate) fn bounds(&self, size: &str) -> Bounds {
+        self.bounds.get(size).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn validate(&self) -> Result<()> {
+        let sizes = self.sizes();
+        for (index, input) in self.inputs.iter().enumerate() {
+            if input.name.is_empty() {
+                return Err(Error::Spec(format!("input {index} has no name")));
+            }
+            if self.inputs[..index].iter().any(|other| other.name == input.name) {
+                return Err(Error::Spec(format!("input `{}` is named twice", input.name)));
+            }
+        }
+        if let Some(name) = self.bounds.keys().find(|name| !sizes.contains(name)) {
+            return Err(Error::Spec(format!("size `{name}` is bounded but no input has it")));
+        }
+        if let Some(name) = sizes.iter().find(|name| !is_name(name)) {
+            return Err(Error::Spec(format!("`{name}` is not a name for a size")));
+        }
+        Ok(())
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    let mut chars = text.chars();
+    chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_is_read_from_text() {
+        let dim = Dim::from("past_sequence + sequence");
+        assert_eq!(
+            dim,
+            Dim::Sum(vec![Dim::Size("past_sequence".into()), Dim::Size("sequence".into())])
+        );
+        assert_eq!(Dim::from("3"), Dim::Fixed(3));
+    }
+
+    #[test]
+    fn a_bound_without_a_size_is_refused() {
+        let spec = Spec::new("g").input(Input::int("ids", ["batch"])).size_min("bath", 2);
+        assert!(matches!(spec.validate(), Err(Error::Spec(text)) if text.contains("bath")));
+    }
+}

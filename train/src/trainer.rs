@@ -1,0 +1,358 @@
+//! The loop.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use burn::module::Module;
+use burn::tensor::Device;
+use burn_optim::{GradientsAccumulator, GradientsParams};
+use fluxo_models::{Model, Settings, Task, Text};
+
+use crate::clip;
+use crate::config::TrainConfig;
+use crate::data::{Blocks, Corpus};
+use crate::error::{Error, Result};
+use crate::metrics::{EvalLine, Line, Metrics, Summary, TrainLine};
+use crate::optimizer::PathAdamW;
+use crate::plot;
+use crate::progress::Progress;
+use crate::run::{Best, Run, State};
+use crate::schedule::Schedule;
+use crate::task::text_generation::{self, Rows};
+
+/// How a run is carried out.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// Go on with the run in the folder.
+    pub resume: bool,
+    /// Show nothing.
+    pub quiet: bool,
+    /// Once true, the run ends after the step it is in, saved; see
+    /// [`stop_on_ctrl_c`](crate::stop_on_ctrl_c).
+    pub stop: Arc<AtomicBool>,
+}
+
+/// Trains as `config` says, on `device`, and leaves the run in `config.out`.
+///
+/// # Errors
+/// When the configuration, the text or the folder does not allow it, when the loss stops being
+/// a number, or when something cannot be saved. What was saved before stays as it was.
+pub fn train(config: &TrainConfig, device: &Device, options: &RunOptions) -> Result<Summary> {
+    let mut trainer = Trainer::new(config.resolved()?, device, options)?;
+    let stopped = trainer.run(&options.stop)?;
+    trainer.summary(stopped)
+}
+
+struct Trainer {
+    config: TrainConfig,
+    schedule: Schedule,
+    run: Run,
+    corpus: Corpus,
+    model: Model,
+    optimizer: PathAdamW,
+    state: State,
+    /// The step of the checkpoint in `last`.
+    saved: usize,
+    metrics: Metrics,
+    progress: Progress,
+    /// With gradients.
+    device: Device,
+}
+
+/// What one update measured.
+struct Update {
+    loss: f32,
+    rate: f64,
+    gradient_norm: f32,
+}
+
+impl Trainer {
+    fn new(config: TrainConfig, device: &Device, options: &RunOptions) -> Result<Self> {
+        let task = task(&config)?;
+        let text = match &config.tokenizer {
+            Some(path) => Some(Text::from_file(path)?),
+            None => None,
+        };
+        let corpus = Corpus::load(&config, text.as_ref())?;
+        let device = device.clone().inner();
+        let mut optimizer = PathAdamW::new(&config.adamw());
+        let mut run = None;
+        let mut loaded = None;
+        if options.resume {
+            let opened = Run::open(&config)?;
+            loaded = opened.load_last(&mut optimizer, task, &device)?;
+            run = Some(opened);
+        }
+        let fresh = loaded.is_none();
+        let (mut model, state) = match loaded {
+            Some(loaded) => loaded,
+            None => {
+                let state = State {
+                    data: corpus.digest.clone(),
+                    ..State::default()
+                };
+                (new_model(&config, text, &device)?, state)
+            }
+        };
+        check_model(&model, &config)?;
+        if state.data != corpus.digest {
+            return Err(Error::Mismatch {
+                out: config.out,
+                key: "text with SHA-256",
+                was: state.data,
+                now: corpus.digest,
+            });
+        }
+        let run = match run {
+            Some(run) => run,
+            None => Run::create(&config)?, // last, so that a refusal leaves nothing behind
+        };
+        model.network = model.network.train();
+        let metrics = Metrics::open(run.metrics(), state.step)?;
+        let progress = Progress::new(options.quiet, config.steps, state.step);
+        let mut trainer = Self {
+            schedule: config.schedule(),
+            saved: state.step,
+            device: device.autodiff(),
+            config,
+            run,
+            corpus,
+            model,
+            optimizer,
+            state,
+            metrics,
+            progress,
+        };
+        if fresh {
+            trainer.checkpoint()?;
+        }
+        Ok(trainer)
+    }
+
+    /// Steps until the last one or until `stop`; whether it was `stop`.
+    fn run(&mut self, stop: &AtomicBool) -> Result<bool> {
+        let before = self.state.seconds;
+        let began = Instant::now();
+        let (mut logged, mut tokens) = (Instant::now(), 0u64);
+        let mut stopped = false;
+        while self.state.step < self.config.steps && !stopped {
+            let step = self.state.step + 1;
+            let update = self.update(step)?;
+            self.state.step = step;
+            self.state.tokens += self.config.tokens_per_step();
+            self.state.last_loss = update.loss;
+            if step == 1 {
+                self.state.first_loss = update.loss;
+            }
+            self.state.seconds = before + began.elapsed().as_secs_f64();
+            stopped = stop.load(Ordering::Relaxed) && step < self.config.steps;
+            let end = stopped || step == self.config.steps;
+
+            tokens += self.config.tokens_per_step();
+            let tokens_per_second = tokens as f64 / logged.elapsed().as_secs_f64().max(1e-9);
+            let line = TrainLine {
+                step,
+                loss: update.loss,
+                learning_rate: update.rate,
+                gradient_norm: update.gradient_norm,
+                tokens_per_second,
+                seconds: self.state.seconds,
+            };
+            let left = (self.config.steps - step) as f64 * self.config.tokens_per_step() as f64
+                / tokens_per_second;
+            self.progress.step(&line, left);
+            if step == 1 || step.is_multiple_of(self.config.log_every) || end {
+                self.metrics.push(Line::Train(line))?;
+            }
+            let evaluate =
+                step.is_multiple_of(self.config.eval_every()) || step == self.config.steps;
+            if evaluate {
+                self.evaluate()?;
+                self.state.seconds = before + began.elapsed().as_secs_f64();
+            }
+            if step.is_multiple_of(self.config.checkpoint_every()) || end {
+                self.checkpoint()?;
+            }
+            if evaluate || step.is_multiple_of(self.config.log_every) {
+                (logged, tokens) = (Instant::now(), 0);
+            }
+        }
+        self.progress.end();
+        Ok(stopped)
+    }
+
+    /// One update of the weights.
+    fn update(&mut self, step: usize) -> Result<Update> {
+        let passes = self.config.accumulation;
+        let mut sum = GradientsAccumulator::new();
+        let mut total = 0f64;
+        for pass in 0..passes {
+            let first = pass * self.config.batch_size;
+            let blocks: Vec<_> = (first..first + self.config.batch_size)
+                .map(|row| self.corpus.train.sample(self.config.seed, step, row))
+                .collect();
+            let rows = Rows::new(&blocks, &self.device);
+            let loss = text_generation::loss(&self.model.network, rows).ok_or_else(no_logits)?;
+            let gradients = loss.clone().div_scalar(passes as f32).backward();
+            total += f64::from(clip::scalar(loss.inner())?);
+            let gradients = GradientsParams::from_grads(gradients, &self.model.network);
+            sum.accumulate(&self.model.network, gradients);
+        }
+        let loss = (total / passes as f64) as f32;
+        self.finite(step, "loss", loss)?;
+        let gradients = sum.grads();
+        let gradient_norm = clip::global_norm(&self.model.network, &gradients)?;
+        self.finite(step, "gradient norm", gradient_norm)?;
+        let rate = self.schedule.rate(step);
+        let scale = clip::factor(gradient_norm, self.config.clip);
+        let network = self.model.network.clone();
+        self.model.network = self.optimizer.step(rate, network, gradients, scale);
+        Ok(Update {
+            loss,
+            rate,
+            gradient_norm,
+        })
+    }
+
+    /// Measures the loss on the text held back, and saves the model where it is the best yet.
+    fn evaluate(&mut self) -> Result<()> {
+        let network = self.model.network.valid();
+        let loss = mean_loss(
+            |blocks| {
+                text_generation::loss(&network, Rows::new(blocks, &self.device.clone().inner()))
+            },
+            &self.corpus.validation,
+            &self.config,
+        )?;
+        let step = self.state.step;
+        self.finite(step, "evaluation loss", loss)?;
+        let best = self.state.best.is_none_or(|best| loss < best.loss);
+        if best {
+            self.run.save_best(&self.model)?;
+            self.state.best = Some(Best { loss, step });
+        }
+        let line = EvalLine {
+            step,
+            eval_loss: loss,
+            seconds: self.state.seconds,
+        };
+        self.progress.eval(&line, best);
+        self.metrics.push(Line::Eval(line))
+    }
+
+    /// Saves what the run goes on from, and the picture; before the first evaluation also the
+    /// model, so that the folder is a checkpoint at any time.
+    fn checkpoint(&mut self) -> Result<()> {
+        if self.state.best.is_none() {
+            self.run.save_best(&self.model)?;
+        }
+        self.run
+            .save_last(&self.model, &self.optimizer, &self.state)?;
+        self.saved = self.state.step;
+        plot::write(
+            &self.run.plot(),
+            &self.metrics.losses(),
+            &self.metrics.eval_losses(),
+        )
+    }
+
+    fn finite(&self, step: usize, what: &'static str, value: f32) -> Result<()> {
+        if value.is_finite() {
+            return Ok(());
+        }
+        self.progress.end();
+        Err(Error::NotFinite {
+            step,
+            what,
+            value,
+            learning_rate: self.config.learning_rate,
+            saved: self.saved,
+        })
+    }
+
+    fn summary(self, stopped: bool) -> Result<Summary> {
+        Ok(Summary {
+            family: self.config.family,
+            parameters: self.model.network.num_params(),
+            stopped,
+            steps: self.state.step,
+            tokens: self.state.tokens,
+            seconds: self.state.seconds,
+            first_loss: self.state.first_loss,
+            last_loss: self.state.last_loss,
+            best_eval_loss: self.state.best.map(|b| b.loss),
+            best_step: self.state.best.map(|b| b.step),
+            losses: self.metrics.losses(),
+            eval_losses: self.metrics.eval_losses(),
+            out: self.config.out,
+        })
+    }
+}
+
+/// The mean of `loss` over the blocks that evaluation looks at.
+fn mean_loss(
+    loss: impl Fn(&[Vec<i64>]) -> Option<burn::tensor::Tensor<1>>,
+    blocks: &Blocks,
+    config: &TrainConfig,
+) -> Result<f32> {
+    let blocks = blocks.spread(config.eval_batches * config.batch_size);
+    let mut total = 0f64;
+    for batch in blocks.chunks(config.batch_size) {
+        let loss = clip::scalar(loss(batch).ok_or_else(no_logits)?)?;
+        total += f64::from(loss) * batch.len() as f64;
+    }
+    Ok((total / blocks.len() as f64) as f32)
+}
+
+/// The task, where it can be trained.
+fn task(config: &TrainConfig) -> Result<Task> {
+    match config.task.parse::<Task>() {
+        Ok(Task::TextGeneration) => Ok(Task::TextGeneration),
+        _ => Err(Error::Config(format!(
+            "task `{}` cannot be trained; text-generation can",
+            config.task
+        ))),
+    }
+}
+
+/// A model with random weights that reads `text`, or bytes.
+fn new_model(config: &TrainConfig, text: Option<Text>, device: &Device) -> Result<Model> {
+    let text = text.unwrap_or_else(Text::bytes);
+    let mut set = vec![("vocab_size".to_string(), text.vocab_size().to_string())];
+    for (key, value) in &config.model {
+        let value = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_string);
+        set.push((key.clone(), value));
+    }
+    let preset = config.preset.parse().map_err(Error::Model)?;
+    let settings = Settings { preset, set };
+    let mut model = Model::new(&config.family, &settings, config.seed, device)?;
+    model.set_text(text);
+    Ok(model)
+}
+
+/// Whether `model` can learn what `config` wants.
+fn check_model(model: &Model, config: &TrainConfig) -> Result<()> {
+    let network = model.config();
+    if !network.causal() {
+        return Err(Error::Config(format!(
+            "{} sees the tokens after the one it predicts, so text-generation teaches it nothing; \
+             take a decoder, e.g. gpt2 or llama",
+            config.family
+        )));
+    }
+    if config.sequence_length > network.max_positions {
+        return Err(Error::Config(format!(
+            "sequence_length = {} is over the model's {} positions; shorten it, or raise the \
+             model's with --set model.KEY=N",
+            config.sequence_length, network.max_positions
+        )));
+    }
+    Ok(())
+}
+
+fn no_logits() -> Error {
+    Error::Config("the model has no head that predicts tokens; take gpt2 or llama".into())
+}
