@@ -10,7 +10,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = std::env::temp_dir().join(format!("fluxo-train-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let data = folder.join("text.txt");
-    std::fs::write(&data, "the stream carries what every layer writes, and ".repeat(200))?;
+    std::fs::write(
+        &data,
+        "the stream carries what every layer writes, and ".repeat(200),
+    )?;
 
     let device = fluxo_backends::device("flex")?;
     let mut config = TrainConfig::new("llama", vec![data], &folder.join("run"));
@@ -25,7 +28,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let (model, _) = Model::load(&summary.out, None, &device)?;
     let text = model.text().ok_or("the model reads no text")?;
-    let ids = generate(&model, &text.encode("the stream ")?, 24, &Sampling::default(), |_| {})?;
+    let ids = generate(
+        &model,
+        &text.encode("the stream ")?,
+        24,
+        &Sampling::default(),
+        |_| {},
+    )?;
     println!("the stream {}", text.decode(&ids)?);
     std::fs::remove_dir_all(folder)?;
     Ok(())

@@ -38,7 +38,9 @@ pub enum Command {
     #[command(after_help = "Example: fluxo info fresh")]
     Info(Info),
     /// Run a model on a file of named tensors.
-    #[command(after_help = "Example: fluxo run fresh --inputs in.safetensors --out out.safetensors")]
+    #[command(
+        after_help = "Example: fluxo run fresh --inputs in.safetensors --out out.safetensors"
+    )]
     Run(Run),
     /// Write text, or token numbers, after a prompt.
     #[command(after_help = "Example: fluxo generate my-run --prompt 'fn main' --max-new-tokens 80")]
@@ -65,7 +67,7 @@ pub struct Demo {
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// How many steps to train.
-    #[arg(long, value_name = "N", default_value_t = 300)]
+    #[arg(long, value_name = "N", default_value_t = 1200)]
     pub steps: usize,
 }
 

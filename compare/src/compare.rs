@@ -91,11 +91,11 @@ pub fn compare(
     ))
 }
 
-/// [`compare`] on several inputs: of each output of each pair the worst case stays, and its
-/// note names it.
+/// [`compare()`] on several inputs: of each output of each pair the worst case stays, and its
+/// `case` names it.
 ///
 /// # Errors
-/// As [`compare`].
+/// As [`compare()`].
 pub fn compare_cases(
     runners: &mut [Box<dyn Runner>],
     cases: &[(String, Tensors)],
@@ -108,10 +108,7 @@ pub fn compare_cases(
             skipped.reason = format!("{label}: {}", skipped.reason);
         }
         for pair in &mut report.pairs {
-            pair.note = Some(match pair.note.take() {
-                Some(note) => format!("{label}: {note}"),
-                None => label.clone(),
-            });
+            pair.case = Some(label.clone());
         }
         match &mut merged {
             Some(merged) => merged.merge(report),

@@ -149,7 +149,7 @@ impl Sums {
             [0.0, 0.0] => 1.0,
             [0.0, _] | [_, 0.0] => 0.0,
             // Rounding may carry it past 1 by a hair.
-            [a, b] => (self.dot / (a.sqrt() * b.sqrt())).clamp(-1.0, 1.0),
+            [a, b] => (self.dot / (a * b).sqrt()).clamp(-1.0, 1.0),
         }
     }
 

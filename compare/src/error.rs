@@ -64,7 +64,7 @@ pub enum Error {
     Backends(#[from] fluxo_backends::Error),
     /// The model has no ONNX form.
     #[error("export: {0}")]
-    Onnx(#[from] fluxo_onnx::Error),
+    Onnx(Box<fluxo_onnx::Error>),
 }
 
 impl Error {
@@ -96,6 +96,12 @@ impl Error {
             self,
             Self::Input(_) | Self::Models(fluxo_models::Error::Input(_))
         )
+    }
+}
+
+impl From<fluxo_onnx::Error> for Error {
+    fn from(error: fluxo_onnx::Error) -> Self {
+        Self::Onnx(Box::new(error))
     }
 }
 

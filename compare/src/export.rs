@@ -104,7 +104,7 @@ pub fn export(
     })
 }
 
-/// [`export`] with the check as a function of the written file and whether it takes a cache.
+/// [`export()`] with the check as a function of the written file and whether it takes a cache.
 fn export_with(
     model: &Model,
     dir: &Path,
@@ -257,6 +257,13 @@ mod tests {
         );
         assert_eq!(verification.runners.len(), 3, "{verification}");
         assert_eq!(files(&exported), ["config.json", GRAPH]);
+        // Whoever may read the configuration may read the graph.
+        let permissions = |name| {
+            std::fs::metadata(exported.join(name))
+                .unwrap()
+                .permissions()
+        };
+        assert_eq!(permissions(GRAPH), permissions("config.json"));
         assert_eq!(report.inputs[..inputs.len()], *inputs);
         assert_eq!(report.outputs[..outputs.len()], *outputs);
 

@@ -1,10 +1,10 @@
 //! Runs one model on many backends and runtimes, and says who differs.
 //!
-//! A [`Runner`](runner::Runner) computes outputs; [`compare`] runs each on the same inputs and
+//! A [`Runner`](runner::Runner) computes outputs; [`compare()`] runs each on the same inputs and
 //! measures every output of every pair ([`diff`]) where the mask keeps the position ([`mask`]);
 //! [`verdict`] says how much is allowed and why; [`Report`] is the table and the JSON.
 //! [`artifact::open`] makes runners of a checkpoint, an exported folder or an ONNX file, and
-//! [`export`] writes an ONNX file only after the embedded runtimes agreed with Burn on it.
+//! [`export()`] writes an ONNX file only after the embedded runtimes agreed with Burn on it.
 
 pub mod artifact;
 mod compare;

@@ -68,6 +68,8 @@ pub struct Pair {
     pub agrees: bool,
     /// What the numbers do not say.
     pub note: Option<String>,
+    /// Which of several inputs these numbers are of: those that differ most.
+    pub case: Option<String>,
 }
 
 /// A runner that could not take part.
@@ -110,7 +112,22 @@ impl Pair {
             tolerance_reason: tolerance.reason,
             agrees: tolerance.allows(found.scaled),
             note: found.note,
+            case: None,
         }
+    }
+}
+
+impl Pair {
+    /// `logits between flex (a) and tract (b) at batch 3`.
+    fn place(&self) -> String {
+        let Self {
+            output, a, b, case, ..
+        } = self;
+        let case = case.as_ref().map(|case| format!(" {case}"));
+        format!(
+            "{output} between {a} (a) and {b} (b){}",
+            case.unwrap_or_default()
+        )
     }
 }
 
@@ -251,11 +268,7 @@ impl fmt::Display for Report {
         writeln!(f)?;
         for pair in &self.pairs {
             if let Some(note) = &pair.note {
-                writeln!(
-                    f,
-                    "{}, {} (a) and {} (b): {note}",
-                    pair.output, pair.a, pair.b
-                )?;
+                writeln!(f, "{}: {note}", pair.place())?;
             }
         }
         let mut tolerances: Vec<(f64, &str)> = Vec::new();
@@ -294,20 +307,16 @@ impl fmt::Display for Report {
         match (self.verdict, self.worst()) {
             (Verdict::Agree, Some(worst)) => write!(
                 f,
-                "agree: {}; at most {} ({}, {} and {})",
+                "agree: {}; at most {} ({})",
                 self.runners.join(", "),
                 number(worst.scaled),
-                worst.output,
-                worst.a,
-                worst.b
+                worst.place()
             ),
             (Verdict::Differ, Some(worst)) => write!(
                 f,
-                "differ: {beyond} of {} comparisons; the worst is {} between {} and {}",
+                "differ: {beyond} of {} comparisons; the worst is {}",
                 self.pairs.len(),
-                worst.output,
-                worst.a,
-                worst.b
+                worst.place()
             ),
             (_, None) => write!(f, "differ: nothing was compared"),
         }
@@ -322,7 +331,7 @@ mod tests {
     fn pair(output: &str, scaled: f64, note: Option<&str>) -> Pair {
         let found = Difference {
             max_abs: scaled * 2.0,
-            max_rel: 0.5,
+            max_rel: if scaled.is_finite() { 0.5 } else { scaled },
             scaled,
             at: vec![1, 16, 3],
             cosine: if scaled.is_finite() {
@@ -382,7 +391,7 @@ mod tests {
         assert_eq!(text.lines().count(), 19, "{text}");
         assert_eq!(
             text.lines().last().unwrap(),
-            "agree: flex, tract; at most 1.5e-6 (logits, flex and tract)"
+            "agree: flex, tract; at most 1.5e-6 (logits between flex (a) and tract (b))"
         );
     }
 
@@ -393,11 +402,9 @@ mod tests {
             pair("other", 1e-9, None),
         ]);
         assert_eq!(report.verdict, Verdict::Differ);
-        assert!(
-            report.to_string().ends_with(
-                "differ: 1 of 2 comparisons; the worst is logits between flex and tract"
-            )
-        );
+        assert!(report.to_string().ends_with(
+            "differ: 1 of 2 comparisons; the worst is logits between flex (a) and tract (b)"
+        ));
     }
 
     #[test]

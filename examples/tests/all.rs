@@ -7,7 +7,9 @@ fn output(example: &str) -> String {
     let mut path = std::env::current_exe().unwrap();
     path.pop(); // deps
     path.pop();
-    let path = path.join("examples").join(format!("{example}{}", std::env::consts::EXE_SUFFIX));
+    let path = path
+        .join("examples")
+        .join(format!("{example}{}", std::env::consts::EXE_SUFFIX));
     let output = Command::new(&path).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {errors}", path.display());
@@ -23,7 +25,10 @@ fn export_a_module() {
 fn compare_backends() {
     let text = output("compare_backends");
     let verdict = text.lines().last().unwrap();
-    assert!(verdict.starts_with("agree: flex, ndarray, tract, rten"), "{text}");
+    assert!(
+        verdict.starts_with("agree: flex, ndarray, tract, rten"),
+        "{text}"
+    );
 }
 
 #[test]

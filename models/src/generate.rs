@@ -195,7 +195,16 @@ mod tests {
     fn the_nucleus_is_the_smallest_set_that_reaches_p() {
         // Probabilities 0.5, 0.25, 0.125, 0.125.
         let logits = [8f32, 4.0, 2.0, 2.0].map(f32::ln);
-        let with = |p| drawn(&logits, &Sampling { temperature: 1.0, top_p: Some(p), ..Sampling::default() });
+        let with = |p| {
+            drawn(
+                &logits,
+                &Sampling {
+                    temperature: 1.0,
+                    top_p: Some(p),
+                    ..Sampling::default()
+                },
+            )
+        };
         assert_eq!(with(0.4), [0]);
         assert_eq!(with(0.6), [0, 1]);
         assert_eq!(with(0.8), [0, 1, 2]);
@@ -205,9 +214,14 @@ mod tests {
     #[test]
     fn draws_follow_the_probabilities() {
         let logits = [3f32, 1.0].map(f32::ln);
-        let sampling = Sampling { temperature: 1.0, ..Sampling::default() };
+        let sampling = Sampling {
+            temperature: 1.0,
+            ..Sampling::default()
+        };
         let mut random = StdRng::seed_from_u64(1);
-        let first = (0..10_000).filter(|_| choose(&logits, &sampling, &mut random).unwrap() == 0).count();
+        let first = (0..10_000)
+            .filter(|_| choose(&logits, &sampling, &mut random).unwrap() == 0)
+            .count();
         // A binomial with p = 0.75: six deviations of 43.
         assert!((7240..7760).contains(&first), "{first}");
     }

@@ -85,12 +85,9 @@ pub fn batch(tensors: &Tensors, config: &NetworkConfig, device: &Device) -> Resu
     Ok(Batch {
         input_ids: input_ids.ok_or_else(|| Error::Input("`input_ids` is missing".into()))?,
         attention_mask: int("attention_mask", [rows, past + seq], 2)?,
-        token_type_ids: match config.token_types() {
-            0 if inputs.contains_key("token_type_ids") => {
-                return refuse("the model has no token types: leave `token_type_ids` out".into());
-            }
-            types => int("token_type_ids", [rows, seq], types.max(1))?,
-        },
+        // Without a table all tokens are of type 0, and saying so changes nothing.
+        token_type_ids: int("token_type_ids", [rows, seq], config.token_types().max(1))?
+            .filter(|_| config.token_types() > 0),
         cache,
     })
 }

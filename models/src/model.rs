@@ -121,9 +121,8 @@ impl Model {
             task,
             config,
         } = Description::of(Raw(map), None)?;
-        device.seed(seed);
         Ok(Self {
-            network: config.init(device),
+            network: checkpoint::fresh(&config, seed, device),
             family,
             task,
             config,

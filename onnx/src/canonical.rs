@@ -15,7 +15,12 @@ use burn_ir::{
 /// Replaces every recorded form of a linear layer on three or more axes.
 pub(crate) fn canonical(ops: Vec<OperationIr>, outputs: &[TensorId]) -> Vec<OperationIr> {
     let mut uses: HashMap<TensorId, usize> = HashMap::new();
-    for id in ops.iter().flat_map(OperationIr::inputs).map(|tensor| tensor.id).chain(outputs.iter().copied()) {
+    for id in ops
+        .iter()
+        .flat_map(OperationIr::inputs)
+        .map(|tensor| tensor.id)
+        .chain(outputs.iter().copied())
+    {
         *uses.entry(id).or_default() += 1;
     }
     let once = |id: TensorId| uses.get(&id) == Some(&1);
@@ -132,5 +137,53 @@ fn matmul(op: &OperationIr) -> Option<&MatmulOpIr> {
     match op {
         OperationIr::Float(_, FloatOperationIr::Matmul(op)) => Some(op),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use burn::nn::LinearConfig;
+    use burn::tensor::{Device, Tensor};
+    use burn_capture::CaptureBackend;
+
+    /// The operations that matter, at an input of this shape.
+    fn recorded(shape: [usize; 3], bias: bool) -> Vec<OperationIr> {
+        let device = Device::capture();
+        let captured = device.capture_scope(|scope| {
+            let layer = LinearConfig::new(8, 16).with_bias(bias).init(&device);
+            let out = layer.forward(Tensor::<3>::empty(shape, &device)).exp();
+            let id = out
+                .clone()
+                .try_into_primitive::<CaptureBackend>()
+                .unwrap()
+                .id();
+            scope.complete([], [id])
+        });
+        let graph = captured.unwrap().graph;
+        canonical(graph.operations, &graph.outputs)
+    }
+
+    fn linears(ops: &[OperationIr]) -> Vec<&LinearOpIr> {
+        let linear = |op| match op {
+            &OperationIr::Module(ModuleOperationIr::Linear(ref op)) => Some(op),
+            _ => None,
+        };
+        ops.iter().filter_map(linear).collect()
+    }
+
+    #[test]
+    fn folded_and_batched_layers_look_alike() {
+        // Few rows are folded, many rows are not.
+        for shape in [[5, 3, 8], [5, 64, 8], [1, 7, 8]] {
+            for bias in [false, true] {
+                let ops = recorded(shape, bias);
+                let found = linears(&ops);
+                assert_eq!(found.len(), 1, "{shape:?}");
+                assert_eq!(found[0].bias.is_some(), bias, "{shape:?}");
+                assert!(ops.iter().all(|op| matmul(op).is_none()), "{shape:?}");
+            }
+        }
     }
 }

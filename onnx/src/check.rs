@@ -12,7 +12,12 @@ pub(crate) fn check(graph: &Graph) -> Result<()> {
     let mut names: HashSet<&str> = HashSet::new();
     let mut nodes: HashSet<&str> = HashSet::new();
     let made = graph.nodes.iter().flat_map(|node| &node.outputs);
-    for id in graph.inputs.iter().chain(graph.initializers.keys()).chain(made) {
+    for id in graph
+        .inputs
+        .iter()
+        .chain(graph.initializers.keys())
+        .chain(made)
+    {
         let name = graph.values[*id].name.as_str();
         if name.is_empty() || !names.insert(name) {
             return unsound(format!("the value name `{name}` is not unique"));
@@ -24,10 +29,17 @@ pub(crate) fn check(graph: &Graph) -> Result<()> {
         let count: usize = data.dims.iter().product();
         let fits = value.dtype == data.dtype
             && value.shape.len() == data.dims.len()
-            && value.shape.iter().zip(&data.dims).all(|(dim, size)| dim.is(*size as i64))
+            && value
+                .shape
+                .iter()
+                .zip(&data.dims)
+                .all(|(dim, size)| dim.is(*size as i64))
             && data.bytes.len() == count * data.dtype.size();
         if !fits {
-            return unsound(format!("the data of `{}` do not have its shape and type", value.name));
+            return unsound(format!(
+                "the data of `{}` do not have its shape and type",
+                value.name
+            ));
         }
         known.insert(*id);
     }
@@ -35,14 +47,22 @@ pub(crate) fn check(graph: &Graph) -> Result<()> {
         if !nodes.insert(&node.name) {
             return unsound(format!("the node name `{}` is not unique", node.name));
         }
-        if let Some(input) = node.inputs.iter().flatten().find(|input| !known.contains(input)) {
+        if let Some(input) = node
+            .inputs
+            .iter()
+            .flatten()
+            .find(|input| !known.contains(input))
+        {
             let value = &graph.values[*input].name;
             return unsound(format!("`{}` reads `{value}` before it is made", node.name));
         }
         known.extend(&node.outputs);
     }
     match graph.outputs.iter().find(|output| !known.contains(output)) {
-        Some(output) => unsound(format!("output `{}` is not made", graph.values[*output].name)),
+        Some(output) => unsound(format!(
+            "output `{}` is not made",
+            graph.values[*output].name
+        )),
         None => Ok(()),
     }
 }
@@ -55,8 +75,11 @@ mod tests {
 
     #[test]
     fn reading_before_making_is_found() {
-        let value =
-            |name: &str| Value { name: name.into(), dtype: DataType::Float, shape: vec![] };
+        let value = |name: &str| Value {
+            name: name.into(),
+            dtype: DataType::Float,
+            shape: vec![],
+        };
         let node = |name: &str, from, to| Node {
             op: "Neg",
             name: name.into(),

@@ -26,13 +26,50 @@ impl std::fmt::Display for Unsupported {
     }
 }
 
+/// Where two traces part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Divergence {
+    /// Position of the first difference in the recorded sequence.
+    pub index: usize,
+    /// The module path nearest to it.
+    pub module: String,
+    /// The first trace's operation and sizes.
+    pub left: (String, String),
+    /// The other trace's operation and sizes.
+    pub right: (String, String),
+}
+
+impl std::fmt::Display for Divergence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            index,
+            module,
+            left,
+            right,
+        } = self;
+        write!(
+            f,
+            "operation {index} in `{module}` is {} at {} and {} at {}",
+            left.0, left.1, right.0, right.1
+        )
+    }
+}
+
 /// A module path for a message: the root has no name of its own.
 pub(crate) fn place(module: &str) -> &str {
-    if module.is_empty() { "the model" } else { module }
+    if module.is_empty() {
+        "the model"
+    } else {
+        module
+    }
 }
 
 fn list(items: &[Unsupported]) -> String {
-    items.iter().map(Unsupported::to_string).collect::<Vec<_>>().join("; ")
+    items
+        .iter()
+        .map(Unsupported::to_string)
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 /// An error of the exporter.
@@ -65,23 +102,8 @@ pub enum Error {
     Capture(String),
 
     /// Two traces record different operations.
-    #[error(
-        "the forward pass takes different ways at different sizes: operation {index} in `{module}` is {left} at {left_sizes} and {right} at {right_sizes}"
-    )]
-    Diverges {
-        /// Position of the first difference in the recorded sequence.
-        index: usize,
-        /// The module path nearest to it.
-        module: String,
-        /// What the first trace recorded.
-        left: String,
-        /// What the other trace recorded.
-        right: String,
-        /// Sizes of the first trace.
-        left_sizes: String,
-        /// Sizes of the other trace.
-        right_sizes: String,
-    },
+    #[error("the forward pass takes different ways at different sizes: {0}")]
+    Diverges(Box<Divergence>),
 
     /// A number of the graph changes with the sizes, in no way that can be written down.
     #[error("{what} in `{module}` depends on {sizes} and has no closed form ({seen})")]

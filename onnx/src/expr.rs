@@ -35,9 +35,13 @@ impl Expr {
         sum.retain(|_, coefficient| *coefficient != 0);
         let common = sum.values().fold(divisor, |a, b| gcd(a, *b));
         if common > 1 {
-            sum.values_mut().for_each(|coefficient| *coefficient /= common);
+            sum.values_mut()
+                .for_each(|coefficient| *coefficient /= common);
         }
-        let mut expr = Self { terms: sum, divisor: divisor / common.max(1) };
+        let mut expr = Self {
+            terms: sum,
+            divisor: divisor / common.max(1),
+        };
         if let (Some(value), true) = (expr.numerator_constant(), expr.divisor > 1) {
             expr = Self::constant(value.div_euclid(expr.divisor));
         }
@@ -54,7 +58,11 @@ impl Expr {
 
     /// The value, if no size has a part in it.
     pub fn as_constant(&self) -> Option<i64> {
-        if self.divisor == 1 { self.numerator_constant() } else { None }
+        if self.divisor == 1 {
+            self.numerator_constant()
+        } else {
+            None
+        }
     }
 
     /// Whether the expression is this number.
@@ -84,7 +92,10 @@ impl Expr {
             return Self::from_terms(terms, 1);
         }
         let (quotient, whole) = if b.divisor == 1 { (a, b) } else { (b, a) };
-        let scaled = whole.terms.iter().map(|(m, c)| (m.clone(), c * quotient.divisor));
+        let scaled = whole
+            .terms
+            .iter()
+            .map(|(m, c)| (m.clone(), c * quotient.divisor));
         let own = quotient.terms.iter().map(|(m, c)| (m.clone(), *c));
         Self::from_terms(own.chain(scaled), quotient.divisor)
     }
@@ -96,7 +107,10 @@ impl Expr {
 
     /// `factor · self`, for a whole `self`.
     pub fn scale(&self, factor: i64) -> Self {
-        Self::from_terms(self.terms.iter().map(|(m, c)| (m.clone(), c * factor)), self.divisor)
+        Self::from_terms(
+            self.terms.iter().map(|(m, c)| (m.clone(), c * factor)),
+            self.divisor,
+        )
     }
 
     /// The product of two whole expressions.
@@ -131,7 +145,9 @@ impl Expr {
     pub fn show(&self, names: &[String]) -> String {
         let mut text = String::new();
         let mut terms: Vec<_> = self.terms.iter().collect();
-        terms.sort_by_key(|(monomial, c)| (**c < 0, monomial.is_empty(), usize::MAX - monomial.len()));
+        terms.sort_by_key(|(monomial, c)| {
+            (**c < 0, monomial.is_empty(), usize::MAX - monomial.len())
+        });
         for (monomial, c) in terms {
             let sign = match (text.is_empty(), *c < 0) {
                 (true, true) => "-",
@@ -150,7 +166,11 @@ impl Expr {
         if text.is_empty() {
             text.push('0');
         }
-        if self.divisor == 1 { text } else { format!("floor(({text})/{})", self.divisor) }
+        if self.divisor == 1 {
+            text
+        } else {
+            format!("floor(({text})/{})", self.divisor)
+        }
     }
 }
 
@@ -173,7 +193,10 @@ mod tests {
         assert_eq!(a.mul(&b), b.mul(&a));
         assert!(a.sub(&a).is(0));
         assert_eq!(a.add(&b).at(&[3, 4]), 7);
-        assert_eq!(Expr::from_terms([(vec![0], 4), (vec![], 2)], 2), a.scale(2).add(&Expr::constant(1)));
+        assert_eq!(
+            Expr::from_terms([(vec![0], 4), (vec![], 2)], 2),
+            a.scale(2).add(&Expr::constant(1))
+        );
     }
 
     #[test]
@@ -189,8 +212,14 @@ mod tests {
         let names = ["past".to_string(), "seq".to_string()];
         let sum = Expr::size(0).add(&Expr::size(1));
         assert_eq!(sum.show(&names), "past + seq");
-        assert_eq!(sum.scale(2).sub(&Expr::constant(1)).show(&names), "2*past + 2*seq - 1");
-        assert_eq!(Expr::from_terms([(vec![1], 1)], 2).show(&names), "floor((seq)/2)");
+        assert_eq!(
+            sum.scale(2).sub(&Expr::constant(1)).show(&names),
+            "2*past + 2*seq - 1"
+        );
+        assert_eq!(
+            Expr::from_terms([(vec![1], 1)], 2).show(&names),
+            "floor((seq)/2)"
+        );
         assert_eq!(Expr::constant(0).show(&names), "0");
     }
 }

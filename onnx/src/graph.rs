@@ -49,7 +49,10 @@ impl DataType {
 
     /// Whether the type is a float.
     pub fn is_float(self) -> bool {
-        matches!(self, Self::Float | Self::Double | Self::Float16 | Self::BFloat16)
+        matches!(
+            self,
+            Self::Float | Self::Double | Self::Float16 | Self::BFloat16
+        )
     }
 
     /// Bytes an element takes.
@@ -113,18 +116,33 @@ impl Data {
         } else {
             data.as_bytes().to_vec()
         };
-        Some(Self { dtype, dims: data.shape().to_vec(), bytes })
+        Some(Self {
+            dtype,
+            dims: data.shape().to_vec(),
+            bytes,
+        })
     }
 
     /// A vector of 64-bit integers.
     pub fn ints(values: &[i64]) -> Self {
-        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        Self { dtype: DataType::Int64, dims: vec![values.len()], bytes }
+        let bytes = values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
+        Self {
+            dtype: DataType::Int64,
+            dims: vec![values.len()],
+            bytes,
+        }
     }
 
     /// A single element without dimensions.
     pub fn scalar(dtype: DataType, value: f64) -> Self {
-        Self { dtype, dims: Vec::new(), bytes: element(dtype, value) }
+        Self {
+            dtype,
+            dims: Vec::new(),
+            bytes: element(dtype, value),
+        }
     }
 }
 
@@ -153,6 +171,8 @@ pub(crate) struct Graph {
     pub name: String,
     pub sizes: Vec<String>,
     pub minima: Vec<i64>,
+    /// Dimensions as the caller wrote them.
+    pub spelled: BTreeMap<Expr, String>,
     pub values: Vec<Value>,
     pub nodes: Vec<Node>,
     pub initializers: BTreeMap<ValueId, Data>,
@@ -161,6 +181,12 @@ pub(crate) struct Graph {
 }
 
 impl Graph {
+    /// A dimension for people and for other programs: as the caller wrote it, if they did.
+    pub fn show(&self, dim: &Expr) -> String {
+        let spelled = self.spelled.get(dim).cloned();
+        spelled.unwrap_or_else(|| dim.show(&self.sizes))
+    }
+
     /// Where each value is made: the position of its node.
     pub fn producers(&self) -> BTreeMap<ValueId, usize> {
         let mut producers = BTreeMap::new();
@@ -169,23 +195,15 @@ impl Graph {
         }
         producers
     }
-
-    /// How often each value is read, outputs of the graph included.
-    pub fn uses(&self) -> Vec<usize> {
-        let mut uses = vec![0; self.values.len()];
-        for input in self.nodes.iter().flat_map(|node| node.inputs.iter().flatten()) {
-            uses[*input] += 1;
-        }
-        self.outputs.iter().for_each(|output| uses[*output] += 1);
-        uses
-    }
 }
 
 /// The shape of an element-wise result, or none if the shapes do not fit for certain.
 pub(crate) fn broadcast(a: &[Expr], b: &[Expr]) -> Option<Vec<Expr>> {
     let rank = a.len().max(b.len());
     let at = |shape: &[Expr], axis: usize| {
-        (axis + shape.len()).checked_sub(rank).map(|axis| shape[axis].clone())
+        (axis + shape.len())
+            .checked_sub(rank)
+            .map(|axis| shape[axis].clone())
     };
     (0..rank)
         .map(|axis| match (at(a, axis), at(b, axis)) {
@@ -205,7 +223,10 @@ mod tests {
     fn shapes_broadcast_by_what_is_certain() {
         let (n, one, four) = (Expr::size(0), Expr::constant(1), Expr::constant(4));
         let full = vec![n.clone(), four.clone()];
-        assert_eq!(broadcast(&full, std::slice::from_ref(&four)), Some(full.clone()));
+        assert_eq!(
+            broadcast(&full, std::slice::from_ref(&four)),
+            Some(full.clone())
+        );
         assert_eq!(broadcast(&[n.clone(), one], &full), Some(full));
         assert_eq!(broadcast(&[n], &[four]), None);
     }

@@ -20,6 +20,7 @@
 //! # }
 //! ```
 
+mod args;
 mod canonical;
 mod capture;
 mod check;
@@ -27,7 +28,10 @@ mod error;
 mod expr;
 mod graph;
 mod lower;
+mod parameters;
+mod plan;
 mod proto;
+mod quiet;
 mod rewrite;
 mod spec;
 mod symbolic;
@@ -37,8 +41,8 @@ use std::collections::BTreeMap;
 
 use burn::module::Module;
 
-pub use capture::{Args, Outputs, evaluate};
-pub use error::{Error, Result, Unsupported};
+pub use args::{Args, Outputs, evaluate};
+pub use error::{Divergence, Error, Result, Unsupported};
 pub use expr::Expr;
 pub use graph::DataType;
 pub use spec::{Dim, Input, Kind, Spec};
@@ -84,12 +88,15 @@ pub fn export<M: Module>(
     forward: impl Fn(&M, &mut Args) -> Outputs,
 ) -> Result<OnnxModel> {
     if options.opset != 18 {
-        return Err(Error::Option(format!("opset {}: only 18 is served", options.opset)));
+        return Err(Error::Option(format!(
+            "opset {}: only 18 is served",
+            options.opset
+        )));
     }
     let spec = spec.clone().freeze(&options.static_sizes);
     spec.validate()?;
     let sizes = spec.sizes();
-    let plan = capture::Plan::new(&spec, &sizes)?;
+    let plan = plan::Plan::new(&spec, &sizes)?;
     let traces = plan
         .traces
         .iter()
@@ -99,7 +106,7 @@ pub fn export<M: Module>(
     drop(traces);
     let (live, wanted) = lower::live(&sym);
     let mut parameters = BTreeMap::new();
-    for (path, value) in capture::read_parameters(module, &wanted) {
+    for (path, value) in parameters::read_parameters(module, &wanted) {
         let Some(data) = graph::Data::of(&value) else {
             return Err(Error::Unsupported(vec![Unsupported {
                 operation: "quantized weight".into(),

@@ -43,6 +43,19 @@ impl From<String> for Dim {
     }
 }
 
+impl std::fmt::Display for Dim {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Fixed(size) => write!(f, "{size}"),
+            Self::Size(name) => f.write_str(name),
+            Self::Sum(parts) => {
+                let parts: Vec<String> = parts.iter().map(Self::to_string).collect();
+                f.write_str(&parts.join(" + "))
+            }
+        }
+    }
+}
+
 impl Dim {
     /// Calls `f` with every named size in the dimension.
     fn names<'a>(&'a self, f: &mut impl FnMut(&'a str)) {
@@ -109,7 +122,11 @@ impl Input {
         kind: Kind,
         dims: impl IntoIterator<Item = D>,
     ) -> Self {
-        Self { name: name.into(), kind, dims: dims.into_iter().map(Into::into).collect() }
+        Self {
+            name: name.into(),
+            kind,
+            dims: dims.into_iter().map(Into::into).collect(),
+        }
     }
 
     /// An integer input, such as `input_ids`.
@@ -137,7 +154,10 @@ pub(crate) struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { min: 1, max: usize::MAX }
+        Self {
+            min: 1,
+            max: usize::MAX,
+        }
     }
 }
 
@@ -152,7 +172,10 @@ pub struct Spec {
 impl Spec {
     /// A description without inputs.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), ..Self::default() }
+        Self {
+            name: name.into(),
+            ..Self::default()
+        }
     }
 
     /// Appends an input.
@@ -210,12 +233,20 @@ impl Spec {
             if input.name.is_empty() {
                 return Err(Error::Spec(format!("input {index} has no name")));
             }
-            if self.inputs[..index].iter().any(|other| other.name == input.name) {
-                return Err(Error::Spec(format!("input `{}` is named twice", input.name)));
+            if self.inputs[..index]
+                .iter()
+                .any(|other| other.name == input.name)
+            {
+                return Err(Error::Spec(format!(
+                    "input `{}` is named twice",
+                    input.name
+                )));
             }
         }
         if let Some(name) = self.bounds.keys().find(|name| !sizes.contains(name)) {
-            return Err(Error::Spec(format!("size `{name}` is bounded but no input has it")));
+            return Err(Error::Spec(format!(
+                "size `{name}` is bounded but no input has it"
+            )));
         }
         if let Some(name) = sizes.iter().find(|name| !is_name(name)) {
             return Err(Error::Spec(format!("`{name}` is not a name for a size")));
@@ -226,7 +257,9 @@ impl Spec {
 
 fn is_name(text: &str) -> bool {
     let mut chars = text.chars();
-    chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+    chars
+        .next()
+        .is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
         && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
@@ -239,14 +272,19 @@ mod tests {
         let dim = Dim::from("past_sequence + sequence");
         assert_eq!(
             dim,
-            Dim::Sum(vec![Dim::Size("past_sequence".into()), Dim::Size("sequence".into())])
+            Dim::Sum(vec![
+                Dim::Size("past_sequence".into()),
+                Dim::Size("sequence".into())
+            ])
         );
         assert_eq!(Dim::from("3"), Dim::Fixed(3));
     }
 
     #[test]
     fn a_bound_without_a_size_is_refused() {
-        let spec = Spec::new("g").input(Input::int("ids", ["batch"])).size_min("bath", 2);
+        let spec = Spec::new("g")
+            .input(Input::int("ids", ["batch"]))
+            .size_min("bath", 2);
         assert!(matches!(spec.validate(), Err(Error::Spec(text)) if text.contains("bath")));
     }
 }

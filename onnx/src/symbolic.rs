@@ -9,13 +9,14 @@ use std::collections::{BTreeMap, HashMap};
 use burn::tensor::{DType, Shape, Slice, TensorData};
 use burn_capture::TensorId;
 use burn_ir::{
-    BaseOperationIr, InterpolateOpIr, IrVisitorMut, ModuleOperationIr, NumericOperationIr,
-    OperationIr, ScalarIr, TensorIr, TensorStatus,
+    BaseOperationIr, IrVisitorMut, NumericOperationIr, OperationIr, ScalarIr, TensorIr,
+    TensorStatus,
 };
 
-use crate::capture::{Plan, Trace, input_shape, show_sizes};
-use crate::error::{Error, Result, place};
+use crate::capture::Trace;
+use crate::error::{Divergence, Error, Result, place};
 use crate::expr::Expr;
+use crate::plan::{Plan, input_shape, show_sizes};
 use crate::spec::Spec;
 
 /// A scalar of an operation.
@@ -76,6 +77,7 @@ pub(crate) struct Symbolic {
 }
 
 /// Numbers of an operation that are neither shape, range nor scalar, and may follow the sizes.
+/// Those not named here must be the same in all traces.
 fn numbers(op: &mut OperationIr) -> Vec<&mut usize> {
     match op {
         OperationIr::BaseFloat(op) | OperationIr::BaseInt(op) | OperationIr::BaseBool(op) => {
@@ -85,19 +87,15 @@ fn numbers(op: &mut OperationIr) -> Vec<&mut usize> {
             }
         }
         OperationIr::NumericFloat(_, op) | OperationIr::NumericInt(_, op) => match op {
-            NumericOperationIr::Pad(op) => {
-                op.padding.iter_mut().flat_map(|(before, after)| [before, after]).collect()
-            }
+            NumericOperationIr::Pad(op) => op
+                .padding
+                .iter_mut()
+                .flat_map(|(before, after)| [before, after])
+                .collect(),
             NumericOperationIr::TopK(op) | NumericOperationIr::ArgTopK(op) => {
                 vec![&mut op.accumulator_len]
             }
             NumericOperationIr::TopKWithIndices(op) => vec![&mut op.k],
-            _ => Vec::new(),
-        },
-        OperationIr::Module(op) => match op {
-            ModuleOperationIr::Interpolate(InterpolateOpIr { output_size, .. }) => {
-                output_size.iter_mut().collect()
-            }
             _ => Vec::new(),
         },
         _ => Vec::new(),
@@ -146,7 +144,10 @@ struct Taken {
 
 fn take(op: &OperationIr, parts: &mut Parts) -> Taken {
     let mut skeleton = op.clone();
-    let numbers = numbers(&mut skeleton).into_iter().map(|n| std::mem::take(n) as i64).collect();
+    let numbers = numbers(&mut skeleton)
+        .into_iter()
+        .map(|n| std::mem::take(n) as i64)
+        .collect();
     skeleton.visit_mut(parts);
     let tensors = std::mem::take(&mut parts.tensors);
     // Bounds from the end, or open, become plain ones: the sliced tensor is always visited first.
@@ -157,24 +158,38 @@ fn take(op: &OperationIr, parts: &mut Parts) -> Taken {
             let dim = tensors.first().map_or(0, |t| t.shape[axis]) as i64;
             let from_end = |bound: i64| if bound < 0 { bound + dim } else { bound };
             let start = from_end(range.start as i64).clamp(0, dim);
-            let end = range.end.map_or(dim, |end| from_end(end as i64)).clamp(start, dim);
+            let end = range
+                .end
+                .map_or(dim, |end| from_end(end as i64))
+                .clamp(start, dim);
             (start, end, range.step as i64)
         })
         .collect();
-    Taken { skeleton, tensors, scalars: std::mem::take(&mut parts.scalars), ranges, numbers }
+    Taken {
+        skeleton,
+        tensors,
+        scalars: std::mem::take(&mut parts.scalars),
+        ranges,
+        numbers,
+    }
 }
 
 /// The operation's name: `Module(LayerNorm)`, `BaseFloat(Slice)`.
 pub(crate) fn name_of(op: &OperationIr) -> String {
     let text = format!("{op:?}");
-    let head: String = text.chars().take_while(|c| *c != '{' && *c != '[').collect();
+    let head: String = text
+        .chars()
+        .take_while(|c| *c != '{' && *c != '[')
+        .collect();
     let mut words: Vec<&str> = head
         .split(['(', ','])
         .map(|word| word.trim().trim_end_matches("OpIr"))
         .filter(|word| !word.is_empty())
         .collect();
     // Category and variant; the name of the payload and the element type say nothing more.
-    if let (Some("NumericFloat" | "NumericInt" | "Float"), true) = (words.first().copied(), words.len() > 2) {
+    if let (Some("NumericFloat" | "NumericInt" | "Float"), true) =
+        (words.first().copied(), words.len() > 2)
+    {
         words.remove(1);
     }
     words.truncate(2);
@@ -197,8 +212,13 @@ impl Solver<'_> {
         if values.iter().all(|value| *value == first) {
             return Some(Expr::constant(first));
         }
-        let gaps: Vec<i64> =
-            self.plan.low.iter().zip(&self.plan.high).map(|(low, high)| high - low).collect();
+        let gaps: Vec<i64> = self
+            .plan
+            .low
+            .iter()
+            .zip(&self.plan.high)
+            .map(|(low, high)| high - low)
+            .collect();
         let all_gaps: i64 = gaps.iter().product();
         // Σ over subsets of (finite difference / gaps) · Π (size - low), all over `all_gaps`.
         let mut terms = Vec::new();
@@ -206,7 +226,11 @@ impl Solver<'_> {
             let mut difference = 0;
             for (index, other) in self.plan.subsets.iter().enumerate() {
                 if other.iter().all(|i| subset.contains(i)) {
-                    let sign = if (subset.len() - other.len()) % 2 == 0 { 1 } else { -1 };
+                    let sign = if (subset.len() - other.len()) % 2 == 0 {
+                        1
+                    } else {
+                        -1
+                    };
                     difference += sign * values[index];
                 }
             }
@@ -239,7 +263,11 @@ impl Solver<'_> {
     }
 
     fn holds(&self, expr: &Expr, values: &[i64]) -> bool {
-        self.plan.traces.iter().zip(values).all(|(sizes, value)| expr.at(sizes) == *value)
+        self.plan
+            .traces
+            .iter()
+            .zip(values)
+            .all(|(sizes, value)| expr.at(sizes) == *value)
     }
 
     fn scalar(&self, values: &[ScalarIr]) -> Option<Scalar> {
@@ -256,9 +284,10 @@ impl Solver<'_> {
             return self.solve(&whole).map(Scalar::Whole);
         }
         let inverse: Vec<f64> = floats.iter().map(|value| (1.0 / value).round()).collect();
-        let exact = floats.iter().zip(&inverse).all(|(value, n)| {
-            *value == 1.0 / n || *value == f64::from(1.0 / *n as f32)
-        });
+        let exact = floats
+            .iter()
+            .zip(&inverse)
+            .all(|(value, n)| *value == 1.0 / n || *value == f64::from(1.0 / *n as f32));
         if exact {
             return self.solve(&whole(&inverse)?).map(Scalar::Reciprocal);
         }
@@ -277,7 +306,12 @@ impl Solver<'_> {
         Error::NoClosedForm {
             what,
             module: place(module).to_string(),
-            sizes: self.sizes.iter().map(|s| format!("`{s}`")).collect::<Vec<_>>().join(", "),
+            sizes: self
+                .sizes
+                .iter()
+                .map(|s| format!("`{s}`"))
+                .collect::<Vec<_>>()
+                .join(", "),
             seen: seen.join("; "),
         }
     }
@@ -285,21 +319,33 @@ impl Solver<'_> {
     /// The closed form of a constant, given its value in every trace.
     fn constant(&self, data: &[&TensorData], shape: &[Expr]) -> Option<Constant> {
         let first = *data.first()?;
-        if data.iter().all(|d| d.shape() == first.shape() && d.as_bytes() == first.as_bytes()) {
+        if data
+            .iter()
+            .all(|d| d.shape() == first.shape() && d.as_bytes() == first.as_bytes())
+        {
             return Some(Constant::Data(first.clone()));
         }
         let values: Vec<Vec<f64>> = data.iter().map(|d| d.iter::<f64>().collect()).collect();
-        if values.iter().all(|v| !v.is_empty() && v.iter().all(|x| x.to_bits() == v[0].to_bits())) {
+        if values
+            .iter()
+            .all(|v| !v.is_empty() && v.iter().all(|x| x.to_bits() == v[0].to_bits()))
+        {
             let fill: Vec<ScalarIr> = values.iter().map(|v| ScalarIr::Float(v[0])).collect();
             return self.scalar(&fill).map(Constant::Fill);
         }
         if first.dtype().is_bool() {
             return None;
         }
-        self.affine(data, &values, shape).or_else(|| self.ramp(data, &values))
+        self.affine(data, &values, shape)
+            .or_else(|| self.ramp(data, &values))
     }
 
-    fn affine(&self, data: &[&TensorData], values: &[Vec<f64>], shape: &[Expr]) -> Option<Constant> {
+    fn affine(
+        &self,
+        data: &[&TensorData],
+        values: &[Vec<f64>],
+        shape: &[Expr],
+    ) -> Option<Constant> {
         let rank = shape.len();
         let mut bases = Vec::new();
         let mut steps = vec![Vec::new(); rank];
@@ -325,10 +371,18 @@ impl Solver<'_> {
                 return None;
             }
             bases.push(base);
-            own.iter().zip(&mut steps).for_each(|((_, step), all)| all.push(*step));
+            own.iter()
+                .zip(&mut steps)
+                .for_each(|((_, step), all)| all.push(*step));
         }
-        let steps = steps.iter().map(|step| self.solve(step)).collect::<Option<Vec<_>>>()?;
-        Some(Constant::Affine { base: self.solve(&bases)?, steps })
+        let steps = steps
+            .iter()
+            .map(|step| self.solve(step))
+            .collect::<Option<Vec<_>>>()?;
+        Some(Constant::Affine {
+            base: self.solve(&bases)?,
+            steps,
+        })
     }
 
     fn ramp(&self, data: &[&TensorData], values: &[Vec<f64>]) -> Option<Constant> {
@@ -340,7 +394,10 @@ impl Solver<'_> {
             let along: usize = data.shape()[axis];
             data.dtype() == DType::F32
                 && along == values.len()
-                && values.iter().enumerate().all(|(i, v)| *v as f32 == base + i as f32 * step)
+                && values
+                    .iter()
+                    .enumerate()
+                    .all(|(i, v)| *v as f32 == base + i as f32 * step)
         });
         fits.then_some(Constant::Ramp { axis, base, step })
     }
@@ -349,7 +406,10 @@ impl Solver<'_> {
 /// The numbers as integers, if all of them are.
 fn whole(values: &[f64]) -> Option<Vec<i64>> {
     let small = |v: &f64| v.fract() == 0.0 && v.abs() < 9e15;
-    values.iter().all(small).then(|| values.iter().map(|v| *v as i64).collect())
+    values
+        .iter()
+        .all(small)
+        .then(|| values.iter().map(|v| *v as i64).collect())
 }
 
 /// The module path of every operation: the module whose parameter it reads, else what the
@@ -376,9 +436,10 @@ fn modules(ops: &[OperationIr], parameters: &BTreeMap<TensorId, String>) -> Vec<
             match (*own, before, *after) {
                 (Some(own), _, _) => own.to_string(),
                 (None, Some(a), Some(b)) => common(a, b),
-                (None, Some(one), None) | (None, None, Some(one)) => {
-                    one.rsplit_once('.').map_or("", |(module, _)| module).to_string()
-                }
+                (None, Some(one), None) | (None, None, Some(one)) => one
+                    .rsplit_once('.')
+                    .map_or("", |(module, _)| module)
+                    .to_string(),
                 (None, None, None) => String::new(),
             }
         })
@@ -386,14 +447,26 @@ fn modules(ops: &[OperationIr], parameters: &BTreeMap<TensorId, String>) -> Vec<
 }
 
 fn common(a: &str, b: &str) -> String {
-    let parts: Vec<&str> =
-        a.split('.').zip(b.split('.')).take_while(|(a, b)| a == b).map(|(a, _)| a).collect();
+    let parts: Vec<&str> = a
+        .split('.')
+        .zip(b.split('.'))
+        .take_while(|(a, b)| a == b)
+        .map(|(a, _)| a)
+        .collect();
     parts.join(".")
 }
 
 /// Joins the traces.
-pub(crate) fn solve(spec: &Spec, sizes: Vec<String>, plan: &Plan, traces: &[Trace]) -> Result<Symbolic> {
-    let solver = Solver { plan, sizes: &sizes };
+pub(crate) fn solve(
+    spec: &Spec,
+    sizes: Vec<String>,
+    plan: &Plan,
+    traces: &[Trace],
+) -> Result<Symbolic> {
+    let solver = Solver {
+        plan,
+        sizes: &sizes,
+    };
     let Some(base) = traces.first() else {
         return Err(Error::Capture("nothing was recorded".into()));
     };
@@ -402,7 +475,13 @@ pub(crate) fn solve(spec: &Spec, sizes: Vec<String>, plan: &Plan, traces: &[Trac
         .iter()
         .map(|trace| {
             let mut parts = Parts::default();
-            trace.captured.graph.operations.iter().map(|op| take(op, &mut parts)).collect()
+            trace
+                .captured
+                .graph
+                .operations
+                .iter()
+                .map(|op| take(op, &mut parts))
+                .collect()
         })
         .collect();
     for (taken_here, sizes_here) in taken.iter().zip(&plan.traces).skip(1) {
@@ -411,14 +490,12 @@ pub(crate) fn solve(spec: &Spec, sizes: Vec<String>, plan: &Plan, traces: &[Trac
             let (left, right) = (taken[0].get(index), taken_here.get(index));
             if left.map(|t| &t.skeleton) != right.map(|t| &t.skeleton) {
                 let show = |t: Option<&Taken>| t.map_or("the end".into(), |t| name_of(&t.skeleton));
-                return Err(Error::Diverges {
+                return Err(Error::Diverges(Box::new(Divergence {
                     index,
                     module: place(module_of.get(index).map_or("", String::as_str)).to_string(),
-                    left: show(left),
-                    right: show(right),
-                    left_sizes: show_sizes(&sizes, &plan.traces[0]),
-                    right_sizes: show_sizes(&sizes, sizes_here),
-                });
+                    left: (show(left), show_sizes(&sizes, &plan.traces[0])),
+                    right: (show(right), show_sizes(&sizes, sizes_here)),
+                })));
             }
         }
     }
@@ -438,8 +515,10 @@ pub(crate) fn solve(spec: &Spec, sizes: Vec<String>, plan: &Plan, traces: &[Trac
             }
             let mut shape = Vec::new();
             for axis in 0..tensor.shape.num_dims() {
-                let values: Vec<i64> =
-                    here.iter().map(|taken| taken.tensors[slot].shape[axis] as i64).collect();
+                let values: Vec<i64> = here
+                    .iter()
+                    .map(|taken| taken.tensors[slot].shape[axis] as i64)
+                    .collect();
                 shape.push(solver.solve(&values).ok_or_else(|| {
                     let what = format!("dimension {axis} of {}", name_of(op));
                     solver.refuse(what, &module, seen(&values))
@@ -462,7 +541,10 @@ pub(crate) fn solve(spec: &Spec, sizes: Vec<String>, plan: &Plan, traces: &[Trac
         }
         let mut numbers = Vec::new();
         for slot in 0..here[0].numbers.len() {
-            numbers.push(whole("a number", here.iter().map(|t| t.numbers[slot]).collect())?);
+            numbers.push(whole(
+                "a number",
+                here.iter().map(|t| t.numbers[slot]).collect(),
+            )?);
         }
         let mut scalars = Vec::new();
         for slot in 0..here[0].scalars.len() {
@@ -484,13 +566,26 @@ pub(crate) fn solve(spec: &Spec, sizes: Vec<String>, plan: &Plan, traces: &[Trac
             let constant = solver.constant(&data, shape).ok_or_else(|| {
                 let dims: Vec<String> = shape.iter().map(|dim| dim.show(&sizes)).collect();
                 let seen = data.iter().map(|d| sketch(d)).collect();
-                solver.refuse(format!("a constant of shape [{}]", dims.join(", ")), &module, seen)
+                solver.refuse(
+                    format!("a constant of shape [{}]", dims.join(", ")),
+                    &module,
+                    seen,
+                )
             })?;
             constants.insert(init.out.id, constant);
         }
-        ops.push(Op { ir: op.clone(), ranges, scalars, numbers, module });
+        ops.push(Op {
+            ir: op.clone(),
+            ranges,
+            scalars,
+            numbers,
+            module,
+        });
     }
-    let minima = sizes.iter().map(|name| spec.bounds(name).min as i64).collect();
+    let minima = sizes
+        .iter()
+        .map(|name| spec.bounds(name).min as i64)
+        .collect();
     Ok(Symbolic {
         minima,
         ops,
@@ -524,9 +619,15 @@ mod tests {
     #[test]
     fn multilinear_expressions_are_found() {
         let (plan, sizes) = plan();
-        let solver = Solver { plan: &plan, sizes: &sizes };
-        let values: Vec<i64> =
-            plan.traces.iter().map(|s| 3 * s[0] * s[1] + s[2] - 4).collect();
+        let solver = Solver {
+            plan: &plan,
+            sizes: &sizes,
+        };
+        let values: Vec<i64> = plan
+            .traces
+            .iter()
+            .map(|s| 3 * s[0] * s[1] + s[2] - 4)
+            .collect();
         let expr = solver.solve(&values).unwrap();
         assert_eq!(expr.show(&sizes), "3*batch*sequence + past - 4");
     }
@@ -534,9 +635,15 @@ mod tests {
     #[test]
     fn a_halved_size_is_found_and_a_square_is_not() {
         let (plan, sizes) = plan();
-        let solver = Solver { plan: &plan, sizes: &sizes };
+        let solver = Solver {
+            plan: &plan,
+            sizes: &sizes,
+        };
         let halves: Vec<i64> = plan.traces.iter().map(|s| (s[1] + 1) / 2).collect();
-        assert_eq!(solver.solve(&halves).unwrap().show(&sizes), "floor((sequence + 1)/2)");
+        assert_eq!(
+            solver.solve(&halves).unwrap().show(&sizes),
+            "floor((sequence + 1)/2)"
+        );
         let squares: Vec<i64> = plan.traces.iter().map(|s| s[1] * s[1]).collect();
         assert_eq!(solver.solve(&squares), None);
         let capped: Vec<i64> = plan.traces.iter().map(|s| s[1].min(12)).collect();
@@ -546,9 +653,18 @@ mod tests {
     #[test]
     fn reciprocals_of_sizes_are_found() {
         let (plan, sizes) = plan();
-        let solver = Solver { plan: &plan, sizes: &sizes };
-        let values: Vec<ScalarIr> =
-            plan.traces.iter().map(|s| ScalarIr::Float(1.0 / s[1] as f64)).collect();
-        assert_eq!(solver.scalar(&values), Some(Scalar::Reciprocal(Expr::size(1))));
+        let solver = Solver {
+            plan: &plan,
+            sizes: &sizes,
+        };
+        let values: Vec<ScalarIr> = plan
+            .traces
+            .iter()
+            .map(|s| ScalarIr::Float(1.0 / s[1] as f64))
+            .collect();
+        assert_eq!(
+            solver.scalar(&values),
+            Some(Scalar::Reciprocal(Expr::size(1)))
+        );
     }
 }

@@ -44,22 +44,38 @@ pub struct ValueSummary {
 impl OnnxModel {
     /// The inputs, in order.
     pub fn inputs(&self) -> Vec<ValueSummary> {
-        self.graph.inputs.iter().map(|id| self.summary(*id)).collect()
+        self.graph
+            .inputs
+            .iter()
+            .map(|id| self.summary(*id))
+            .collect()
     }
 
     /// The outputs, in order.
     pub fn outputs(&self) -> Vec<ValueSummary> {
-        self.graph.outputs.iter().map(|id| self.summary(*id)).collect()
+        self.graph
+            .outputs
+            .iter()
+            .map(|id| self.summary(*id))
+            .collect()
     }
 
     /// The stored tensors.
     pub fn initializers(&self) -> Vec<ValueSummary> {
-        self.graph.initializers.keys().map(|id| self.summary(*id)).collect()
+        self.graph
+            .initializers
+            .keys()
+            .map(|id| self.summary(*id))
+            .collect()
     }
 
     /// How many bytes the stored tensors take.
     pub fn weight_bytes(&self) -> usize {
-        self.graph.initializers.values().map(|data| data.bytes.len()).sum()
+        self.graph
+            .initializers
+            .values()
+            .map(|data| data.bytes.len())
+            .sum()
     }
 
     /// How many nodes there are.
@@ -78,7 +94,10 @@ impl OnnxModel {
 
     /// The name and operator of every node, in order.
     pub fn nodes(&self) -> impl Iterator<Item = (&str, &'static str)> {
-        self.graph.nodes.iter().map(|node| (node.name.as_str(), node.op))
+        self.graph
+            .nodes
+            .iter()
+            .map(|node| (node.name.as_str(), node.op))
     }
 
     /// The named sizes that are open.
@@ -91,7 +110,7 @@ impl OnnxModel {
         ValueSummary {
             name: value.name.clone(),
             dtype: value.dtype,
-            dims: value.shape.iter().map(|dim| dim.show(&self.graph.sizes)).collect(),
+            dims: value.shape.iter().map(|dim| self.graph.show(dim)).collect(),
         }
     }
 
@@ -105,7 +124,9 @@ impl OnnxModel {
                 "to_bytes: the weights pass 2 GiB; `write` puts them into a file beside".into(),
             ));
         }
-        Ok(self.model(|_, data| Place::Inside(data.bytes.clone())).encode_to_vec())
+        Ok(self
+            .model(|_, data| Place::Inside(data.bytes.clone()))
+            .encode_to_vec())
     }
 
     /// Writes the file: beside its place first, then renamed. Weights that would pass the format's
@@ -130,7 +151,10 @@ impl OnnxModel {
         let path = path.as_ref();
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
             let source = std::io::Error::from(std::io::ErrorKind::InvalidInput);
-            return Err(Error::Write { path: path.into(), source });
+            return Err(Error::Write {
+                path: path.into(),
+                source,
+            });
         };
         let beside = format!("{name}.data");
         let mut offsets: BTreeMap<ValueId, usize> = BTreeMap::new();
@@ -153,9 +177,11 @@ impl OnnxModel {
             Ok(())
         })?;
         let model = self.model(|id, data| match offsets.get(&id) {
-            Some(offset) => {
-                Place::Outside { file: beside.clone(), offset: *offset, length: data.bytes.len() }
-            }
+            Some(offset) => Place::Outside {
+                file: beside.clone(),
+                offset: *offset,
+                length: data.bytes.len(),
+            },
             None => Place::Inside(data.bytes.clone()),
         });
         put(path, |file| file.write_all(&model.encode_to_vec()))
@@ -168,15 +194,22 @@ impl OnnxModel {
             producer_name: self.producer.0.clone(),
             producer_version: self.producer.1.clone(),
             graph: Some(self.graph_proto(place)),
-            opset_import: vec![OperatorSetIdProto { domain: String::new(), version: self.opset }],
-            metadata_props: self.metadata.iter().map(|(key, value)| entry(key, value)).collect(),
+            opset_import: vec![OperatorSetIdProto {
+                domain: String::new(),
+                version: self.opset,
+            }],
+            metadata_props: self
+                .metadata
+                .iter()
+                .map(|(key, value)| entry(key, value))
+                .collect(),
         }
     }
 
     fn graph_proto(&self, place: impl Fn(ValueId, &Data) -> Place) -> GraphProto {
         let graph = &self.graph;
         let name = |id: &ValueId| graph.values[*id].name.clone();
-        let info = |id: &ValueId| value_info(&graph.values[*id], &graph.sizes);
+        let info = |id: &ValueId| value_info(graph, &graph.values[*id]);
         let node = graph
             .nodes
             .iter()
@@ -189,7 +222,11 @@ impl OnnxModel {
                 output: node.outputs.iter().map(name).collect(),
                 name: node.name.clone(),
                 op_type: node.op.to_string(),
-                attribute: node.attrs.iter().map(|(name, attr)| attribute(name, attr)).collect(),
+                attribute: node
+                    .attrs
+                    .iter()
+                    .map(|(name, attr)| attribute(name, attr))
+                    .collect(),
             })
             .collect();
         let initializer = graph
@@ -216,11 +253,18 @@ impl OnnxModel {
 /// Where an initializer's bytes stand.
 enum Place {
     Inside(Vec<u8>),
-    Outside { file: String, offset: usize, length: usize },
+    Outside {
+        file: String,
+        offset: usize,
+        length: usize,
+    },
 }
 
 fn entry(key: &str, value: &str) -> StringStringEntryProto {
-    StringStringEntryProto { key: key.into(), value: value.into() }
+    StringStringEntryProto {
+        key: key.into(),
+        value: value.into(),
+    }
 }
 
 fn tensor(name: String, data: &Data, place: Place) -> TensorProto {
@@ -232,7 +276,11 @@ fn tensor(name: String, data: &Data, place: Place) -> TensorProto {
     };
     match place {
         Place::Inside(bytes) => tensor.raw_data = Some(bytes),
-        Place::Outside { file, offset, length } => {
+        Place::Outside {
+            file,
+            offset,
+            length,
+        } => {
             tensor.data_location = Some(1);
             tensor.external_data = vec![
                 entry("location", &file),
@@ -245,7 +293,10 @@ fn tensor(name: String, data: &Data, place: Place) -> TensorProto {
 }
 
 fn attribute(name: &str, attr: &Attr) -> AttributeProto {
-    let mut proto = AttributeProto { name: name.into(), ..AttributeProto::default() };
+    let mut proto = AttributeProto {
+        name: name.into(),
+        ..AttributeProto::default()
+    };
     match attr {
         Attr::Int(value) => {
             proto.i = Some(*value);
@@ -267,32 +318,47 @@ fn attribute(name: &str, attr: &Attr) -> AttributeProto {
     proto
 }
 
-fn value_info(value: &Value, sizes: &[String]) -> ValueInfoProto {
+fn value_info(graph: &Graph, value: &Value) -> ValueInfoProto {
     let dim = value
         .shape
         .iter()
         .map(|dim| match dim.as_constant() {
-            Some(number) => DimensionProto { dim_value: Some(number), dim_param: None },
-            None => DimensionProto { dim_value: None, dim_param: Some(dim.show(sizes)) },
+            Some(number) => DimensionProto {
+                dim_value: Some(number),
+                dim_param: None,
+            },
+            None => DimensionProto {
+                dim_value: None,
+                dim_param: Some(graph.show(dim)),
+            },
         })
         .collect();
-    let tensor_type =
-        TensorTypeProto { elem_type: value.dtype as i32, shape: Some(TensorShapeProto { dim }) };
+    let tensor_type = TensorTypeProto {
+        elem_type: value.dtype as i32,
+        shape: Some(TensorShapeProto { dim }),
+    };
     ValueInfoProto {
         name: value.name.clone(),
-        r#type: Some(TypeProto { tensor_type: Some(tensor_type) }),
+        r#type: Some(TypeProto {
+            tensor_type: Some(tensor_type),
+        }),
     }
 }
 
 /// Writes beside and renames, so that there is never half a file.
-fn put(path: &Path, fill: impl FnOnce(&mut std::io::BufWriter<&std::fs::File>) -> std::io::Result<()>) -> Result<()> {
+fn put(
+    path: &Path,
+    fill: impl FnOnce(&mut std::io::BufWriter<&std::fs::File>) -> std::io::Result<()>,
+) -> Result<()> {
     let attempt = || {
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
         std::fs::create_dir_all(folder)?;
-        let file = tempfile::Builder::new().prefix(".onnx-").tempfile_in(folder)?;
+        let file = tempfile::Builder::new()
+            .prefix(".onnx-")
+            .tempfile_in(folder)?;
         let mut writer = std::io::BufWriter::new(file.as_file());
         fill(&mut writer)?;
         writer.flush()?;
@@ -300,10 +366,14 @@ fn put(path: &Path, fill: impl FnOnce(&mut std::io::BufWriter<&std::fs::File>) -
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
-            file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+            file.as_file()
+                .set_permissions(std::fs::Permissions::from_mode(0o644))?;
         }
         file.persist(path)?;
         Ok(())
     };
-    attempt().map_err(|source| Error::Write { path: path.into(), source })
+    attempt().map_err(|source| Error::Write {
+        path: path.into(),
+        source,
+    })
 }

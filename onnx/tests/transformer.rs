@@ -49,7 +49,9 @@ impl Layer {
             norm_1: RmsNormConfig::new(WIDTH).init(device),
             query: linear(WIDTH, HEADS * HEAD),
             key: linear(WIDTH, KV_HEADS * HEAD),
-            value: LinearConfig::new(WIDTH, KV_HEADS * HEAD).with_bias(false).init(device),
+            value: LinearConfig::new(WIDTH, KV_HEADS * HEAD)
+                .with_bias(false)
+                .init(device),
             output: linear(HEADS * HEAD, WIDTH),
             norm_2: LayerNormConfig::new(WIDTH).init(device),
             gate: linear(WIDTH, 32),
@@ -67,9 +69,13 @@ impl Layer {
         angles: Tensor<3>,
     ) -> (Tensor<3>, [Tensor<4>; 2]) {
         let [batch, seq, _] = x.dims();
-        let heads = |x: Tensor<3>, heads: usize| x.reshape([batch, seq, heads, HEAD]).swap_dims(1, 2);
+        let heads =
+            |x: Tensor<3>, heads: usize| x.reshape([batch, seq, heads, HEAD]).swap_dims(1, 2);
         let normed = self.norm_1.forward(x.clone());
-        let query = rotate(heads(self.query.forward(normed.clone()), HEADS), angles.clone());
+        let query = rotate(
+            heads(self.query.forward(normed.clone()), HEADS),
+            angles.clone(),
+        );
         let key = rotate(heads(self.key.forward(normed.clone()), KV_HEADS), angles);
         let value = heads(self.value.forward(normed), KV_HEADS);
         let key = Tensor::cat(vec![past_key, key], 2);
@@ -82,7 +88,14 @@ impl Layer {
         };
         let mask = mask.expand([batch, HEADS, seq, all]);
         let options = AttentionModuleOptions::default();
-        let out = attention(query, repeat(key.clone()), repeat(value.clone()), Some(mask), None, options);
+        let out = attention(
+            query,
+            repeat(key.clone()),
+            repeat(value.clone()),
+            Some(mask),
+            None,
+            options,
+        );
         let out = out.swap_dims(1, 2).reshape([batch, seq, HEADS * HEAD]);
         let x = x + self.output.forward(out);
         let normed = self.norm_2.forward(x.clone());
@@ -96,7 +109,9 @@ fn rotate(x: Tensor<4>, angles: Tensor<3>) -> Tensor<4> {
     let [batch, heads, seq, _] = x.dims();
     let angles = Tensor::cat(vec![angles.clone(), angles], 2).unsqueeze_dim::<4>(1);
     let left = x.clone().slice([0..batch, 0..heads, 0..seq, 0..HEAD / 2]);
-    let right = x.clone().slice([0..batch, 0..heads, 0..seq, HEAD / 2..HEAD]);
+    let right = x
+        .clone()
+        .slice([0..batch, 0..heads, 0..seq, HEAD / 2..HEAD]);
     let turned = Tensor::cat(vec![right.neg(), left], 3);
     x * angles.clone().cos() + turned * angles.sin()
 }
@@ -134,13 +149,19 @@ impl Decoder {
         let angles = positions.float().unsqueeze_dim::<3>(2) * inverse;
         let rows = Tensor::<1, Int>::arange(past as i64..all as i64, &device).reshape([seq, 1]);
         let columns = Tensor::<1, Int>::arange(0..all as i64, &device).reshape([1, all]);
-        let future = columns.expand([seq, all]).greater(rows.expand([seq, all])).unsqueeze::<4>();
+        let future = columns
+            .expand([seq, all])
+            .greater(rows.expand([seq, all]))
+            .unsqueeze::<4>();
         let padding = attention_mask.equal_elem(0).reshape([batch, 1, 1, all]);
-        let mask = future.expand([batch, 1, seq, all]).bool_or(padding.expand([batch, 1, seq, all]));
+        let mask = future
+            .expand([batch, 1, seq, all])
+            .bool_or(padding.expand([batch, 1, seq, all]));
         let mut outputs = Outputs::new();
         let mut caches = Vec::new();
         for (index, layer) in self.layers.iter().enumerate() {
-            let past = ["key", "value"].map(|kind| args.float::<4>(&format!("past_key_values.{index}.{kind}")));
+            let past = ["key", "value"]
+                .map(|kind| args.float::<4>(&format!("past_key_values.{index}.{kind}")));
             let (next, cache) = layer.forward(x, past, mask.clone(), angles.clone());
             x = next;
             caches.push(cache);
@@ -161,12 +182,23 @@ impl Decoder {
 fn spec() -> Spec {
     let mut spec = Spec::new("decoder")
         .input(Input::int("input_ids", ["batch", "sequence"]))
-        .input(Input::int("attention_mask", ["batch", "past_sequence + sequence"]))
+        .input(Input::int(
+            "attention_mask",
+            ["batch", "past_sequence + sequence"],
+        ))
         .size_min("past_sequence", 0);
     for layer in 0..2 {
         for kind in ["key", "value"] {
-            let dims: [Dim; 4] = ["batch".into(), KV_HEADS.into(), "past_sequence".into(), HEAD.into()];
-            spec = spec.input(Input::float(format!("past_key_values.{layer}.{kind}"), dims));
+            let dims: [Dim; 4] = [
+                "batch".into(),
+                KV_HEADS.into(),
+                "past_sequence".into(),
+                HEAD.into(),
+            ];
+            spec = spec.input(Input::float(
+                format!("past_key_values.{layer}.{kind}"),
+                dims,
+            ));
         }
     }
     spec
@@ -202,7 +234,15 @@ fn a_decoder_with_a_cache_is_right_at_every_size() {
             }
         }
     }
-    let model = agree("decoder", &module, &spec(), &ALL, 2e-5, Decoder::forward, &cases);
+    let model = agree(
+        "decoder",
+        &module,
+        &spec(),
+        &ALL,
+        2e-5,
+        Decoder::forward,
+        &cases,
+    );
     let model = model.unwrap_or_else(|wrong| panic!("{wrong}"));
     assert_eq!(model.operators().get("Gather"), Some(&2));
 }
@@ -211,11 +251,32 @@ fn a_decoder_with_a_cache_is_right_at_every_size() {
 fn weights_have_their_paths_and_the_tied_one_is_stored_once() {
     let module = Decoder::new(&Device::flex());
     let model = export(&module, &spec(), &Options::default(), Decoder::forward).unwrap();
-    let names: Vec<String> = model.initializers().into_iter().map(|value| value.name).collect();
-    for name in ["tokens.weight", "positions", "layers.1.query.weight", "layers.0.norm_2.gamma"] {
-        assert_eq!(names.iter().filter(|n| *n == name).count(), 1, "{name} in {names:?}");
+    let names: Vec<String> = model
+        .initializers()
+        .into_iter()
+        .map(|value| value.name)
+        .collect();
+    for name in [
+        "tokens.weight",
+        "positions",
+        "layers.1.query.weight",
+        "layers.0.norm_2.gamma",
+    ] {
+        assert_eq!(
+            names.iter().filter(|n| *n == name).count(),
+            1,
+            "{name} in {names:?}"
+        );
     }
-    let table = model.initializers().iter().filter(|v| v.dims == ["23", "16"]).count();
+    assert_eq!(
+        model.outputs()[1].dims,
+        ["batch", "2", "past_sequence + sequence", "4"]
+    );
+    let table = model
+        .initializers()
+        .iter()
+        .filter(|v| v.dims == ["23", "16"])
+        .count();
     assert_eq!(table, 1);
     let nodes: Vec<&str> = model.nodes().map(|(name, _)| name).collect();
     assert!(nodes.contains(&"layers.1.query/MatMul"), "{nodes:?}");
@@ -232,4 +293,27 @@ fn linear_layers_are_one_product_and_one_sum() {
         assert!(op != "Reshape" || !name.contains("gate"), "{name}");
         assert_ne!(op, "Identity", "{name}");
     }
+}
+
+#[test]
+fn large_weights_can_stand_beside_the_file() {
+    use tract_onnx::prelude::*;
+    let module = Decoder::new(&Device::flex());
+    let model = export(&module, &spec(), &Options::default(), Decoder::forward).unwrap();
+    let folder = std::env::temp_dir().join(format!("fluxo-onnx-beside-{}", std::process::id()));
+    let path = folder.join("model.onnx");
+    model.write_external(&path).unwrap();
+    let (graph, data) = (path.metadata().unwrap(), folder.join("model.onnx.data"));
+    assert!(graph.len() < model.to_bytes().unwrap().len() as u64);
+    assert!(data.metadata().unwrap().len() > 64 * 16 * 4);
+    if let Ok(keep) = std::env::var("FLUXO_KEEP_ONNX") {
+        let keep = std::path::Path::new(&keep).join("beside");
+        std::fs::create_dir_all(&keep).unwrap();
+        for name in ["model.onnx", "model.onnx.data"] {
+            std::fs::copy(folder.join(name), keep.join(name)).unwrap();
+        }
+    }
+    let loaded = tract_onnx::onnx().model_for_path(&path).unwrap();
+    loaded.into_optimized().unwrap();
+    std::fs::remove_dir_all(folder).unwrap();
 }

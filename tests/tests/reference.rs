@@ -26,31 +26,48 @@ fn main() {
     let mut trials = Vec::new();
     for family in FAMILIES {
         for backend in BACKENDS {
-            if !fluxo_backends::statuses().iter().any(|s| s.name == backend && s.compiled) {
+            if !fluxo_backends::statuses()
+                .iter()
+                .any(|s| s.name == backend && s.compiled)
+            {
                 continue; // another build's: `--features wgpu`
             }
-            let here = || fluxo_backends::device(backend).map(drop).map_err(|e| e.to_string());
-            trials.push(trial(format!("{family} reference {backend}"), here(), move || {
-                against_reference(family, &fixture(&format!("hf/{family}")), backend)
-            }));
+            let here = || {
+                fluxo_backends::device(backend)
+                    .map(drop)
+                    .map_err(|e| e.to_string())
+            };
+            trials.push(trial(
+                format!("{family} reference {backend}"),
+                here(),
+                move || against_reference(family, &fixture(&format!("hf/{family}")), backend),
+            ));
             if family != "bert" {
-                trials.push(trial(format!("{family} greedy {backend}"), here(), move || {
-                    greedy(family, backend)
-                }));
+                trials.push(trial(
+                    format!("{family} greedy {backend}"),
+                    here(),
+                    move || greedy(family, backend),
+                ));
             }
         }
         for runtime in RUNTIMES {
             let here = runtime_here(runtime);
-            trials.push(trial(format!("{family} reference {runtime}"), here.clone(), move || {
-                against_reference(family, &exported(family), runtime)
-            }));
-            trials.push(trial(format!("{family} sizes {runtime}"), here.clone(), move || {
-                other_sizes(family, runtime)
-            }));
+            trials.push(trial(
+                format!("{family} reference {runtime}"),
+                here.clone(),
+                move || against_reference(family, &exported(family), runtime),
+            ));
+            trials.push(trial(
+                format!("{family} sizes {runtime}"),
+                here.clone(),
+                move || other_sizes(family, runtime),
+            ));
             if family != "bert" {
-                trials.push(trial(format!("{family} greedy {runtime}"), here, move || {
-                    greedy_in_runtime(family, runtime)
-                }));
+                trials.push(trial(
+                    format!("{family} greedy {runtime}"),
+                    here,
+                    move || greedy_in_runtime(family, runtime),
+                ));
             }
         }
         trials.push(checker(family));
@@ -59,12 +76,20 @@ fn main() {
 }
 
 fn runtime_here(runtime: &str) -> Result<(), String> {
-    let found = artifact::runtimes().into_iter().find(|r| r.name == runtime).unwrap();
-    if found.usable { Ok(()) } else { Err(found.about) }
+    let found = artifact::runtimes()
+        .into_iter()
+        .find(|r| r.name == runtime)
+        .unwrap();
+    if found.usable {
+        Ok(())
+    } else {
+        Err(found.about)
+    }
 }
 
 fn reference(family: &str) -> Tensors {
-    let mut tensors = tensors::read(&fixture(&format!("hf/{family}/reference.safetensors"))).unwrap();
+    let mut tensors =
+        tensors::read(&fixture(&format!("hf/{family}/reference.safetensors"))).unwrap();
     tensors.remove("out.greedy"); // tokens, compared as such
     tensors
 }
@@ -76,8 +101,12 @@ fn exported(family: &str) -> std::path::PathBuf {
         for family in FAMILIES {
             let device = fluxo_backends::device("flex").unwrap();
             let (model, _) = Model::load(&fixture(&format!("hf/{family}")), None, &device).unwrap();
-            fluxo_compare::export(&model, &folder.path().join(family), &ExportOptions::default())
-                .unwrap();
+            fluxo_compare::export(
+                &model,
+                &folder.path().join(family),
+                &ExportOptions::default(),
+            )
+            .unwrap();
         }
         folder
     });
@@ -87,19 +116,32 @@ fn exported(family: &str) -> std::path::PathBuf {
 /// Every `out.*` of the reference that the runner gives, and all of them from a backend.
 fn against_reference(family: &str, model: &Path, name: &str) -> Result<(), String> {
     let mut inputs = reference(family);
-    let request = Request { hidden_states: true, taps: false };
+    let request = Request {
+        hidden_states: true,
+        taps: false,
+    };
     let mut opened =
         artifact::open(&[model.into()], &[name.into()], request).map_err(|e| e.to_string())?;
     if RUNTIMES.contains(&name) {
         inputs.retain(|name, _| !name.starts_with("out.hidden_states"));
     }
-    let wanted = inputs.keys().filter(|name| name.starts_with("out.")).count();
-    let report = compare(&mut opened.runners, &inputs, Some(bound(name)))
-        .map_err(|e| e.to_string())?;
+    let wanted = inputs
+        .keys()
+        .filter(|name| name.starts_with("out."))
+        .count();
+    let report =
+        compare(&mut opened.runners, &inputs, Some(bound(name))).map_err(|e| e.to_string())?;
     if report.pairs.len() != wanted {
-        return Err(format!("{} of {wanted} outputs were compared", report.pairs.len()));
+        return Err(format!(
+            "{} of {wanted} outputs were compared",
+            report.pairs.len()
+        ));
     }
-    if report.agrees() { Ok(()) } else { Err(report.to_string()) }
+    if report.agrees() {
+        Ok(())
+    } else {
+        Err(report.to_string())
+    }
 }
 
 /// Batch 1 and 3, sequence 1, 2 and 17, against flex.
@@ -127,7 +169,12 @@ fn other_sizes(family: &str, runtime: &str) -> Result<(), String> {
 fn greedy_tokens(family: &str) -> (Vec<u32>, Vec<u32>) {
     let file = fixture(&format!("hf/{family}/reference.safetensors"));
     let all = tensors::read(&file).unwrap()["out.greedy"].clone();
-    let all: Vec<u32> = all.as_slice::<i64>().unwrap().iter().map(|&t| t as u32).collect();
+    let all: Vec<u32> = all
+        .as_slice::<i64>()
+        .unwrap()
+        .iter()
+        .map(|&t| t as u32)
+        .collect();
     let prompt = all.len() - 10;
     (all[..prompt].to_vec(), all[prompt..].to_vec())
 }
@@ -138,7 +185,11 @@ fn greedy(family: &str, backend: &str) -> Result<(), String> {
     let (prompt, wanted) = greedy_tokens(family);
     let got = generate(&model, &prompt, wanted.len(), &Sampling::default(), |_| {})
         .map_err(|e| e.to_string())?;
-    if got == wanted { Ok(()) } else { Err(format!("{got:?} is not {wanted:?}")) }
+    if got == wanted {
+        Ok(())
+    } else {
+        Err(format!("{got:?} is not {wanted:?}"))
+    }
 }
 
 /// The same tokens from the exported file alone, its cache fed back a token at a time.
@@ -159,7 +210,9 @@ fn greedy_in_runtime(family: &str, runtime: &str) -> Result<(), String> {
         let logits = outputs["logits"].as_slice::<f32>().unwrap();
         let vocab = *outputs["logits"].shape().to_vec().last().unwrap();
         let last = &logits[logits.len() - vocab..];
-        let best = (0..vocab).max_by(|&a, &b| last[a].total_cmp(&last[b])).unwrap() as u32;
+        let best = (0..vocab)
+            .max_by(|&a, &b| last[a].total_cmp(&last[b]))
+            .unwrap() as u32;
         got.push(best);
         inputs = Tensors::from([("input_ids".to_string(), row(&[best]))]);
         for (name, cache) in outputs {
@@ -168,22 +221,30 @@ fn greedy_in_runtime(family: &str, runtime: &str) -> Result<(), String> {
             }
         }
     }
-    if got == wanted { Ok(()) } else { Err(format!("{got:?} is not {wanted:?}")) }
+    if got == wanted {
+        Ok(())
+    } else {
+        Err(format!("{got:?} is not {wanted:?}"))
+    }
 }
 
 /// The ONNX project's own checker, with full shape inference.
 fn checker(family: &'static str) -> Trial {
-    trial(format!("{family} onnx checker"), fluxo_tests::python_has("onnx"), move || {
-        let file = exported(family).join(artifact::GRAPH);
-        let script = "import onnx, sys; onnx.checker.check_model(onnx.load(sys.argv[1]), full_check=True)";
-        let output = std::process::Command::new(fluxo_tests::python())
-            .args(["-c", script])
-            .arg(file)
-            .output()
-            .map_err(|e| e.to_string())?;
-        match output.status.success() {
-            true => Ok(()),
-            false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
-        }
-    })
+    trial(
+        format!("{family} onnx checker"),
+        fluxo_tests::python_has("onnx"),
+        move || {
+            let file = exported(family).join(artifact::GRAPH);
+            let script = "import onnx, sys; onnx.checker.check_model(onnx.load(sys.argv[1]), full_check=True)";
+            let output = std::process::Command::new(fluxo_tests::python())
+                .args(["-c", script])
+                .arg(file)
+                .output()
+                .map_err(|e| e.to_string())?;
+            match output.status.success() {
+                true => Ok(()),
+                false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+            }
+        },
+    )
 }

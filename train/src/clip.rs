@@ -46,7 +46,9 @@ struct Squares<'a> {
 impl ModuleVisitor for Squares<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.get::<D>(param.id) {
-            let squares = gradient.square().sum(); // [1]
+            // By rows first: flex adds the parts of one sum over four million values in the order
+            // its threads finish, and a resumed run must clip by the same norm.
+            let squares = gradient.square().sum_dim(D - 1).sum(); // [1]
             self.sum = Some(match self.sum.take() {
                 Some(sum) => sum + squares,
                 None => squares,

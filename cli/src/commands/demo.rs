@@ -28,10 +28,15 @@ pub fn run(args: &Demo, print: Print) -> Result<Held> {
         std::io::Write::write_all(file, TEXT.as_bytes())
     })?;
 
-    print.note("1. Train a byte-level gpt2 (pre-norm) on Fluxo's own source text, on flex")?;
+    print.note("1. Train a byte-level llama (pre-norm) on Fluxo's own text")?;
     let run = out.join("run");
-    let mut config = TrainConfig::new("gpt2", vec![data], &run);
+    let mut config = TrainConfig::new("llama", vec![data], &run);
     config.steps = args.steps;
+    // Many small updates learn most in a minute.
+    config.batch_size = 4;
+    config.sequence_length = 64;
+    config.learning_rate = 3e-3;
+    config.set("model.num_hidden_layers", "2")?;
     let stop = stop_on_ctrl_c()?;
     let options = RunOptions {
         resume: false,
@@ -52,7 +57,10 @@ pub fn run(args: &Demo, print: Print) -> Result<Held> {
         ..Sampling::default()
     };
     let ids = generate(&model, &prompt, 96, &sampling, |_| {})?;
-    let sample = model.text().context("a byte-level model reads text")?.decode(&ids)?;
+    let sample = model
+        .text()
+        .context("a byte-level model reads text")?
+        .decode(&ids)?;
     print.note(format!("{PROMPT}{sample}"))?;
     stopped(&stop)?;
 
@@ -61,19 +69,29 @@ pub fn run(args: &Demo, print: Print) -> Result<Held> {
     let export = fluxo_compare::export(&model, &exported, &ExportOptions::default())?;
     let check = export.verification.as_ref().map(ToString::to_string);
     let verdict = check.iter().flat_map(|text| text.lines()).last();
-    print.note(format!("{}\n{}", export.file.display(), verdict.unwrap_or_default()))?;
+    print.note(format!(
+        "{}\n{}",
+        export.file.display(),
+        verdict.unwrap_or_default()
+    ))?;
     stopped(&stop)?;
 
     print.note("\n4. Compare two Burn backends and two ONNX runtimes")?;
     let names = ["flex", "ndarray", "tract", "rten"].map(String::from);
     let models = [run.clone(), exported.clone()];
     let mut opened = artifact::open(&models, &names, Request::default())?;
-    let mut report = compare(&mut opened.runners, &samples::inputs(model.config(), 2, 16), None)?;
+    let mut report = compare(
+        &mut opened.runners,
+        &samples::inputs(model.config(), 2, 16),
+        None,
+    )?;
     report.skipped.extend(opened.skipped);
     print.note(&report)?;
     stopped(&stop)?;
 
-    print.note(format!("\n5. Who writes what into the residual stream, reading {PROMPT:?}"))?;
+    print.note(format!(
+        "\n5. Who writes what into the residual stream, reading {PROMPT:?}"
+    ))?;
     let stream = fluxo_inspect::stream(&model, &row(&prompt))?;
     print.note(&stream)?;
 

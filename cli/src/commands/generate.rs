@@ -13,7 +13,11 @@ use crate::print::Print;
 pub fn run(args: &Generate, print: Print) -> Result<Held> {
     let device = device(args.on.as_deref())?;
     let (model, _) = Model::load(&args.model, Some(Task::TextGeneration), &device)?;
-    let prompt = tokens(&model, args.prompt.prompt.as_deref(), args.prompt.ids.as_deref())?;
+    let prompt = tokens(
+        &model,
+        args.prompt.prompt.as_deref(),
+        args.prompt.ids.as_deref(),
+    )?;
     let sampled = args.top_k.is_some() || args.top_p.is_some();
     let sampling = Sampling {
         temperature: args.temperature.unwrap_or(if sampled { 1.0 } else { 0.0 }),

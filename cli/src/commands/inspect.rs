@@ -15,7 +15,11 @@ pub fn run(args: &Inspect, print: Print) -> Result<Held> {
     let inputs = match &args.input.inputs {
         Some(path) => split(&tensors::read(path)?).0,
         None => {
-            let ids = tokens(&model, args.input.prompt.as_deref(), args.input.ids.as_deref())?;
+            let ids = tokens(
+                &model,
+                args.input.prompt.as_deref(),
+                args.input.ids.as_deref(),
+            )?;
             (!ids.is_empty())
                 .then(|| row(&ids))
                 .context("the prompt is empty: give it at least one token")?

@@ -43,9 +43,8 @@ pub fn run(args: Args) -> Result<Held> {
 
 /// The name that was asked for, or the default backend's.
 fn backend(on: Option<&str>) -> Result<&str> {
-    on.or(fluxo_backends::default_name()).context(
-        "this build holds no backend that works here; rebuild with `--features flex`",
-    )
+    on.or(fluxo_backends::default_name())
+        .context("this build holds no backend that works here; rebuild with `--features flex`")
 }
 
 /// The device that was asked for, or the default one.

@@ -22,8 +22,15 @@ pub fn run(args: &Run, print: Print) -> Result<Held> {
         None if artifact::graph_of(&args.model)?.is_some() => "tract".to_string(),
         None => super::backend(None)?.to_string(),
     };
-    let mut opened = artifact::open(slice::from_ref(&args.model), slice::from_ref(&name), request)?;
-    let runner = opened.runners.first_mut().context("there is nothing to run")?;
+    let mut opened = artifact::open(
+        slice::from_ref(&args.model),
+        slice::from_ref(&name),
+        request,
+    )?;
+    let runner = opened
+        .runners
+        .first_mut()
+        .context("there is nothing to run")?;
     let (inputs, _) = split(&tensors::read(&args.inputs)?);
     let outputs = runner.run(&inputs)?;
     tensors::write(&args.out, &outputs)?;
@@ -37,6 +44,9 @@ pub fn run(args: &Run, print: Print) -> Result<Held> {
         .collect::<Vec<_>>()
         .join("\n");
     let document = json!({"file": args.out, "on": name, "outputs": shapes});
-    print.result(&document, format!("{text}\nwritten to {}", args.out.display()))?;
+    print.result(
+        &document,
+        format!("{text}\nwritten to {}", args.out.display()),
+    )?;
     Ok(Held::Yes)
 }

@@ -41,10 +41,14 @@ fn config(args: &Train) -> Result<TrainConfig> {
         (_, Some(out)) if args.resume => TrainConfig::of_run(out)?,
         (Some(family), out) => {
             fluxo_models::catalog::family(family)?;
-            let out = out.as_deref().context("say where the run goes with --out DIR")?;
+            let out = out
+                .as_deref()
+                .context("say where the run goes with --out DIR")?;
             TrainConfig::new(family, args.data.clone(), out)
         }
-        (None, _) => bail!("name a family or a configuration file, or resume with --resume --out DIR"),
+        (None, _) => {
+            bail!("name a family or a configuration file, or resume with --resume --out DIR")
+        }
     })
 }
 

@@ -2,16 +2,16 @@
 
 pub mod burn;
 pub mod file;
+mod guard;
 pub mod ort;
 pub mod ort_library;
 pub mod rten;
 pub mod tract;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use fluxo_models::Tensors;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use guard::guard;
 
 /// Something that computes a model's outputs from its inputs.
 pub trait Runner {
@@ -24,8 +24,8 @@ pub trait Runner {
     /// The outputs for `inputs`, by name.
     ///
     /// # Errors
-    /// [`Error::Input`] when the inputs do not fit the model, [`Error::Runner`] when the
-    /// runtime fails on them.
+    /// [`Error::Input`](crate::Error::Input) when the inputs do not fit the model,
+    /// [`Error::Runner`](crate::Error::Runner) when the runtime fails on them.
     fn run(&mut self, inputs: &Tensors) -> Result<Tensors>;
 }
 
@@ -50,25 +50,6 @@ impl Kind {
         match (self, giver) {
             (Self::File, _) | (_, Self::File) | (Self::Graph, Self::Backend { .. }) => false,
             (Self::Graph, Self::Graph) | (Self::Backend { .. }, _) => true,
-        }
-    }
-}
-
-/// Calls into a foreign runtime: its errors, and its panics, become [`Error::Runner`].
-fn guard<T, E: std::fmt::Display>(
-    runner: &str,
-    call: impl FnOnce() -> std::result::Result<T, E>,
-) -> Result<T> {
-    match catch_unwind(AssertUnwindSafe(call)) {
-        // `{:#}` prints the whole chain of causes where the error has one.
-        Ok(result) => result.map_err(|e| Error::runner(runner, format!("{e:#}"))),
-        Err(panic) => {
-            let text = panic
-                .downcast_ref::<String>()
-                .map(String::as_str)
-                .or_else(|| panic.downcast_ref::<&str>().copied())
-                .unwrap_or("no message");
-            Err(Error::runner(runner, format!("it panicked: {text}")))
         }
     }
 }
@@ -149,11 +130,5 @@ mod tests {
                 "{error}"
             );
         }
-    }
-
-    #[test]
-    fn a_panic_in_a_runtime_is_an_error() {
-        let error = guard::<(), Error>("tract", || panic!("no such axis")).unwrap_err();
-        assert_eq!(error.to_string(), "tract: it panicked: no such axis");
     }
 }

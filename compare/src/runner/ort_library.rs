@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use ort::environment::Environment;
+use ort::logging::LogLevel;
 
 use super::guard;
 use crate::error::{Error, Result};
@@ -38,7 +39,10 @@ pub fn environment() -> Result<&'static Environment> {
             Error::Unavailable { reason, .. } => reason,
             other => other.to_string(),
         })?;
-        open(&path).map_err(|e| format!("{e}; {MEND}"))
+        open(&path).map_err(|e| match e {
+            Error::Runner { reason, .. } => format!("{reason}; {MEND}"),
+            other => other.to_string(),
+        })
     });
     made.as_ref().map_err(|reason| unavailable(reason.clone()))
 }
@@ -46,8 +50,11 @@ pub fn environment() -> Result<&'static Environment> {
 /// Loads the library at `path`. The `ort` crate panics where a library that it did not check
 /// is wrong, so it checks first: the file loads, is ONNX Runtime, and is new enough.
 fn open(path: &Path) -> Result<Environment> {
-    guard("ort", || ort::init_from(path).map_err(|e| e.to_string()))
-        .and_then(|builder| guard("ort", || builder.with_name("fluxo").build()))
+    let builder = guard(super::ort::NAME, || ort::init_from(path))?;
+    let environment = guard(super::ort::NAME, || builder.with_name("fluxo").build())?;
+    // It logs to stderr what it returns as an error too.
+    environment.set_log_level(LogLevel::Fatal);
+    Ok(environment)
 }
 
 fn find_with(
@@ -190,12 +197,46 @@ mod tests {
         );
     }
 
+    /// What [`environment`] says in a process of its own, where nothing is loaded yet.
+    fn says(library: &Path) -> String {
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "runner::ort_library::tests::child",
+                "--ignored",
+                "--nocapture",
+            ])
+            .env("ORT_DYLIB_PATH", library)
+            .output()
+            .unwrap();
+        assert!(child.status.success(), "{child:?}");
+        String::from_utf8(child.stdout).unwrap()
+    }
+
+    #[test]
+    #[ignore = "run by the tests that use `says`, in a process of its own"]
+    fn child() {
+        // Twice: what went wrong once must not be tried in another way.
+        for _ in 0..2 {
+            match environment() {
+                Ok(_) => println!("loaded"),
+                Err(error) => println!("{error}"),
+            }
+        }
+    }
+
     #[test]
     fn a_file_that_is_no_library_is_an_error_and_no_panic() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("libonnxruntime.so");
         std::fs::write(&path, b"not a library").unwrap();
-        let error = open(&path).unwrap_err().to_string();
-        assert!(error.contains("failed to load"), "{error}");
+        let said = says(&path);
+        assert_eq!(
+            said.matches("`ort` is not here: failed to load from")
+                .count(),
+            2,
+            "{said}"
+        );
+        assert_eq!(said.matches(MEND).count(), 2, "{said}");
     }
 }

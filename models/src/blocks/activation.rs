@@ -1,5 +1,7 @@
 //! What stands between the two maps of a feed-forward network.
 
+use std::f64::consts::PI;
+
 use burn::tensor::{Tensor, activation};
 use serde::Serialize;
 
@@ -48,7 +50,12 @@ impl Activation {
             Self::Relu => activation::relu(x),
             Self::ReluSquared => activation::relu(x).powi_scalar(2),
             Self::Gelu => activation::gelu(x),
-            Self::GeluTanh => activation::gelu_approximate(x),
+            Self::GeluTanh => {
+                // Burn's own takes the cube by a power, element by element.
+                let cubed = x.clone() * x.clone() * x.clone();
+                let inner = (x.clone() + cubed * 0.044715) * (2.0 / PI).sqrt();
+                (x * 0.5) * (inner.tanh() + 1.0)
+            }
             Self::QuickGelu => x.clone() * activation::sigmoid(x * 1.702),
             Self::Silu => x.clone() * activation::sigmoid(x),
             Self::Tanh => x.tanh(),

@@ -52,12 +52,21 @@ mod tests {
     #[test]
     fn the_future_and_the_padding_are_hidden() {
         let device = fluxo_backends::device("flex").unwrap();
-        let span = Span { batch: 1, query: 2, past: 1 };
+        let span = Span {
+            batch: 1,
+            query: 2,
+            past: 1,
+        };
         let keep = || Some(Tensor::from_data([[0, 1, 1]], &device));
         let hidden = |keep, causal| {
             let mask = attention_mask(keep, causal, span, &device).unwrap();
             assert_eq!(mask.dims(), [1, 1, 2, 3]);
-            mask.int().to_data().convert::<i64>().as_slice::<i64>().unwrap().to_vec()
+            mask.int()
+                .to_data()
+                .convert::<i64>()
+                .as_slice::<i64>()
+                .unwrap()
+                .to_vec()
         };
         assert_eq!(hidden(None, true), [0, 0, 1, 0, 0, 0]);
         assert_eq!(hidden(keep(), false), [1, 0, 0, 1, 0, 0]);

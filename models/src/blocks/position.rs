@@ -122,7 +122,11 @@ mod tests {
     use super::*;
 
     fn config(layout: RotaryLayout, dim: usize) -> RotaryConfig {
-        RotaryConfig { theta: 100.0, dim, layout }
+        RotaryConfig {
+            theta: 100.0,
+            dim,
+            layout,
+        }
     }
 
     fn positions(device: &Device) -> Tensor<2, Int> {
@@ -138,7 +142,9 @@ mod tests {
         let halves = config(RotaryLayout::Halves, 6)
             .tables(positions(&device))
             .apply(x.clone().select(3, order.clone()));
-        let interleaved = config(RotaryLayout::Interleaved, 6).tables(positions(&device)).apply(x);
+        let interleaved = config(RotaryLayout::Interleaved, 6)
+            .tables(positions(&device))
+            .apply(x);
         assert_eq!(halves.to_data(), interleaved.select(3, order).to_data());
     }
 
@@ -147,8 +153,16 @@ mod tests {
     fn a_pair_turns_by_its_position() {
         let device = fluxo_backends::device("flex").unwrap();
         let x = Tensor::<4>::from_data([[[[1.0, 0.0]; 4]]], &device); // [1, 1, 4, 2]
-        let turned = config(RotaryLayout::Halves, 2).tables(positions(&device)).apply(x).to_data();
-        for (pair, angle) in turned.as_slice::<f32>().unwrap().chunks(2).zip([0f32, 1.0, 2.0, 7.0]) {
+        let turned = config(RotaryLayout::Halves, 2)
+            .tables(positions(&device))
+            .apply(x)
+            .to_data();
+        for (pair, angle) in turned
+            .as_slice::<f32>()
+            .unwrap()
+            .chunks(2)
+            .zip([0f32, 1.0, 2.0, 7.0])
+        {
             assert!((pair[0] - angle.cos()).abs() < 1e-6 && (pair[1] - angle.sin()).abs() < 1e-6);
         }
     }
@@ -157,17 +171,31 @@ mod tests {
     fn what_lies_beyond_the_rotary_values_is_left_alone() {
         let device = fluxo_backends::device("flex").unwrap();
         let x = Tensor::<4>::random([1, 1, 4, 6], Distribution::Default, &device);
-        let turned = config(RotaryLayout::Halves, 4).tables(positions(&device)).apply(x.clone());
-        assert_eq!(turned.clone().narrow(3, 4, 2).to_data(), x.clone().narrow(3, 4, 2).to_data());
-        assert_ne!(turned.narrow(3, 0, 4).to_data(), x.narrow(3, 0, 4).to_data());
+        let turned = config(RotaryLayout::Halves, 4)
+            .tables(positions(&device))
+            .apply(x.clone());
+        assert_eq!(
+            turned.clone().narrow(3, 4, 2).to_data(),
+            x.clone().narrow(3, 4, 2).to_data()
+        );
+        assert_ne!(
+            turned.narrow(3, 0, 4).to_data(),
+            x.narrow(3, 0, 4).to_data()
+        );
     }
 
     #[test]
     fn padding_on_the_left_moves_nothing() {
         let device = fluxo_backends::device("flex").unwrap();
         let keep = Tensor::from_data([[0, 0, 1, 1, 1], [1, 1, 1, 0, 0]], &device);
-        let span = Span { batch: 2, query: 4, past: 1 };
-        let numbers = position_ids(Some(keep), span, &device).to_data().convert::<i64>();
+        let span = Span {
+            batch: 2,
+            query: 4,
+            past: 1,
+        };
+        let numbers = position_ids(Some(keep), span, &device)
+            .to_data()
+            .convert::<i64>();
         assert_eq!(numbers.as_slice::<i64>().unwrap(), [0, 0, 1, 2, 1, 2, 2, 2]);
         let counted = position_ids(None, span, &device).to_data().convert::<i64>();
         assert_eq!(counted.as_slice::<i64>().unwrap(), [1, 2, 3, 4, 1, 2, 3, 4]);

@@ -9,6 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use burn::tensor::{Device, TensorData};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use rand_distr::StandardNormal;
 use safetensors::SafeTensors;
 
 use crate::error::{Error, Result};
@@ -71,6 +74,26 @@ pub fn load(
     }
     source.settle(config, &mut report);
     Ok((params::assign(network, values, device), report))
+}
+
+/// The network of `config` on `device` with fresh weights: the same for one `seed` on every
+/// device, in every thread. Matrices are normal with deviation `initializer_range`; gains are 1
+/// and biases 0.
+pub fn fresh(config: &NetworkConfig, seed: u64, device: &Device) -> Network {
+    let network = config.init(device);
+    let mut random = StdRng::seed_from_u64(seed);
+    let values = params::shapes(&network)
+        .into_iter()
+        .filter(|(_, shape)| shape.len() == 2)
+        .map(|(path, shape)| {
+            let values: Vec<f32> = (0..shape.iter().product())
+                .map(|_| random.sample::<f64, _>(StandardNormal) * config.initializer_range)
+                .map(|value| value as f32)
+                .collect();
+            (path, TensorData::new(values, shape))
+        })
+        .collect();
+    params::assign(network, values, device)
 }
 
 /// A network's weights under their published names. Beside a head the others carry the

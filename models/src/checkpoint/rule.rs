@@ -146,9 +146,15 @@ mod tests {
 
     #[test]
     fn the_layers_number_goes_from_our_name_to_theirs() {
-        let rules = [transposed("layers.{i}.feed_forward.up.weight", "h.{i}.c_fc.weight")];
+        let rules = [transposed(
+            "layers.{i}.feed_forward.up.weight",
+            "h.{i}.c_fc.weight",
+        )];
         let (rule, theirs) = find(&rules, "layers.12.feed_forward.up.weight").unwrap();
-        assert_eq!((rule.layout, theirs.as_str()), (Layout::Transposed, "h.12.c_fc.weight"));
+        assert_eq!(
+            (rule.layout, theirs.as_str()),
+            (Layout::Transposed, "h.12.c_fc.weight")
+        );
         assert!(find(&rules, "layers.12.feed_forward.up.bias").is_none());
         assert!(find(&rules, "layers.12").is_none());
     }
@@ -157,7 +163,10 @@ mod tests {
     fn layouts_take_what_they_say() {
         let published = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]; // [2, 3]
         assert_eq!(Layout::Transposed.published_shape(&[3, 2]), [2, 3]);
-        assert_eq!(Layout::Transposed.take(&published, &[3, 2]), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
+        assert_eq!(
+            Layout::Transposed.take(&published, &[3, 2]),
+            [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]
+        );
         let middle = Layout::Column { part: 1, parts: 3 };
         assert_eq!(middle.published_shape(&[2, 1]), [2, 3]);
         assert_eq!(middle.take(&published, &[2, 1]), [2.0, 5.0]);

@@ -9,8 +9,11 @@ use crate::graph::{Attr, ValueId};
 pub(super) fn gelu(cx: &mut Context, op: &UnaryOpIr) -> Lowered {
     let x = cx.get(&op.input)?;
     let dtype = cx.dtype(x);
-    let (root, one, half) =
-        (cx.scalar(dtype, std::f64::consts::SQRT_2), cx.scalar(dtype, 1.0), cx.scalar(dtype, 0.5));
+    let (root, one, half) = (
+        cx.scalar(dtype, std::f64::consts::SQRT_2),
+        cx.scalar(dtype, 1.0),
+        cx.scalar(dtype, 0.5),
+    );
     let scaled = cx.binary("Div", x, root)?;
     let erf = cx.unary("Erf", scaled);
     let weight = cx.binary("Add", erf, one)?;
@@ -21,7 +24,13 @@ pub(super) fn gelu(cx: &mut Context, op: &UnaryOpIr) -> Lowered {
 
 fn along(cx: &mut Context, input: ValueId, axis: usize, name: &'static str) -> ValueId {
     let (dtype, shape) = (cx.dtype(input), cx.shape(input));
-    cx.emit(name, &[input], vec![("axis", Attr::Int(axis as i64))], dtype, shape)
+    cx.emit(
+        name,
+        &[input],
+        vec![("axis", Attr::Int(axis as i64))],
+        dtype,
+        shape,
+    )
 }
 
 /// Softmax or its logarithm.

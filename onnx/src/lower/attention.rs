@@ -12,7 +12,10 @@ pub(super) fn attention(cx: &mut Context, op: &AttentionOpIr) -> Lowered {
     // query: [batch, heads, query, head_dim]; key, value: [batch, heads, key, head_dim]
     let (query, key, value) = (cx.get(&op.query)?, cx.get(&op.key)?, cx.get(&op.value)?);
     let dtype = cx.dtype(query);
-    let scale = match (&op.options.scale, cx.shape(query).last().and_then(Expr::as_constant)) {
+    let scale = match (
+        &op.options.scale,
+        cx.shape(query).last().and_then(Expr::as_constant),
+    ) {
         (Some(scale), _) => scale.elem::<f64>(),
         (None, Some(head_dim)) => 1.0 / (head_dim as f64).sqrt(),
         (None, None) => return super::context::unsupported("a head size that varies"),
@@ -59,7 +62,13 @@ pub(super) fn attention(cx: &mut Context, op: &AttentionOpIr) -> Lowered {
 
 fn softmax(cx: &mut Context, scores: ValueId) -> ValueId {
     let (dtype, shape) = (cx.dtype(scores), cx.shape(scores));
-    cx.emit("Softmax", &[scores], vec![("axis", Attr::Int(-1))], dtype, shape)
+    cx.emit(
+        "Softmax",
+        &[scores],
+        vec![("axis", Attr::Int(-1))],
+        dtype,
+        shape,
+    )
 }
 
 /// The smallest finite number: -inf in a whole row would make softmax divide 0 by 0.
@@ -104,8 +113,8 @@ fn causal(cx: &mut Context, scores: ValueId) -> Lowered<ValueId> {
     let shape = cx.shape(scores);
     let (rows, columns) = (shape[2].clone(), shape[3].clone());
     let offset = columns.sub(&rows);
-    let row = super::create::count(cx, &offset, &rows); // [query], from key - query
+    let row = super::create::count(cx, &offset, &rows)?; // [query], from key - query
     let row = cx.reshape(row, &[rows, Expr::constant(1)]);
-    let column = super::create::count(cx, &Expr::constant(0), &columns); // [key]
+    let column = super::create::count(cx, &Expr::constant(0), &columns)?; // [key]
     cx.compare("Less", row, column)
 }

@@ -3,7 +3,7 @@
 use burn_ir::{BinaryOpIr, MaskFillOpIr, MaskWhereOpIr, ScalarOpIr};
 
 use super::context::{Context, Lowered};
-use crate::graph::ValueId;
+use crate::graph::{DataType, ValueId};
 
 /// `lhs op rhs`, negated where there is no operator for it.
 pub(super) fn tensors(cx: &mut Context, op: &BinaryOpIr, name: &'static str, not: bool) -> Lowered {
@@ -27,6 +27,11 @@ fn compare(
     name: &'static str,
     not: bool,
 ) -> Lowered<ValueId> {
+    if name == "Equal" && cx.dtype(a) == DataType::Bool {
+        // tract compares numbers only.
+        let differ = cx.binary("Xor", a, b)?;
+        return Ok(if not { differ } else { cx.unary("Not", differ) });
+    }
     let out = cx.compare(name, a, b)?;
     Ok(if not { cx.unary("Not", out) } else { out })
 }

@@ -74,7 +74,8 @@ impl<'a> Context<'a> {
 
     /// The operation that is being lowered: its solved ranges, scalars and numbers.
     pub fn op(&self) -> Lowered<&'a Op> {
-        self.op.ok_or_else(|| Error::Unsound("no operation is being lowered".into()).into())
+        self.op
+            .ok_or_else(|| Error::Unsound("no operation is being lowered".into()).into())
     }
 
     // ---- values ----
@@ -121,9 +122,11 @@ impl<'a> Context<'a> {
 
     /// The solved shape of a recorded tensor.
     pub fn shape_of(&self, tensor: &TensorIr) -> Lowered<Vec<Expr>> {
-        self.sym.shapes.get(&tensor.id).cloned().ok_or_else(|| {
-            Error::Unsound(format!("tensor {} has no shape", tensor.id)).into()
-        })
+        self.sym
+            .shapes
+            .get(&tensor.id)
+            .cloned()
+            .ok_or_else(|| Error::Unsound(format!("tensor {} has no shape", tensor.id)).into())
     }
 
     /// The element type of a recorded tensor.
@@ -137,7 +140,11 @@ impl<'a> Context<'a> {
         let (shape, dtype) = (self.shape_of(tensor)?, self.dtype_of(tensor)?);
         if shape != self.shape(value) {
             let show = |shape: &[Expr]| {
-                shape.iter().map(|dim| dim.show(&self.graph.sizes)).collect::<Vec<_>>().join(", ")
+                shape
+                    .iter()
+                    .map(|dim| dim.show(&self.graph.sizes))
+                    .collect::<Vec<_>>()
+                    .join(", ")
             };
             return Err(Error::Unsound(format!(
                 "`{}` should have shape [{}] and has [{}]",
@@ -182,7 +189,11 @@ impl<'a> Context<'a> {
                 return *stored;
             }
         }
-        let shape = data.dims.iter().map(|dim| Expr::constant(*dim as i64)).collect();
+        let shape = data
+            .dims
+            .iter()
+            .map(|dim| Expr::constant(*dim as i64))
+            .collect();
         let name = self.unique(name);
         let value = self.value(name, data.dtype, shape);
         self.graph.initializers.insert(value, data);
@@ -196,7 +207,11 @@ impl<'a> Context<'a> {
         if data.dims.len() >= 2 {
             return self.initializer(path, data);
         }
-        let shape = data.dims.iter().map(|dim| Expr::constant(*dim as i64)).collect();
+        let shape = data
+            .dims
+            .iter()
+            .map(|dim| Expr::constant(*dim as i64))
+            .collect();
         let name = self.unique(path);
         let value = self.value(name, data.dtype, shape);
         self.graph.initializers.insert(value, data);
@@ -226,7 +241,11 @@ impl<'a> Context<'a> {
         Ok(match scalar {
             Scalar::Constant(ScalarIr::Int(value)) if dtype == DataType::Int64 => self.initializer(
                 "scalar",
-                Data { dtype, dims: Vec::new(), bytes: value.to_le_bytes().to_vec() },
+                Data {
+                    dtype,
+                    dims: Vec::new(),
+                    bytes: value.to_le_bytes().to_vec(),
+                },
             ),
             Scalar::Constant(value) => self.scalar(dtype, value.elem::<f64>()),
             Scalar::Whole(expr) => {
@@ -277,16 +296,29 @@ impl<'a> Context<'a> {
             return made.clone();
         }
         let module = self.op.map_or("", |op| op.module.as_str());
-        let base = if module.is_empty() { op.to_string() } else { format!("{module}/{op}") };
+        let base = if module.is_empty() {
+            op.to_string()
+        } else {
+            format!("{module}/{op}")
+        };
         let name = self.unique(&base);
         let mut outputs = Vec::new();
         for (index, (dtype, shape)) in results.into_iter().enumerate() {
-            let wanted =
-                if index == 0 { format!("{name}_output") } else { format!("{name}_output{index}") };
+            let wanted = if index == 0 {
+                format!("{name}_output")
+            } else {
+                format!("{name}_output{index}")
+            };
             let unique = self.unique(&wanted);
             outputs.push(self.value(unique, dtype, shape));
         }
-        self.graph.nodes.push(Node { op, name, inputs, outputs: outputs.clone(), attrs });
+        self.graph.nodes.push(Node {
+            op,
+            name,
+            inputs,
+            outputs: outputs.clone(),
+            attrs,
+        });
         self.made.insert(key, outputs.clone());
         outputs
     }
@@ -325,7 +357,10 @@ impl<'a> Context<'a> {
         for value in values {
             let next = &self.graph.values[*value];
             shape = broadcast(&shape, &next.shape).ok_or_else(|| {
-                Error::Unsound(format!("`{}` does not broadcast with its partner", next.name))
+                Error::Unsound(format!(
+                    "`{}` does not broadcast with its partner",
+                    next.name
+                ))
             })?;
         }
         Ok(shape)
@@ -351,7 +386,13 @@ impl<'a> Context<'a> {
             return value;
         }
         let shape = self.shape(value);
-        self.emit("Cast", &[value], vec![("to", Attr::Int(dtype as i64))], dtype, shape)
+        self.emit(
+            "Cast",
+            &[value],
+            vec![("to", Attr::Int(dtype as i64))],
+            dtype,
+            shape,
+        )
     }
 
     /// The axes in another order.
@@ -362,7 +403,13 @@ impl<'a> Context<'a> {
         let (dtype, old) = (self.dtype(value), self.shape(value));
         let shape = perm.iter().map(|axis| old[*axis].clone()).collect();
         let perm = perm.iter().map(|axis| *axis as i64).collect();
-        self.emit("Transpose", &[value], vec![("perm", Attr::Ints(perm))], dtype, shape)
+        self.emit(
+            "Transpose",
+            &[value],
+            vec![("perm", Attr::Ints(perm))],
+            dtype,
+            shape,
+        )
     }
 
     /// The last two axes exchanged.
@@ -391,10 +438,17 @@ impl<'a> Context<'a> {
     /// A reduction over `axes`, which stay with length one.
     pub fn reduce(&mut self, op: &'static str, value: ValueId, axes: &[usize]) -> ValueId {
         let (dtype, mut shape) = (self.dtype(value), self.shape(value));
-        axes.iter().for_each(|axis| shape[*axis] = Expr::constant(1));
+        axes.iter()
+            .for_each(|axis| shape[*axis] = Expr::constant(1));
         let axes: Vec<i64> = axes.iter().map(|axis| *axis as i64).collect();
         let axes = self.ints(&axes);
-        self.emit(op, &[value, axes], vec![("keepdims", Attr::Int(1))], dtype, shape)
+        self.emit(
+            op,
+            &[value, axes],
+            vec![("keepdims", Attr::Int(1))],
+            dtype,
+            shape,
+        )
     }
 
     /// The same elements in another shape.
@@ -417,7 +471,10 @@ impl<'a> Context<'a> {
                 }
             });
         }
-        let certain = target.iter().zip(&numbers).all(|(dim, n)| *n == -1 || positive(dim));
+        let certain = target
+            .iter()
+            .zip(&numbers)
+            .all(|(dim, n)| *n == -1 || positive(dim));
         if target.iter().all(|dim| !dim.is(0)) && (open == 0 || (open == 1 && certain)) {
             let shape = self.ints(&numbers);
             return self.emit("Reshape", &[value, shape], vec![], dtype, target.to_vec());
@@ -458,10 +515,16 @@ impl<'a> Context<'a> {
             return *one;
         }
         let (dtype, mut shape) = (self.dtype(values[0]), self.shape(values[0]));
-        shape[axis] = values
-            .iter()
-            .fold(Expr::constant(0), |sum, value| sum.add(&self.graph.values[*value].shape[axis]));
-        self.emit("Concat", values, vec![("axis", Attr::Int(axis as i64))], dtype, shape)
+        shape[axis] = values.iter().fold(Expr::constant(0), |sum, value| {
+            sum.add(&self.graph.values[*value].shape[axis])
+        });
+        self.emit(
+            "Concat",
+            values,
+            vec![("axis", Attr::Int(axis as i64))],
+            dtype,
+            shape,
+        )
     }
 
     // ---- sizes ----
@@ -482,8 +545,11 @@ impl<'a> Context<'a> {
         ordered.sort_by_key(|(_, c)| *c < 0);
         for (monomial, coefficient) in ordered {
             let factor = coefficient.abs();
-            let mut product =
-                if factor != 1 || monomial.is_empty() { Some(self.ints(&[factor])) } else { None };
+            let mut product = if factor != 1 || monomial.is_empty() {
+                Some(self.ints(&[factor]))
+            } else {
+                None
+            };
             for size in monomial {
                 let size = self.size(size);
                 product = Some(match product {
@@ -514,8 +580,11 @@ impl<'a> Context<'a> {
     /// The same without dimensions.
     pub fn extent_scalar(&mut self, expr: &Expr) -> ValueId {
         if let Some(number) = expr.as_constant() {
-            let data =
-                Data { dtype: DataType::Int64, dims: vec![], bytes: number.to_le_bytes().to_vec() };
+            let data = Data {
+                dtype: DataType::Int64,
+                dims: vec![],
+                bytes: number.to_le_bytes().to_vec(),
+            };
             return self.initializer("scalar", data);
         }
         let vector = self.extent(expr);
@@ -580,8 +649,16 @@ impl<'a> Context<'a> {
     }
 
     fn axis(&mut self, input: ValueId, axis: usize) -> ValueId {
-        let attrs =
-            vec![("start", Attr::Int(axis as i64)), ("end", Attr::Int(axis as i64 + 1))];
-        self.emit("Shape", &[input], attrs, DataType::Int64, vec![Expr::constant(1)])
+        let attrs = vec![
+            ("start", Attr::Int(axis as i64)),
+            ("end", Attr::Int(axis as i64 + 1)),
+        ];
+        self.emit(
+            "Shape",
+            &[input],
+            attrs,
+            DataType::Int64,
+            vec![Expr::constant(1)],
+        )
     }
 }

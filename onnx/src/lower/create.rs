@@ -27,11 +27,23 @@ fn spread(cx: &mut Context, out: &TensorIr, scalar: ValueId) -> Lowered {
 }
 
 /// `[start, start + 1, ..]` of a length, in 64-bit integers.
-pub(super) fn count(cx: &mut Context, start: &Expr, length: &Expr) -> ValueId {
-    let end = start.add(length);
-    let (from, to) = (cx.extent_scalar(start), cx.extent_scalar(&end));
-    let one = cx.scalar(DataType::Int64, 1.0);
-    cx.emit("Range", &[from, to, one], vec![], DataType::Int64, vec![length.clone()])
+pub(super) fn count(cx: &mut Context, start: &Expr, length: &Expr) -> Lowered<ValueId> {
+    let (zero, one) = (
+        cx.scalar(DataType::Int64, 0.0),
+        cx.scalar(DataType::Int64, 1.0),
+    );
+    let end = cx.extent_scalar(length);
+    let shape = vec![length.clone()];
+    let range = cx.emit("Range", &[zero, end, one], vec![], DataType::Int64, shape);
+    // tract 0.23.9 follows a range's elements into the comparisons of a triangular mask and then
+    // cuts tensors at bounds that it cannot evaluate. The absolute value of what is not negative
+    // changes nothing and ends that.
+    let range = cx.unary("Abs", range);
+    if start.is(0) {
+        return Ok(range);
+    }
+    let start = cx.extent_scalar(start);
+    cx.binary("Add", range, start)
 }
 
 /// A constant of the forward pass.
@@ -39,10 +51,15 @@ pub(super) fn constant(cx: &mut Context, op: &InitOperationIr, constant: &Consta
     let (dtype, shape) = (cx.dtype_of(&op.out)?, cx.shape_of(&op.out)?);
     match constant {
         Constant::Data(data) => {
-            let Some(data) = Data::of(data) else { return unsupported("quantized data") };
+            let Some(data) = Data::of(data) else {
+                return unsupported("quantized data");
+            };
             let module = &cx.op()?.module;
-            let name =
-                if module.is_empty() { "constant".into() } else { format!("{module}/constant") };
+            let name = if module.is_empty() {
+                "constant".into()
+            } else {
+                format!("{module}/constant")
+            };
             let value = cx.initializer(&name, data);
             cx.bind(&op.out, value)
         }
@@ -57,8 +74,12 @@ pub(super) fn constant(cx: &mut Context, op: &InitOperationIr, constant: &Consta
             for (axis, step) in steps.iter().enumerate().filter(|(_, step)| !step.is(0)) {
                 // The base rides on the first range if that counts by one.
                 let rides = Some(axis) == first && step.is(1);
-                let start = if rides { base.clone() } else { Expr::constant(0) };
-                let mut term = count(cx, &start, &shape[axis]);
+                let start = if rides {
+                    base.clone()
+                } else {
+                    Expr::constant(0)
+                };
+                let mut term = count(cx, &start, &shape[axis])?;
                 if !step.is(1) {
                     let step = cx.extent(step);
                     term = cx.binary("Mul", term, step)?;
@@ -84,7 +105,7 @@ pub(super) fn constant(cx: &mut Context, op: &InitOperationIr, constant: &Consta
             cx.bind(&op.out, value)
         }
         Constant::Ramp { axis, base, step } => {
-            let range = count(cx, &Expr::constant(0), &shape[*axis]);
+            let range = count(cx, &Expr::constant(0), &shape[*axis])?;
             let range = cx.cast(range, dtype);
             let step = cx.scalar(dtype, f64::from(*step));
             let scaled = cx.binary("Mul", range, step)?;

@@ -15,8 +15,23 @@ pub(super) fn unary(cx: &mut Context, op: &UnaryOpIr, name: &'static str) -> Low
 /// A binary operator with an ONNX operator of its own.
 pub(super) fn binary(cx: &mut Context, op: &BinaryOpIr, name: &'static str) -> Lowered {
     let (a, b) = (cx.get(&op.lhs)?, cx.get(&op.rhs)?);
-    let out = cx.binary(name, a, b)?;
+    let out = if name == "Mul" && a == b {
+        square(cx, a)?
+    } else {
+        cx.binary(name, a, b)?
+    };
     cx.bind(&op.out, out)
+}
+
+/// `x · x`. tract makes its own square of that product and of that power, and has it for floats
+/// only: integers go by `-(x · -x)`.
+fn square(cx: &mut Context, x: ValueId) -> Lowered<ValueId> {
+    if cx.dtype(x).is_float() {
+        return cx.binary("Mul", x, x);
+    }
+    let negative = cx.unary("Neg", x);
+    let product = cx.binary("Mul", x, negative)?;
+    Ok(cx.unary("Neg", product))
 }
 
 /// A binary operator with the operation's scalar on the right.
@@ -59,8 +74,8 @@ pub(super) fn power_scalar(cx: &mut Context, op: &ScalarOpIr) -> Lowered {
     let x = cx.get(&op.lhs)?;
     let out = match cx.fixed_scalar(0) {
         Ok(1.0) => x,
-        Ok(2.0) => cx.binary("Mul", x, x)?,
-        Ok(3.0) => {
+        Ok(2.0) => square(cx, x)?,
+        Ok(3.0) if cx.dtype(x).is_float() => {
             let square = cx.binary("Mul", x, x)?;
             cx.binary("Mul", square, x)?
         }

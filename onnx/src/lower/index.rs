@@ -14,7 +14,13 @@ use crate::graph::{Attr, Attrs, ValueId};
 fn take(cx: &mut Context, data: ValueId, indices: ValueId, axis: usize) -> ValueId {
     let (dtype, mut shape) = (cx.dtype(data), cx.shape(data));
     shape.splice(axis..=axis, cx.shape(indices));
-    cx.emit("Gather", &[data, indices], vec![("axis", Attr::Int(axis as i64))], dtype, shape)
+    cx.emit(
+        "Gather",
+        &[data, indices],
+        vec![("axis", Attr::Int(axis as i64))],
+        dtype,
+        shape,
+    )
 }
 
 /// Whole slices along an axis.
@@ -75,13 +81,21 @@ fn scatter_elements(
 
 /// Single elements written along an axis.
 pub(super) fn scatter(cx: &mut Context, op: &ScatterOpIr) -> Lowered {
-    let inputs = [cx.get(&op.tensor)?, cx.get(&op.indices)?, cx.get(&op.value)?];
+    let inputs = [
+        cx.get(&op.tensor)?,
+        cx.get(&op.indices)?,
+        cx.get(&op.value)?,
+    ];
     scatter_elements(cx, inputs, op.dim, &op.update, &op.out)
 }
 
 /// Whole slices written along an axis: every element of a slice has the slice's index.
 pub(super) fn select_assign(cx: &mut Context, op: &SelectAssignOpIr) -> Lowered {
-    let (tensor, indices, value) = (cx.get(&op.tensor)?, cx.get(&op.indices)?, cx.get(&op.value)?);
+    let (tensor, indices, value) = (
+        cx.get(&op.tensor)?,
+        cx.get(&op.indices)?,
+        cx.get(&op.value)?,
+    );
     let full = cx.shape(value);
     let mut column = vec![Expr::constant(1); full.len()];
     column[op.dim] = full[op.dim].clone();

@@ -42,16 +42,34 @@ pub(super) fn permute(cx: &mut Context, op: &PermuteOpIr) -> Lowered {
 
 /// Axes read backwards.
 pub(super) fn flip(cx: &mut Context, op: &FlipOpIr) -> Lowered {
-    let input = cx.get(&op.input)?;
-    let count = op.axes.len();
-    let starts = cx.ints(&vec![-1; count]);
-    let ends = cx.ints(&vec![-i64::MAX; count]);
-    let axes: Vec<i64> = op.axes.iter().map(|axis| *axis as i64).collect();
-    let axes = cx.ints(&axes);
-    let steps = cx.ints(&vec![-1; count]);
-    let (dtype, shape) = (cx.dtype(input), cx.shape(input));
-    let out = cx.emit("Slice", &[input, starts, ends, axes, steps], vec![], dtype, shape);
-    cx.bind(&op.out, out)
+    let mut value = cx.get(&op.input)?;
+    let (dtype, shape) = (cx.dtype(value), cx.shape(value));
+    for axis in &op.axes {
+        let last = shape[*axis].sub(&Expr::constant(1));
+        value = if last.as_constant().is_some() {
+            let mut ranges = whole(&shape);
+            ranges[*axis].step = -1;
+            cut(cx, value, &ranges, shape.clone())
+        } else {
+            // tract walks an open axis forwards only: its elements by falling index instead.
+            let rising = super::create::count(cx, &Expr::constant(0), &shape[*axis])?;
+            let last = cx.extent(&last);
+            let falling = cx.binary("Sub", last, rising)?;
+            let attrs = vec![("axis", Attr::Int(*axis as i64))];
+            cx.emit("Gather", &[value, falling], attrs, dtype, shape.clone())
+        };
+    }
+    cx.bind(&op.out, value)
+}
+
+/// Everything, along every axis.
+fn whole(dims: &[Expr]) -> Vec<Range> {
+    let all = |dim: &Expr| Range {
+        start: Expr::constant(0),
+        end: dim.clone(),
+        step: 1,
+    };
+    dims.iter().map(all).collect()
 }
 
 /// A part of a tensor.
@@ -67,8 +85,7 @@ fn cut(cx: &mut Context, input: ValueId, ranges: &[Range], shape: Vec<Expr>) -> 
     let dims = cx.shape(input);
     let (mut axes, mut starts, mut ends, mut steps) = (vec![], vec![], vec![], vec![]);
     for (axis, range) in ranges.iter().enumerate() {
-        let whole = range.start.is(0) && range.end == dims[axis] && range.step == 1;
-        if whole {
+        if range.start.is(0) && range.end == dims[axis] && range.step == 1 {
             continue;
         }
         // Bounds relative to the end need no arithmetic: -k for `dim - k`, and "as far as it goes".
@@ -120,9 +137,17 @@ pub(super) fn slice_assign(cx: &mut Context, op: &SliceAssignOpIr) -> Lowered {
     cx.bind(&op.out, out)
 }
 
-fn assign(cx: &mut Context, tensor: ValueId, value: ValueId, ranges: &[Range], axis: usize) -> ValueId {
+fn assign(
+    cx: &mut Context,
+    tensor: ValueId,
+    value: ValueId,
+    ranges: &[Range],
+    axis: usize,
+) -> ValueId {
     let dims = cx.shape(tensor);
-    let Some(range) = ranges.get(axis) else { return value };
+    let Some(range) = ranges.get(axis) else {
+        return value;
+    };
     if range.start.is(0) && range.end == dims[axis] {
         return assign(cx, tensor, value, ranges, axis + 1);
     }
@@ -133,9 +158,12 @@ fn assign(cx: &mut Context, tensor: ValueId, value: ValueId, ranges: &[Range], a
         }
         let mut shape = dims.clone();
         shape[axis] = length;
-        let mut own: Vec<Range> =
-            dims.iter().map(|dim| Range { start: Expr::constant(0), end: dim.clone(), step: 1 }).collect();
-        own[axis] = Range { start, end, step: 1 };
+        let mut own = whole(&dims);
+        own[axis] = Range {
+            start,
+            end,
+            step: 1,
+        };
         Some(cut(cx, tensor, &own, shape))
     };
     let before = part(Expr::constant(0), range.start.clone());
@@ -168,7 +196,11 @@ pub(super) fn repeat(cx: &mut Context, op: &RepeatDimOpIr) -> Lowered {
 
 /// Tensors joined along an axis.
 pub(super) fn cat(cx: &mut Context, op: &CatOpIr) -> Lowered {
-    let values = op.tensors.iter().map(|tensor| cx.get(tensor)).collect::<Lowered<Vec<_>>>()?;
+    let values = op
+        .tensors
+        .iter()
+        .map(|tensor| cx.get(tensor))
+        .collect::<Lowered<Vec<_>>>()?;
     let out = cx.concat(&values, op.dim);
     cx.bind(&op.out, out)
 }
@@ -194,6 +226,12 @@ pub(super) fn pad(cx: &mut Context, op: &PadOpIr) -> Lowered {
     if let Some(value) = fill {
         inputs.push(cx.scalar(dtype, value));
     }
-    let out = cx.emit("Pad", &inputs, vec![("mode", Attr::Text(mode))], dtype, shape);
+    let out = cx.emit(
+        "Pad",
+        &inputs,
+        vec![("mode", Attr::Text(mode))],
+        dtype,
+        shape,
+    );
     cx.bind(&op.out, out)
 }

@@ -66,7 +66,15 @@ pub(crate) fn lower(
             Kind::Int => DataType::Int64,
             Kind::Bool => DataType::Bool,
         };
-        let shape = input.dims.iter().map(|dim| dim.expr(&sym.sizes)).collect();
+        let shape: Vec<Expr> = input.dims.iter().map(|dim| dim.expr(&sym.sizes)).collect();
+        for (dim, expr) in input.dims.iter().zip(&shape) {
+            if expr.as_constant().is_none() {
+                cx.graph
+                    .spelled
+                    .entry(expr.clone())
+                    .or_insert_with(|| dim.to_string());
+            }
+        }
         cx.reserve(&input.name);
         let value = cx.value(input.name.clone(), dtype, shape);
         cx.graph.inputs.push(value);
@@ -96,8 +104,14 @@ pub(crate) fn lower(
             Err(Refusal::Fatal(error)) => return Err(error),
             Err(Refusal::Unsupported(reason)) => {
                 let module = place(&op.module).to_string();
-                refused.push(Unsupported { operation: name_of(&op.ir), module, reason });
-                op.ir.outputs().for_each(|tensor| cx.bind_placeholder(tensor));
+                refused.push(Unsupported {
+                    operation: name_of(&op.ir),
+                    module,
+                    reason,
+                });
+                op.ir
+                    .outputs()
+                    .for_each(|tensor| cx.bind_placeholder(tensor));
             }
         }
     }
@@ -110,8 +124,11 @@ pub(crate) fn lower(
 
 /// Every named size must be readable from some input: alone, or in a sum of others that are.
 fn check_sizes(graph: &Graph) -> Result<()> {
-    let dims: Vec<&Expr> =
-        graph.inputs.iter().flat_map(|input| &graph.values[*input].shape).collect();
+    let dims: Vec<&Expr> = graph
+        .inputs
+        .iter()
+        .flat_map(|input| &graph.values[*input].shape)
+        .collect();
     for (size, name) in graph.sizes.iter().enumerate() {
         let alone = dims.iter().any(|dim| dim.as_size() == Some(size));
         let in_sum = dims.iter().any(|dim| {
@@ -124,7 +141,9 @@ fn check_sizes(graph: &Graph) -> Result<()> {
                 })
         });
         if !alone && !in_sum {
-            return Err(Error::Spec(format!("size `{name}` cannot be read from any input")));
+            return Err(Error::Spec(format!(
+                "size `{name}` cannot be read from any input"
+            )));
         }
     }
     Ok(())
@@ -134,14 +153,22 @@ fn check_sizes(graph: &Graph) -> Result<()> {
 fn name_outputs(cx: &mut Context, sym: &Symbolic) -> Result<()> {
     for (index, (name, id)) in sym.outputs.iter().enumerate() {
         if sym.outputs[..index].iter().any(|(other, _)| other == name)
-            || cx.graph.inputs.iter().any(|input| cx.graph.values[*input].name == *name)
+            || cx
+                .graph
+                .inputs
+                .iter()
+                .any(|input| cx.graph.values[*input].name == *name)
         {
             return Err(Error::Spec(format!("the name `{name}` is used twice")));
         }
         let Some(value) = cx.bound(*id) else {
             return Err(Error::Unsound(format!("output `{name}` was not computed")));
         };
-        let made = cx.graph.nodes.iter().any(|node| node.outputs.contains(&value));
+        let made = cx
+            .graph
+            .nodes
+            .iter()
+            .any(|node| node.outputs.contains(&value));
         let value = if made && !cx.graph.outputs.contains(&value) {
             value
         } else {
@@ -172,7 +199,11 @@ fn no() -> Lowered {
 fn lower_op(cx: &mut Context, sym: &Symbolic, op: &OperationIr) -> Lowered {
     // These lowerers take their scalars as they stand in the record.
     let takes_record = matches!(op, OperationIr::Module(_) | OperationIr::Activation(_));
-    let varies = cx.op()?.scalars.iter().any(|scalar| !matches!(scalar, Scalar::Constant(_)));
+    let varies = cx
+        .op()?
+        .scalars
+        .iter()
+        .any(|scalar| !matches!(scalar, Scalar::Constant(_)));
     if takes_record && varies {
         return context::unsupported("a scalar that varies with the sizes");
     }
@@ -378,7 +409,14 @@ fn lower_module(cx: &mut Context, op: &Mod) -> Lowered {
                 dilation: &options.dilation,
                 groups: options.groups,
             };
-            conv::conv(cx, [&op.x, &op.weight], op.bias.as_ref(), &window, None, &op.out)
+            conv::conv(
+                cx,
+                [&op.x, &op.weight],
+                op.bias.as_ref(),
+                &window,
+                None,
+                &op.out,
+            )
         }
         Mod::Conv2d(op) => {
             let options = &op.options;
@@ -388,7 +426,14 @@ fn lower_module(cx: &mut Context, op: &Mod) -> Lowered {
                 dilation: &options.dilation,
                 groups: options.groups,
             };
-            conv::conv(cx, [&op.x, &op.weight], op.bias.as_ref(), &window, None, &op.out)
+            conv::conv(
+                cx,
+                [&op.x, &op.weight],
+                op.bias.as_ref(),
+                &window,
+                None,
+                &op.out,
+            )
         }
         Mod::Conv3d(op) => {
             let options = &op.options;
@@ -398,7 +443,14 @@ fn lower_module(cx: &mut Context, op: &Mod) -> Lowered {
                 dilation: &options.dilation,
                 groups: options.groups,
             };
-            conv::conv(cx, [&op.x, &op.weight], op.bias.as_ref(), &window, None, &op.out)
+            conv::conv(
+                cx,
+                [&op.x, &op.weight],
+                op.bias.as_ref(),
+                &window,
+                None,
+                &op.out,
+            )
         }
         Mod::ConvTranspose1d(op) => {
             let options = &op.options;
@@ -409,7 +461,14 @@ fn lower_module(cx: &mut Context, op: &Mod) -> Lowered {
                 groups: options.groups,
             };
             let extra = Some(options.padding_out.as_slice());
-            conv::conv(cx, [&op.x, &op.weight], op.bias.as_ref(), &window, extra, &op.out)
+            conv::conv(
+                cx,
+                [&op.x, &op.weight],
+                op.bias.as_ref(),
+                &window,
+                extra,
+                &op.out,
+            )
         }
         Mod::ConvTranspose2d(op) => {
             let options = &op.options;
@@ -420,7 +479,14 @@ fn lower_module(cx: &mut Context, op: &Mod) -> Lowered {
                 groups: options.groups,
             };
             let extra = Some(options.padding_out.as_slice());
-            conv::conv(cx, [&op.x, &op.weight], op.bias.as_ref(), &window, extra, &op.out)
+            conv::conv(
+                cx,
+                [&op.x, &op.weight],
+                op.bias.as_ref(),
+                &window,
+                extra,
+                &op.out,
+            )
         }
         Mod::ConvTranspose3d(op) => {
             let options = &op.options;
@@ -431,7 +497,14 @@ fn lower_module(cx: &mut Context, op: &Mod) -> Lowered {
                 groups: options.groups,
             };
             let extra = Some(options.padding_out.as_slice());
-            conv::conv(cx, [&op.x, &op.weight], op.bias.as_ref(), &window, extra, &op.out)
+            conv::conv(
+                cx,
+                [&op.x, &op.weight],
+                op.bias.as_ref(),
+                &window,
+                extra,
+                &op.out,
+            )
         }
         Mod::AvgPool1d(op) => pool::average(
             cx,
@@ -450,7 +523,12 @@ fn lower_module(cx: &mut Context, op: &Mod) -> Lowered {
         Mod::MaxPool1d(op) => pool::max(
             cx,
             [&op.x, &op.out],
-            [&[op.kernel_size], &[op.stride], &[op.padding], &[op.dilation]],
+            [
+                &[op.kernel_size],
+                &[op.stride],
+                &[op.padding],
+                &[op.dilation],
+            ],
             op.ceil_mode,
         ),
         Mod::MaxPool2d(op) => pool::max(

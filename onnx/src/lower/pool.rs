@@ -63,9 +63,15 @@ pub(super) fn adaptive(cx: &mut Context, [x, out]: [&TensorIr; 2], sizes: &[usiz
     let mut kernel = Vec::new();
     for (dim, size) in dims[skip..].iter().zip(sizes) {
         match dim.as_constant() {
-            Some(dim) if dim as usize % size == 0 => kernel.push(dim as usize / size),
+            Some(dim) if (dim as usize).is_multiple_of(*size) => kernel.push(dim as usize / size),
             _ => return unsupported("windows of unequal or open size"),
         }
     }
-    average(cx, [x, out], [&kernel, &kernel, &vec![0; sizes.len()]], true, false)
+    average(
+        cx,
+        [x, out],
+        [&kernel, &kernel, &vec![0; sizes.len()]],
+        true,
+        false,
+    )
 }

@@ -32,7 +32,10 @@ pub(super) fn all(cx: &mut Context, op: &ReduceOpIr, name: &'static str) -> Lowe
 }
 
 fn flatten(cx: &mut Context, value: ValueId) -> ValueId {
-    let count = cx.shape(value).iter().fold(Expr::constant(1), |count, dim| count.mul(dim));
+    let count = cx
+        .shape(value)
+        .iter()
+        .fold(Expr::constant(1), |count, dim| count.mul(dim));
     cx.reshape(value, &[count])
 }
 

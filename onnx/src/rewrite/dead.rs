@@ -11,6 +11,43 @@ pub(super) fn rewrite(graph: &mut Graph) {
             wanted.extend(node.inputs.iter().flatten());
         }
     }
-    graph.nodes.retain(|node| node.outputs.iter().any(|output| wanted.contains(output)));
+    graph
+        .nodes
+        .retain(|node| node.outputs.iter().any(|output| wanted.contains(output)));
     graph.initializers.retain(|id, _| wanted.contains(id));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{Data, DataType, Node, Value};
+
+    #[test]
+    fn nodes_and_weights_that_nothing_reads_go() {
+        let value = |name: &str| Value {
+            name: name.into(),
+            dtype: DataType::Float,
+            shape: vec![],
+        };
+        let node = |from, to| Node {
+            op: "Neg",
+            name: format!("node {to}"),
+            inputs: vec![Some(from)],
+            outputs: vec![to],
+            attrs: vec![],
+        };
+        let mut graph = Graph {
+            values: vec![value("x"), value("w"), value("dead"), value("y")],
+            nodes: vec![node(1, 2), node(0, 3)],
+            inputs: vec![0],
+            outputs: vec![3],
+            ..Graph::default()
+        };
+        graph
+            .initializers
+            .insert(1, Data::scalar(DataType::Float, 1.0));
+        rewrite(&mut graph);
+        assert_eq!(graph.nodes.len(), 1);
+        assert!(graph.initializers.is_empty());
+    }
 }

@@ -20,7 +20,12 @@ pub enum Runtime {
 pub const ALL: [Runtime; 2] = [Runtime::Tract, Runtime::Rten];
 
 impl Runtime {
-    pub fn run(self, bytes: &[u8], model: &OnnxModel, inputs: &BTreeMap<String, TensorData>) -> Result<Named, String> {
+    pub fn run(
+        self,
+        bytes: &[u8],
+        model: &OnnxModel,
+        inputs: &BTreeMap<String, TensorData>,
+    ) -> Result<Named, String> {
         match self {
             Self::Tract => tract(bytes, model, inputs).map_err(|error| format!("{error:#}")),
             Self::Rten => rten(bytes, model, inputs),
@@ -32,7 +37,11 @@ fn bools(data: &TensorData) -> Vec<bool> {
     data.iter::<bool>().collect()
 }
 
-fn tract(bytes: &[u8], model: &OnnxModel, inputs: &BTreeMap<String, TensorData>) -> TractResult<Named> {
+fn tract(
+    bytes: &[u8],
+    model: &OnnxModel,
+    inputs: &BTreeMap<String, TensorData>,
+) -> TractResult<Named> {
     let plan = tract_onnx::onnx()
         .model_for_read(&mut &*bytes)?
         .into_optimized()?
@@ -55,19 +64,41 @@ fn tract(bytes: &[u8], model: &OnnxModel, inputs: &BTreeMap<String, TensorData>)
         let data = match output.dtype {
             DataType::Int64 => {
                 let cast = value.cast_to::<i64>()?.into_owned();
-                TensorData::new(cast.to_plain_array_view::<i64>()?.iter().copied().collect::<Vec<_>>(), shape)
+                TensorData::new(
+                    cast.to_plain_array_view::<i64>()?
+                        .iter()
+                        .copied()
+                        .collect::<Vec<_>>(),
+                    shape,
+                )
             }
-            DataType::Bool => {
-                TensorData::new(value.to_plain_array_view::<bool>()?.iter().copied().collect::<Vec<_>>(), shape)
-            }
-            _ => TensorData::new(value.to_plain_array_view::<f32>()?.iter().copied().collect::<Vec<_>>(), shape),
+            DataType::Bool => TensorData::new(
+                value
+                    .to_plain_array_view::<bool>()?
+                    .iter()
+                    .copied()
+                    .collect::<Vec<_>>(),
+                shape,
+            ),
+            _ => TensorData::new(
+                value
+                    .to_plain_array_view::<f32>()?
+                    .iter()
+                    .copied()
+                    .collect::<Vec<_>>(),
+                shape,
+            ),
         };
         named.push((output.name.clone(), data));
     }
     Ok(named)
 }
 
-fn rten(bytes: &[u8], model: &OnnxModel, inputs: &BTreeMap<String, TensorData>) -> Result<Named, String> {
+fn rten(
+    bytes: &[u8],
+    model: &OnnxModel,
+    inputs: &BTreeMap<String, TensorData>,
+) -> Result<Named, String> {
     use ::rten::{Model, Value};
     use rten_tensor::Tensor;
     use rten_tensor::prelude::*;
@@ -78,15 +109,22 @@ fn rten(bytes: &[u8], model: &OnnxModel, inputs: &BTreeMap<String, TensorData>) 
         let data = &inputs[&input.name];
         let shape: Vec<usize> = data.shape().to_vec();
         let value: Value = match input.dtype {
-            DataType::Int64 => {
-                Tensor::from_data(&shape, data.iter::<i64>().map(|v| v as i32).collect::<Vec<_>>()).into()
-            }
-            DataType::Bool => {
-                Tensor::from_data(&shape, bools(data).into_iter().map(i32::from).collect::<Vec<_>>()).into()
-            }
+            DataType::Int64 => Tensor::from_data(
+                &shape,
+                data.iter::<i64>().map(|v| v as i32).collect::<Vec<_>>(),
+            )
+            .into(),
+            DataType::Bool => Tensor::from_data(
+                &shape,
+                bools(data).into_iter().map(i32::from).collect::<Vec<_>>(),
+            )
+            .into(),
             _ => Tensor::from_data(&shape, data.iter::<f32>().collect::<Vec<_>>()).into(),
         };
-        values.push((loaded.node_id(&input.name).map_err(|e| say(&e))?, value.into()));
+        values.push((
+            loaded.node_id(&input.name).map_err(|e| say(&e))?,
+            value.into(),
+        ));
     }
     let ids: Vec<_> = model
         .outputs()
@@ -136,7 +174,12 @@ pub fn distance(a: &TensorData, b: &TensorData) -> Result<f64, String> {
 /// Deterministic floats in about -2..2.
 pub fn floats(shape: &[usize], seed: u64) -> TensorData {
     let count: usize = shape.iter().product();
-    TensorData::new(numbers(seed, count).map(|v| v * 4.0 - 2.0).collect::<Vec<f32>>(), shape.to_vec())
+    TensorData::new(
+        numbers(seed, count)
+            .map(|v| v * 4.0 - 2.0)
+            .collect::<Vec<f32>>(),
+        shape.to_vec(),
+    )
 }
 
 /// Deterministic integers in a range.
@@ -150,11 +193,16 @@ pub fn ints(shape: &[usize], low: i64, high: i64, seed: u64) -> TensorData {
 /// Deterministic booleans.
 pub fn flags(shape: &[usize], seed: u64) -> TensorData {
     let count: usize = shape.iter().product();
-    TensorData::new(numbers(seed, count).map(|v| v > 0.5).collect::<Vec<bool>>(), shape.to_vec())
+    TensorData::new(
+        numbers(seed, count).map(|v| v > 0.5).collect::<Vec<bool>>(),
+        shape.to_vec(),
+    )
 }
 
 fn numbers(seed: u64, count: usize) -> impl Iterator<Item = f32> {
-    let mut state = seed.wrapping_mul(2_862_933_555_777_941_757).wrapping_add(88_172_645_463_325_252);
+    let mut state = seed
+        .wrapping_mul(2_862_933_555_777_941_757)
+        .wrapping_add(88_172_645_463_325_252);
     (0..count).map(move |_| {
         state ^= state << 13;
         state ^= state >> 7;
@@ -173,14 +221,18 @@ pub fn agree<M: Module>(
     forward: impl Fn(&M, &mut Args) -> Outputs,
     cases: &[BTreeMap<String, TensorData>],
 ) -> Result<OnnxModel, String> {
-    let model = export(module, spec, &Options::default(), &forward).map_err(|e| format!("{name}: {e}"))?;
+    let model =
+        export(module, spec, &Options::default(), &forward).map_err(|e| format!("{name}: {e}"))?;
     let bytes = model.to_bytes().map_err(|e| e.to_string())?;
     if let Ok(folder) = std::env::var("FLUXO_KEEP_ONNX") {
         keep(&folder, name, module, &model, &forward, cases);
     }
     let mut wrong = Vec::new();
     for case in cases {
-        let shapes: Vec<String> = case.iter().map(|(n, d)| format!("{n}{:?}", d.shape())).collect();
+        let shapes: Vec<String> = case
+            .iter()
+            .map(|(n, d)| format!("{n}{:?}", d.shape()))
+            .collect();
         let expected = evaluate(module, &Device::flex(), case, &forward)
             .map_err(|e| format!("{name}: burn: {e}"))?;
         for runtime in runtimes {
@@ -199,7 +251,11 @@ pub fn agree<M: Module>(
             }
         }
     }
-    if wrong.is_empty() { Ok(model) } else { Err(wrong.join("\n")) }
+    if wrong.is_empty() {
+        Ok(model)
+    } else {
+        Err(wrong.join("\n"))
+    }
 }
 
 /// For a look at the same cases from outside: the file, and raw inputs and outputs.
@@ -218,19 +274,27 @@ fn keep<M: Module>(
         let outputs = evaluate(module, &Device::flex(), case, forward).unwrap();
         let inputs = case.iter().map(|(n, d)| (format!("in.{n}"), d.clone()));
         let mut text = String::new();
-        for (name, data) in inputs.chain(outputs.into_iter().map(|(n, d)| (format!("out.{n}"), d))) {
+        for (name, data) in inputs.chain(outputs.into_iter().map(|(n, d)| (format!("out.{n}"), d)))
+        {
             let kind = match data.dtype() {
                 DType::Bool(_) => "bool",
                 dtype if dtype.is_float() => "float32",
                 _ => "int64",
             };
             let values: Vec<String> = data.iter::<f64>().map(|v| v.to_string()).collect();
-            text += &format!("{name}\t{kind}\t{:?}\t{}\n", data.shape().to_vec(), values.join(","));
+            text += &format!(
+                "{name}\t{kind}\t{:?}\t{}\n",
+                data.shape().to_vec(),
+                values.join(",")
+            );
         }
         std::fs::write(folder.join(format!("{index}.tsv")), text).unwrap();
     }
 }
 
 pub fn inputs<const N: usize>(pairs: [(&str, TensorData); N]) -> BTreeMap<String, TensorData> {
-    pairs.into_iter().map(|(name, data)| (name.to_string(), data)).collect()
+    pairs
+        .into_iter()
+        .map(|(name, data)| (name.to_string(), data))
+        .collect()
 }

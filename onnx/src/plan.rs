@@ -1,0 +1,162 @@
+//! The sizes at which a forward pass is recorded.
+
+use std::collections::BTreeSet;
+
+use crate::error::{Error, Result};
+use crate::expr::Expr;
+use crate::spec::Spec;
+
+/// `batch=5, sequence=11`, for messages.
+pub(crate) fn show_sizes(names: &[String], sizes: &[i64]) -> String {
+    if names.is_empty() {
+        return "fixed sizes".into();
+    }
+    let pairs = names
+        .iter()
+        .zip(sizes)
+        .map(|(name, size)| format!("{name}={size}"));
+    pairs.collect::<Vec<_>>().join(", ")
+}
+
+/// Shapes at which the closure runs. The first `grid` of them determine every multilinear
+/// expression (of degree two where there are many sizes), the rest verify.
+pub(crate) struct Plan {
+    pub low: Vec<i64>,
+    pub high: Vec<i64>,
+    /// Which sizes stand at their high value, for the traces of the grid.
+    pub subsets: Vec<Vec<usize>>,
+    /// The sizes of every trace, the grid's first.
+    pub traces: Vec<Vec<i64>>,
+}
+
+const PAIRS: [(i64, i64); 10] = [
+    (5, 7),
+    (11, 13),
+    (17, 19),
+    (23, 29),
+    (31, 37),
+    (41, 43),
+    (47, 53),
+    (59, 61),
+    (67, 71),
+    (73, 79),
+];
+
+impl Plan {
+    pub fn new(spec: &Spec, names: &[String]) -> Result<Self> {
+        if names.len() > PAIRS.len() {
+            return Err(Error::Spec(format!(
+                "more than {} named sizes",
+                PAIRS.len()
+            )));
+        }
+        let mut taken: BTreeSet<i64> = BTreeSet::new();
+        let (mut low, mut high, mut checks) = (Vec::new(), Vec::new(), [Vec::new(), Vec::new()]);
+        for (index, name) in names.iter().enumerate() {
+            let bounds = spec.bounds(name);
+            let (min, max) = (bounds.min.max(2) as i64, bounds.max.min(1 << 20) as i64);
+            let (a, b) = PAIRS[index];
+            // Two primes for the corners; to verify, a size twice as large and one just below:
+            // both even, so that halves round differently, and far enough to tell a cap.
+            let [a, b, c, d] = if min < a && 2 * a + 2 <= max {
+                [a, b, 2 * a + 2, a - 1]
+            } else {
+                within(min, max, &taken).ok_or_else(|| {
+                    Error::Spec(format!(
+                        "size `{name}` has fewer than three values from {min} to {max}: make it fixed"
+                    ))
+                })?
+            };
+            taken.extend([a, b, c, d]);
+            low.push(a);
+            high.push(b);
+            checks[0].push(c);
+            checks[1].push(d);
+        }
+        let degree = if names.len() <= 4 { names.len() } else { 2 };
+        let mut subsets: Vec<Vec<usize>> = (0u32..1 << names.len())
+            .map(|bits| (0..names.len()).filter(|i| bits & (1 << i) != 0).collect())
+            .filter(|subset: &Vec<usize>| subset.len() <= degree)
+            .collect();
+        subsets.sort_by_key(Vec::len);
+        let mut traces: Vec<Vec<i64>> = subsets
+            .iter()
+            .map(|subset| {
+                (0..names.len())
+                    .map(|i| if subset.contains(&i) { high[i] } else { low[i] })
+                    .collect()
+            })
+            .collect();
+        if !names.is_empty() {
+            traces.extend(checks);
+        }
+        Ok(Self {
+            low,
+            high,
+            subsets,
+            traces,
+        })
+    }
+}
+
+/// Four values between the bounds, at least three of them different, not taken where possible.
+fn within(min: i64, max: i64, taken: &BTreeSet<i64>) -> Option<[i64; 4]> {
+    let few = min..=max.min(min + 63);
+    let mut values: Vec<i64> = few.clone().filter(|value| !taken.contains(value)).collect();
+    if values.len() < 3 {
+        values = few.collect();
+    }
+    match values.as_slice() {
+        [a, b, c, .., d] => Some([*b, *c, *d, *a]),
+        [a, b, c] => Some([*a, *c, *b, *a]),
+        _ => None,
+    }
+}
+
+/// The shape expressions of an input.
+pub(crate) fn input_shape(spec: &Spec, index: usize, names: &[String]) -> Vec<Expr> {
+    spec.inputs[index]
+        .dims
+        .iter()
+        .map(|dim| dim.expr(names))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::spec::Input;
+
+    #[test]
+    fn traces_cover_all_corners_and_verify() {
+        let spec = Spec::new("g").input(Input::int("ids", ["batch", "sequence"]));
+        let plan = Plan::new(&spec, &spec.sizes()).unwrap();
+        assert_eq!(plan.traces.len(), 4 + 2);
+        assert_eq!(plan.traces[0], plan.low);
+        assert_eq!(plan.traces[3], plan.high);
+        assert!(plan.traces.iter().flatten().all(|size| *size > 1));
+    }
+
+    #[test]
+    fn traces_keep_to_the_bounds() {
+        let spec = Spec::new("g")
+            .input(Input::int("ids", ["sequence"]))
+            .size_max("sequence", 4);
+        let plan = Plan::new(&spec, &spec.sizes()).unwrap();
+        assert!(
+            plan.traces
+                .iter()
+                .flatten()
+                .all(|size| (2..=4).contains(size))
+        );
+        assert_ne!(plan.low, plan.high);
+        let narrow = Spec::new("g")
+            .input(Input::int("ids", ["sequence"]))
+            .size_max("sequence", 2);
+        assert!(matches!(
+            Plan::new(&narrow, &narrow.sizes()),
+            Err(Error::Spec(_))
+        ));
+    }
+}
