@@ -297,6 +297,29 @@ fn compare_exits_with_1_where_outputs_differ() {
     assert_eq!(logits["at"], serde_json::json!([0, 0, 7]));
 }
 
+/// In a process of its own, where no ONNX Runtime is loaded yet.
+#[test]
+fn a_file_that_is_no_onnx_runtime_is_told_and_no_panic() {
+    let dir = tempfile::tempdir().unwrap();
+    let library = dir.path().join("libonnxruntime.so");
+    std::fs::write(&library, b"not a library").unwrap();
+    let with_library = |args: &[&str]| {
+        let mut command = Command::new(binary());
+        command.args(args).env("ORT_DYLIB_PATH", &library);
+        command.output().unwrap()
+    };
+    let backends = with_library(&["backends", "--json"]);
+    let backends: Value = serde_json::from_slice(&backends.stdout).unwrap();
+    let ort = &backends["runtimes"][0];
+    assert_eq!((ort["name"].as_str(), ort["usable"].as_bool()), (Some("ort"), Some(false)));
+    let model = fixture("hf/bert");
+    let compare = with_library(&["compare", text(&model), "--on", "flex,ort"]);
+    let stderr = String::from_utf8_lossy(&compare.stderr);
+    assert_eq!(compare.status.code(), Some(2), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    assert!(stderr.contains("pip install -U onnxruntime"), "{stderr}");
+}
+
 #[test]
 fn inspect_shows_shares_that_sum_to_one() {
     let report = json(&["inspect", text(&fixture("hf/gpt2")), "--ids", "3,1,4,1,5"]);

@@ -51,7 +51,7 @@ pub fn run(args: &Info, print: Print) -> Result<Held> {
             let attention = &config.block.attention;
             let text = format!(
                 "{} for {}\n{} layers of {}, {} heads ({} for keys and values) of {}, feed-forward {}, \
-                 {:?}-norm\nvocabulary {}, positions {}\n{report}",
+                 {}-norm\nvocabulary {}, positions {}\n{report}",
                 model.family(),
                 model.task(),
                 config.layers,
@@ -60,7 +60,7 @@ pub fn run(args: &Info, print: Print) -> Result<Held> {
                 attention.kv_heads,
                 attention.head_dim,
                 config.block.feed_forward.d_ff,
-                config.block.norm_position,
+                format!("{:?}", config.block.norm_position).to_lowercase(),
                 config.vocab_size,
                 config.max_positions,
             );

@@ -196,47 +196,4 @@ mod tests {
             library
         );
     }
-
-    /// What [`environment`] says in a process of its own, where nothing is loaded yet.
-    fn says(library: &Path) -> String {
-        let child = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "runner::ort_library::tests::child",
-                "--ignored",
-                "--nocapture",
-            ])
-            .env("ORT_DYLIB_PATH", library)
-            .output()
-            .unwrap();
-        assert!(child.status.success(), "{child:?}");
-        String::from_utf8(child.stdout).unwrap()
-    }
-
-    #[test]
-    #[ignore = "run by the tests that use `says`, in a process of its own"]
-    fn child() {
-        // Twice: what went wrong once must not be tried in another way.
-        for _ in 0..2 {
-            match environment() {
-                Ok(_) => println!("loaded"),
-                Err(error) => println!("{error}"),
-            }
-        }
-    }
-
-    #[test]
-    fn a_file_that_is_no_library_is_an_error_and_no_panic() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("libonnxruntime.so");
-        std::fs::write(&path, b"not a library").unwrap();
-        let said = says(&path);
-        assert_eq!(
-            said.matches("`ort` is not here: failed to load from")
-                .count(),
-            2,
-            "{said}"
-        );
-        assert_eq!(said.matches(MEND).count(), 2, "{said}");
-    }
 }
