@@ -12,7 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     model.save(&folder)?;
 
     let names = ["flex", "ndarray", "tract", "rten"].map(String::from);
-    let mut opened = artifact::open(&[folder.clone()], &names, Request::default())?;
+    let mut opened = artifact::open(std::slice::from_ref(&folder), &names, Request::default())?;
     let inputs = samples::inputs(model.config(), 2, 16);
     let report = compare(&mut opened.runners, &inputs, None)?;
     println!("{report}");

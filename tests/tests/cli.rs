@@ -311,7 +311,10 @@ fn a_file_that_is_no_onnx_runtime_is_told_and_no_panic() {
     let backends = with_library(&["backends", "--json"]);
     let backends: Value = serde_json::from_slice(&backends.stdout).unwrap();
     let ort = &backends["runtimes"][0];
-    assert_eq!((ort["name"].as_str(), ort["usable"].as_bool()), (Some("ort"), Some(false)));
+    assert_eq!(
+        (ort["name"].as_str(), ort["usable"].as_bool()),
+        (Some("ort"), Some(false))
+    );
     let model = fixture("hf/bert");
     let compare = with_library(&["compare", text(&model), "--on", "flex,ort"]);
     let stderr = String::from_utf8_lossy(&compare.stderr);

@@ -42,6 +42,13 @@ fn main() {
                 here(),
                 move || against_reference(family, &fixture(&format!("hf/{family}")), backend),
             ));
+            if backend != "flex" {
+                trials.push(trial(
+                    format!("{family} sizes {backend}"),
+                    here(),
+                    move || other_sizes(family, backend),
+                ));
+            }
             if family != "bert" {
                 trials.push(trial(
                     format!("{family} greedy {backend}"),
@@ -145,9 +152,12 @@ fn against_reference(family: &str, model: &Path, name: &str) -> Result<(), Strin
 }
 
 /// Batch 1 and 3, sequence 1, 2 and 17, against flex.
-fn other_sizes(family: &str, runtime: &str) -> Result<(), String> {
-    let models = [fixture(&format!("hf/{family}")), exported(family)];
-    let names = ["flex".to_string(), runtime.to_string()];
+fn other_sizes(family: &str, other: &str) -> Result<(), String> {
+    let mut models = vec![fixture(&format!("hf/{family}"))];
+    if RUNTIMES.contains(&other) {
+        models.push(exported(family));
+    }
+    let names = ["flex".to_string(), other.to_string()];
     let mut opened =
         artifact::open(&models, &names, Request::default()).map_err(|e| e.to_string())?;
     let device = fluxo_backends::device("flex").unwrap();
@@ -155,7 +165,7 @@ fn other_sizes(family: &str, runtime: &str) -> Result<(), String> {
     for batch in [1, 3] {
         for seq in [1, 2, 17] {
             let inputs = samples::inputs(model.config(), batch, seq);
-            let report = compare(&mut opened.runners, &inputs, Some(bound(runtime)))
+            let report = compare(&mut opened.runners, &inputs, Some(bound(other)))
                 .map_err(|e| format!("batch {batch}, sequence {seq}: {e}"))?;
             if !report.agrees() || report.runners.len() != 2 {
                 return Err(format!("batch {batch}, sequence {seq}:\n{report}"));
