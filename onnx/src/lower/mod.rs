@@ -394,6 +394,26 @@ fn predicate(cx: &mut Context, op: &burn_ir::UnaryOpIr, name: &'static str) -> L
     cx.bind(&op.out, out)
 }
 
+/// Lowers a convolution: Burn's operations differ in type by rank and direction, and have the
+/// same fields.
+macro_rules! convolution {
+    ($cx:expr, $op:expr, $padding:expr, $extra:expr) => {{
+        let window = Window {
+            stride: &$op.options.stride,
+            padding: $padding,
+            dilation: &$op.options.dilation,
+            groups: $op.options.groups,
+        };
+        let inputs = [&$op.x, &$op.weight];
+        conv::conv($cx, inputs, $op.bias.as_ref(), &window, $extra, &$op.out)
+    }};
+}
+
+/// The same padding at both ends of each axis.
+fn alike(padding: &[usize]) -> Vec<(usize, usize)> {
+    padding.iter().map(|p| (*p, *p)).collect()
+}
+
 fn lower_module(cx: &mut Context, op: &Mod) -> Lowered {
     match op {
         Mod::Embedding(op) => index::embedding(cx, op),
@@ -401,111 +421,27 @@ fn lower_module(cx: &mut Context, op: &Mod) -> Lowered {
         Mod::LayerNorm(op) => norm::layer_norm(cx, op),
         Mod::BatchNorm(op) => norm::batch_norm(cx, op),
         Mod::Attention(op) => attention::attention(cx, op),
-        Mod::Conv1d(op) => {
-            let options = &op.options;
-            let window = Window {
-                stride: &options.stride,
-                padding: options.padding.to_vec(),
-                dilation: &options.dilation,
-                groups: options.groups,
-            };
-            conv::conv(
-                cx,
-                [&op.x, &op.weight],
-                op.bias.as_ref(),
-                &window,
-                None,
-                &op.out,
-            )
-        }
-        Mod::Conv2d(op) => {
-            let options = &op.options;
-            let window = Window {
-                stride: &options.stride,
-                padding: options.padding.to_vec(),
-                dilation: &options.dilation,
-                groups: options.groups,
-            };
-            conv::conv(
-                cx,
-                [&op.x, &op.weight],
-                op.bias.as_ref(),
-                &window,
-                None,
-                &op.out,
-            )
-        }
-        Mod::Conv3d(op) => {
-            let options = &op.options;
-            let window = Window {
-                stride: &options.stride,
-                padding: options.padding.iter().map(|p| (*p, *p)).collect(),
-                dilation: &options.dilation,
-                groups: options.groups,
-            };
-            conv::conv(
-                cx,
-                [&op.x, &op.weight],
-                op.bias.as_ref(),
-                &window,
-                None,
-                &op.out,
-            )
-        }
-        Mod::ConvTranspose1d(op) => {
-            let options = &op.options;
-            let window = Window {
-                stride: &options.stride,
-                padding: options.padding.iter().map(|p| (*p, *p)).collect(),
-                dilation: &options.dilation,
-                groups: options.groups,
-            };
-            let extra = Some(options.padding_out.as_slice());
-            conv::conv(
-                cx,
-                [&op.x, &op.weight],
-                op.bias.as_ref(),
-                &window,
-                extra,
-                &op.out,
-            )
-        }
-        Mod::ConvTranspose2d(op) => {
-            let options = &op.options;
-            let window = Window {
-                stride: &options.stride,
-                padding: options.padding.iter().map(|p| (*p, *p)).collect(),
-                dilation: &options.dilation,
-                groups: options.groups,
-            };
-            let extra = Some(options.padding_out.as_slice());
-            conv::conv(
-                cx,
-                [&op.x, &op.weight],
-                op.bias.as_ref(),
-                &window,
-                extra,
-                &op.out,
-            )
-        }
-        Mod::ConvTranspose3d(op) => {
-            let options = &op.options;
-            let window = Window {
-                stride: &options.stride,
-                padding: options.padding.iter().map(|p| (*p, *p)).collect(),
-                dilation: &options.dilation,
-                groups: options.groups,
-            };
-            let extra = Some(options.padding_out.as_slice());
-            conv::conv(
-                cx,
-                [&op.x, &op.weight],
-                op.bias.as_ref(),
-                &window,
-                extra,
-                &op.out,
-            )
-        }
+        Mod::Conv1d(op) => convolution!(cx, op, op.options.padding.to_vec(), None),
+        Mod::Conv2d(op) => convolution!(cx, op, op.options.padding.to_vec(), None),
+        Mod::Conv3d(op) => convolution!(cx, op, alike(&op.options.padding), None),
+        Mod::ConvTranspose1d(op) => convolution!(
+            cx,
+            op,
+            alike(&op.options.padding),
+            Some(&op.options.padding_out)
+        ),
+        Mod::ConvTranspose2d(op) => convolution!(
+            cx,
+            op,
+            alike(&op.options.padding),
+            Some(&op.options.padding_out)
+        ),
+        Mod::ConvTranspose3d(op) => convolution!(
+            cx,
+            op,
+            alike(&op.options.padding),
+            Some(&op.options.padding_out)
+        ),
         Mod::AvgPool1d(op) => pool::average(
             cx,
             [&op.x, &op.out],
