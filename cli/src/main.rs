@@ -32,7 +32,7 @@ fn main() -> ExitCode {
         Ok(Ok(Held::Yes)) => ExitCode::SUCCESS,
         Ok(Ok(Held::No)) => ExitCode::from(1),
         Ok(Err(error)) if print::is_closed_pipe(&error) => ExitCode::SUCCESS,
-        Ok(Err(error)) => fail(&format!("{error:#}")),
+        Ok(Err(error)) => fail(&told(&error)),
         Err(panic) => {
             let text = panic
                 .downcast_ref::<String>()
@@ -44,6 +44,18 @@ fn main() -> ExitCode {
             ))
         }
     }
+}
+
+/// What went wrong and its causes, each said once: many an error's text has its cause in it.
+fn told(error: &anyhow::Error) -> String {
+    error
+        .chain()
+        .map(ToString::to_string)
+        .reduce(|told, cause| match told.contains(&cause) {
+            true => told,
+            false => format!("{told}: {cause}"),
+        })
+        .unwrap_or_default()
 }
 
 /// One line on stderr, exit code 2.

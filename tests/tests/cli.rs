@@ -419,6 +419,10 @@ fn impossible_configurations_are_refused() {
     std::fs::write(dir.path().join("config.json"), "{").unwrap();
     refused(&["info", text(dir.path())], "not JSON");
     refused(&["info", "no-such-folder"], "no-such-folder");
+    refused(&["compare", "no-such-folder"], "no such file or folder");
+    let told = fluxo(&["train", "gpt2", "--data", "no-such-text", "--out", "unused"]).stderr;
+    let told = String::from_utf8(told).unwrap();
+    assert_eq!(told.matches("No such file").count(), 1, "{told}");
 }
 
 #[test]

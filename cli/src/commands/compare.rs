@@ -13,18 +13,18 @@ use crate::args::Compare;
 use crate::print::Print;
 
 pub fn run(args: &Compare, print: Print) -> Result<Held> {
-    let inputs = match &args.inputs {
-        Some(path) => tensors::read(path)?,
-        None => made_up(&args.model)?,
-    };
+    let given = args.inputs.as_deref().map(tensors::read).transpose()?;
     // Expected hidden states are there to be compared with.
+    let mut names = given.iter().flat_map(Tensors::keys);
     let request = Request {
-        hidden_states: inputs
-            .keys()
-            .any(|name| name.starts_with("out.hidden_states.")),
+        hidden_states: names.any(|name| name.starts_with("out.hidden_states.")),
         taps: args.taps,
     };
     let mut opened = artifact::open(&args.model, &args.on, request)?;
+    let inputs = match given {
+        Some(inputs) => inputs,
+        None => made_up(&args.model)?,
+    };
     let mut report = compare(&mut opened.runners, &inputs, args.tolerance)?;
     report.skipped.extend(opened.skipped);
     print.result(&report, &report)?;
