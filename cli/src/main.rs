@@ -20,11 +20,11 @@ enum Held {
 
 fn main() -> ExitCode {
     let args = args::Args::parse();
-    let silent = std::panic::take_hook();
+    let print_panic = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        // Panics of the libraries underneath become one line below; RUST_BACKTRACE shows all.
+        // Panics of the libraries underneath become one line below; FLUXO_BACKTRACE shows all.
         if std::env::var_os("FLUXO_BACKTRACE").is_some() {
-            silent(info);
+            print_panic(info);
         }
     }));
     // Exit codes are decided here and nowhere else.
