@@ -84,6 +84,9 @@ pub struct New {
     /// Sets a key of config.json, e.g. n_layer=2.
     #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
     pub set: Vec<(String, String)>,
+    /// What its head does [default: what the family is best known for].
+    #[arg(long)]
+    pub task: Option<Task>,
     /// Where the random weights start.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,

@@ -1,39 +1,43 @@
 //! The inputs and outputs that a model of the zoo has as an ONNX file, by the names that other
 //! programs expect.
 
-use fluxo_models::{Batch, Cache, LayerCache, Model, Network, Output, Taps};
+use fluxo_models::stack::{InputConfig, UNBOUNDED};
+use fluxo_models::{
+    AnyRank, Batch, Cache, KeyValue, LayerCache, Model, Network, NetworkConfig, Taps, inputs,
+};
 use fluxo_onnx::{Args, Input, Outputs, Spec};
 
 /// How a model is called in its file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Interface {
+    config: NetworkConfig,
     /// Blocks with a cache; 0 where the file takes none.
     cached_layers: usize,
-    kv_heads: usize,
-    head_dim: usize,
-    token_types: bool,
-    max_positions: usize,
 }
 
 impl Interface {
-    /// The interface of `model`; `cache` says whether a decoder takes and gives its cache.
+    /// The interface of `model`; `cache` says whether a decoder takes and gives its cache. That
+    /// of an encoder-decoder has none yet: its file reads both texts whole.
     pub(crate) fn of(model: &Model, cache: bool) -> Self {
-        let config = model.config();
+        let config = model.config().clone();
+        let cached = cache && config.cached() && !config.encodes_and_decodes();
         Self {
-            cached_layers: if config.causal() && cache {
-                config.layers
-            } else {
-                0
-            },
-            kv_heads: config.kv_heads(),
-            head_dim: config.head_dim(),
-            token_types: config.token_types() > 0,
-            max_positions: config.max_positions,
+            cached_layers: if cached { config.layers() } else { 0 },
+            config,
         }
     }
 
     pub(crate) fn cached(&self) -> bool {
         self.cached_layers > 0
+    }
+
+    /// Every input by name; classifiers make the decoder's tokens themselves.
+    fn names(&self) -> Vec<&'static str> {
+        let (mut needed, optional) = inputs::names(&self.config);
+        let more = optional.into_iter().filter(|name| !name.starts_with("decoder_"));
+        needed.extend(more);
+        needed.sort_by_key(|name| ORDER.iter().position(|known| known == name));
+        needed
     }
 
     /// The file's inputs and the sizes that stay open.
@@ -43,16 +47,40 @@ impl Interface {
         } else {
             "sequence"
         };
-        let mut spec = Spec::new(name)
-            .input(Input::int("input_ids", ["batch", "sequence"]))
-            .input(Input::int("attention_mask", ["batch", total]));
-        if self.token_types {
-            spec = spec.input(Input::int("token_type_ids", ["batch", "sequence"]));
+        let mut spec = Spec::new(name);
+        for name in self.names() {
+            spec = spec.input(match name {
+                "attention_mask" => Input::int(name, ["batch", total]),
+                "decoder_input_ids" => Input::int(name, ["batch", "decoder_sequence"]),
+                "pixel_values" | "input_features" => Input::float(name, self.row(name)),
+                _ => Input::int(name, ["batch", "sequence"]),
+            });
         }
+        let longest = |stack: &Option<fluxo_models::stack::StackConfig>| {
+            let positions = stack.as_ref().map(|stack| stack.max_positions);
+            positions.filter(|&positions| positions < UNBOUNDED)
+        };
+        let reads_first = match self.config.encoder {
+            Some(_) => &self.config.encoder,
+            None => &self.config.decoder,
+        };
+        let names = self.names();
+        let bounds = [
+            ("input_ids", "sequence", longest(reads_first)),
+            ("decoder_input_ids", "decoder_sequence", longest(&self.config.decoder)),
+        ];
         if !self.cached() {
-            return spec.size_max("sequence", self.max_positions);
+            for (input, size, longest) in bounds {
+                if let Some(longest) = longest.filter(|_| names.contains(&input)) {
+                    spec = spec.size_max(size, longest);
+                }
+            }
+            return spec;
         }
-        let (heads, size) = (self.kv_heads.to_string(), self.head_dim.to_string());
+        let (heads, size) = (
+            self.config.kv_heads().to_string(),
+            self.config.head_dim().to_string(),
+        );
         let dims = ["batch", &heads, "past_sequence", &size];
         for layer in 0..self.cached_layers {
             for part in ["key", "value"] {
@@ -62,49 +90,81 @@ impl Interface {
                 ));
             }
         }
+        spec = spec.size_min("past_sequence", 0);
         // Past and sequence together fit the positions.
-        let half = self.max_positions / 2;
-        spec.size_min("past_sequence", 0)
-            .size_max("past_sequence", half)
-            .size_max("sequence", self.max_positions - half)
+        match longest(reads_first) {
+            Some(longest) => spec
+                .size_max("past_sequence", longest / 2)
+                .size_max("sequence", longest - longest / 2),
+            None => spec,
+        }
+    }
+
+    /// The axes of images or spectrograms. Texts and images that are compared come in numbers
+    /// of their own.
+    fn row(&self, name: &str) -> Vec<String> {
+        let stack = match name {
+            "pixel_values" => &self.config.vision,
+            _ => &self.config.encoder,
+        };
+        let batch = match self.config.logit_scale {
+            Some(_) => "image_batch",
+            None => "batch",
+        };
+        let sizes = match stack.as_ref().map(|stack| &stack.input) {
+            Some(InputConfig::Patches(patches)) => {
+                vec![patches.channels, patches.image[0], patches.image[1]]
+            }
+            Some(InputConfig::Frames(frames)) => vec![frames.mel_bins, frames.frames()],
+            _ => Vec::new(),
+        };
+        let sizes = sizes.iter().map(usize::to_string);
+        std::iter::once(batch.to_string()).chain(sizes).collect()
     }
 
     /// The forward pass between those inputs and the file's outputs.
     pub(crate) fn forward(&self, network: &Network, args: &mut Args<'_>) -> Outputs {
+        let names = self.names();
         let layers = (0..self.cached_layers).map(|layer| LayerCache {
-            key: args.float::<4>(&format!("past_key_values.{layer}.key")),
-            value: args.float::<4>(&format!("past_key_values.{layer}.value")),
+            own: KeyValue {
+                key: args.float::<4>(&format!("past_key_values.{layer}.key")),
+                value: args.float::<4>(&format!("past_key_values.{layer}.value")),
+            },
+            cross: None,
         });
         let layers: Vec<_> = layers.collect();
-        let batch = Batch {
-            attention_mask: Some(args.int::<2>("attention_mask")),
-            token_type_ids: self.token_types.then(|| args.int::<2>("token_type_ids")),
-            cache: self.cached().then_some(Cache { layers }),
-            ..Batch::new(args.int::<2>("input_ids"))
+        let mut int = |name: &str| names.contains(&name).then(|| args.int::<2>(name));
+        let mut batch = Batch {
+            input_ids: int("input_ids"),
+            attention_mask: int("attention_mask"),
+            token_type_ids: int("token_type_ids"),
+            decoder_input_ids: int("decoder_input_ids"),
+            cache: self.cached().then(|| Cache::full(layers)),
+            ..Batch::default()
         };
-        let Output {
-            last_hidden_state,
-            logits,
-            pooler_output,
-            cache,
-            ..
-        } = network.forward(batch, &mut Taps::off());
-        let mut outputs = match logits {
-            Some(logits) => Outputs::new().float("logits", logits),
-            None => Outputs::new().float("last_hidden_state", last_hidden_state),
-        };
-        if let Some(pooled) = pooler_output {
-            outputs = outputs.float("pooler_output", pooled);
+        if names.contains(&"pixel_values") {
+            batch.pixel_values = Some(args.float::<4>("pixel_values"));
         }
-        let layers = cache
-            .filter(|_| self.cached())
-            .into_iter()
-            .flat_map(|cache| cache.layers);
-        for (layer, cache) in layers.enumerate() {
-            outputs = outputs
-                .float(format!("present.{layer}.key"), cache.key)
-                .float(format!("present.{layer}.value"), cache.value);
+        if names.contains(&"input_features") {
+            batch.input_features = Some(args.float::<3>("input_features"));
         }
-        outputs
+        let output = network.forward(batch, &mut Taps::off());
+        let given = output.named(network).into_iter();
+        let given = given.filter(|(name, _)| self.cached() || !name.starts_with("present."));
+        given.fold(Outputs::new(), |outputs, (name, value)| match value {
+            AnyRank::Two(value) => outputs.float(name, value),
+            AnyRank::Three(value) => outputs.float(name, value),
+            AnyRank::Four(value) => outputs.float(name, value),
+        })
     }
 }
+
+/// Inputs in the order that transformers' own exports have.
+const ORDER: [&str; 6] = [
+    "input_ids",
+    "pixel_values",
+    "input_features",
+    "attention_mask",
+    "token_type_ids",
+    "decoder_input_ids",
+];

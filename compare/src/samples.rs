@@ -1,29 +1,62 @@
 //! Made-up inputs, the same every time.
 
 use burn::tensor::TensorData;
-use fluxo_models::{NetworkConfig, Tensors};
+use fluxo_models::stack::InputConfig;
+use fluxo_models::{NetworkConfig, Tensors, inputs};
 
-/// Token numbers, mask and, where the network has them, token types of `[batch, seq]`. Tokens
-/// spread over the vocabulary; the last of several rows ends in padding, a third of it.
+/// What the network needs, and masks and token types where it takes them: `batch` rows, texts
+/// of `seq` tokens (a decoder's about half of that). Tokens spread over the vocabulary; the
+/// last of several rows ends in padding, a third of it. Images and sounds are waves between -1
+/// and 1.
 pub fn inputs(config: &NetworkConfig, batch: usize, seq: usize) -> Tensors {
-    let matrix = |value: &dyn Fn(usize, usize) -> usize| {
-        let values = (0..batch * seq).map(|i| value(i / seq, i % seq) as i64);
-        TensorData::new(values.collect::<Vec<_>>(), [batch, seq])
-    };
-    // A prime step reaches every token before one comes twice.
-    let token = |row: usize, s: usize| (row * seq + s + 1) * 7919 % config.vocab_size;
-    let padded = if batch > 1 { seq / 3 } else { 0 };
-    let kept = |row: usize, s: usize| usize::from(row + 1 < batch || s < seq - padded);
-    let mut inputs = Tensors::from([
-        ("input_ids".to_string(), matrix(&token)),
-        ("attention_mask".to_string(), matrix(&kept)),
-    ]);
-    let types = config.token_types();
-    if types > 0 {
-        inputs.insert(
-            "token_type_ids".to_string(),
-            matrix(&|_, s| s * types / seq),
-        );
+    let (needed, optional) = inputs::names(config);
+    let mut made = Tensors::new();
+    for name in needed.into_iter().chain(optional) {
+        let data = match name {
+            "decoder_attention_mask" => continue,
+            "pixel_values" | "input_features" => waves(shape(config, name, batch)),
+            "attention_mask" => {
+                let padded = if batch > 1 { seq / 3 } else { 0 };
+                matrix(batch, seq, |row, s| usize::from(row + 1 < batch || s < seq - padded))
+            }
+            "token_type_ids" => matrix(batch, seq, |_, s| s * config.token_types() / seq),
+            "decoder_input_ids" => tokens(config, batch, seq.div_ceil(2)),
+            _ => tokens(config, batch, seq),
+        };
+        made.insert(name.to_string(), data);
     }
-    inputs
+    made
+}
+
+fn matrix(batch: usize, seq: usize, value: impl Fn(usize, usize) -> usize) -> TensorData {
+    let values = (0..batch * seq).map(|i| value(i / seq, i % seq) as i64);
+    TensorData::new(values.collect::<Vec<_>>(), [batch, seq])
+}
+
+fn tokens(config: &NetworkConfig, batch: usize, seq: usize) -> TensorData {
+    let stacks = [&config.encoder, &config.decoder];
+    let tokens = stacks.into_iter().flatten().find_map(|stack| stack.tokens());
+    let vocab = tokens.map_or(1, |tokens| tokens.vocab_size);
+    // A prime step reaches every token before one comes twice.
+    matrix(batch, seq, |row, s| (row * seq + s + 1) * 7919 % vocab)
+}
+
+fn shape(config: &NetworkConfig, name: &str, batch: usize) -> Vec<usize> {
+    let stack = match name {
+        "pixel_values" => &config.vision,
+        _ => &config.encoder,
+    };
+    match stack.as_ref().map(|stack| &stack.input) {
+        Some(InputConfig::Patches(patches)) => {
+            vec![batch, patches.channels, patches.image[0], patches.image[1]]
+        }
+        Some(InputConfig::Frames(frames)) => vec![batch, frames.mel_bins, frames.frames()],
+        _ => vec![batch],
+    }
+}
+
+fn waves(shape: Vec<usize>) -> TensorData {
+    let count: usize = shape.iter().product();
+    let values: Vec<f32> = (0..count).map(|i| (i as f32 * 0.37).sin()).collect();
+    TensorData::new(values, shape)
 }

@@ -70,7 +70,7 @@ fn cases(
     cached: bool,
 ) -> Result<Vec<(String, Tensors)>> {
     let config = model.config();
-    let longest = config.max_positions;
+    let longest = config.max_positions();
     let mut cases = Vec::new();
     for batch in BATCHES {
         let mut sequences = SEQUENCES.map(|seq| seq.min(longest)).to_vec();

@@ -27,6 +27,7 @@ use crate::{
 enum Source {
     Embedding,
     Attention(usize),
+    Cross(usize),
     FeedForward(usize),
     NormBias(usize),
 }
@@ -37,18 +38,41 @@ pub(crate) fn fill(
     model: &Model,
     tap: impl Fn(usize, &str) -> Result<Rows, Error>,
 ) -> Result<(), Error> {
-    let config = &model.config().block;
+    let network = &model.network;
+    let stacks = [&network.decoder, &network.encoder, &network.vision];
+    let Some(stack) = stacks.into_iter().flatten().next() else {
+        return Ok(());
+    };
+    let config = model.config().main();
     let mut parts = vec![(Source::Embedding, tap(0, "resid_pre")?)];
-    for (layer, block) in model.network.layers.iter().enumerate() {
+    for layer in 0..config.layers {
+        let number = config.block_of(layer);
+        let (block, config) = (&stack.layers[number], &config.blocks[number]);
+        let post = config.norm_position == NormPosition::Post;
+        // A post-norm's input is the sum of what the last part was written into.
+        let through = |norm: &Option<Norm>, sum: Rows, parts: &mut Vec<(Source, Rows)>| {
+            match norm.as_ref().filter(|_| post) {
+                Some(norm) => Affine::new(norm, config.norm, &sum).map(|a| a.push(layer, parts)),
+                None => Ok(()),
+            }
+        };
+        let summed = |a: Rows, b: Rows| Rows {
+            width: a.width,
+            values: a.values.iter().zip(&b.values).map(|(a, b)| a + b).collect(),
+        };
         parts.push((Source::Attention(layer), tap(layer, "attn_out")?));
-        if config.norm_position == NormPosition::Post {
-            let affine = Affine::new(&block.attention_norm, config.norm, &tap(layer, "t2")?)?;
-            affine.push(layer, &mut parts);
+        if post {
+            through(&block.attention_norm, tap(layer, "t2")?, &mut parts)?;
+        }
+        if block.cross.is_some() {
+            let written = tap(layer, "cross_out")?;
+            parts.push((Source::Cross(layer), written.clone()));
+            let sum = summed(written, tap(layer, "resid_mid")?);
+            through(&block.cross_norm, sum, &mut parts)?;
         }
         parts.push((Source::FeedForward(layer), tap(layer, "ffn_out")?));
-        if config.norm_position == NormPosition::Post {
-            let affine = Affine::new(&block.feed_forward_norm, config.norm, &tap(layer, "t5")?)?;
-            affine.push(layer, &mut parts);
+        if post {
+            through(&block.feed_forward_norm, tap(layer, "t5")?, &mut parts)?;
         }
     }
 
@@ -65,6 +89,7 @@ pub(crate) fn fill(
         match *source {
             Source::Embedding => report.embedding_share = share,
             Source::Attention(layer) => report.layers[layer].attention_share = share,
+            Source::Cross(layer) => report.layers[layer].cross_share = Some(share),
             Source::FeedForward(layer) => report.layers[layer].feed_forward_share = share,
             Source::NormBias(layer) => {
                 *report.layers[layer].norm_bias_share.get_or_insert(0.0) += share;
@@ -98,10 +123,7 @@ struct Affine {
 impl Affine {
     /// `norm` as it acts on `input`.
     fn new(norm: &Norm, config: NormConfig, input: &Rows) -> Result<Self, Error> {
-        let centred = match config.kind {
-            NormKind::Layer => true,
-            NormKind::Rms => false,
-        };
+        let centred = matches!(config.kind, NormKind::Layer | NormKind::LayerWithoutBias);
         let sigma = input.iter().map(|row| {
             let centre = if centred {
                 average(row.iter().copied())
@@ -114,7 +136,10 @@ impl Affine {
         Ok(Self {
             centred,
             sigma: sigma.collect(),
-            gamma: weights(norm.weight.val())?,
+            gamma: match config.kind {
+                NormKind::RmsPlusOne => weights(norm.weight.val() + 1.0)?,
+                _ => weights(norm.weight.val())?,
+            },
             beta: norm
                 .bias
                 .as_ref()

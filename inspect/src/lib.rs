@@ -19,7 +19,7 @@ use rows::Rows;
 
 /// Runs `model` on `inputs` (those of [`Model::run`]) and measures its residual stream.
 ///
-/// The stream's end is the last layer's `resid_post`; a norm after the last layer, as pre-norm
+/// Of an encoder-decoder that of the decoder. The stream's end is the last layer's `resid_post`; a norm after the last layer, as pre-norm
 /// models have one, is not part of it.
 ///
 /// # Errors
@@ -31,9 +31,14 @@ pub fn stream(model: &Model, inputs: &Tensors) -> Result<StreamReport, Error> {
         ..Request::default()
     };
     let outputs = model.run(inputs, &request)?;
-    let kept = kept(inputs, &outputs)?;
+    let config = model.config();
+    let place = match config.stacks().find(|(_, stack)| *stack == config.main()) {
+        Some((name, _)) if !config.shown(name).is_empty() => format!("{name}.layers"),
+        _ => "layers".to_string(),
+    };
+    let kept = kept(inputs, &outputs, &place)?;
     let tap = |layer: usize, tap: &str| {
-        let name = format!("layers.{layer}.{tap}");
+        let name = format!("{place}.{layer}.{tap}");
         let rows = Rows::read(&name, outputs.get(&name), &kept)?;
         match rows.is_finite() {
             true => Ok(rows),
@@ -41,17 +46,19 @@ pub fn stream(model: &Model, inputs: &Tensors) -> Result<StreamReport, Error> {
         }
     };
 
-    let config = model.config();
-    let mut layers = Vec::with_capacity(config.layers);
-    for layer in 0..config.layers {
+    let stack = config.main();
+    let mut layers = Vec::with_capacity(stack.layers);
+    for layer in 0..stack.layers {
         let mut stats = Vec::with_capacity(taps::NAMES.len());
         for name in taps::NAMES {
-            stats.push(tap(layer, name)?.stats(name));
+            if outputs.contains_key(&format!("{place}.{layer}.{name}")) {
+                stats.push(tap(layer, name)?.stats(name));
+            }
         }
         layers.push(LayerReport::new(layer, stats));
     }
     let mut report = StreamReport {
-        norm_position: config.block.norm_position,
+        norm_position: stack.block().norm_position,
         positions: kept.iter().filter(|keep| **keep).count(),
         embedding_share: 0.0,
         layers,
@@ -61,16 +68,19 @@ pub fn stream(model: &Model, inputs: &Tensors) -> Result<StreamReport, Error> {
     Ok(report)
 }
 
-/// Which of the positions `[batch * seq]` the attention mask keeps; all without one.
-fn kept(inputs: &Tensors, outputs: &Tensors) -> Result<Vec<bool>, Error> {
-    let first = "layers.0.x";
-    let shape = outputs.get(first).map(|data| data.shape().to_vec());
+/// Which of the positions `[batch * seq]` of the stack at `place` the attention mask keeps; all
+/// without one.
+fn kept(inputs: &Tensors, outputs: &Tensors, place: &str) -> Result<Vec<bool>, Error> {
+    let first = format!("{place}.0.x");
+    let shape = outputs.get(&first).map(|data| data.shape().to_vec());
     let Some(&[batch, seq, _]) = shape.as_deref() else {
-        return Err(Error::MissingTap { tap: first.into() });
+        return Err(Error::MissingTap { tap: first });
     };
-    let mask = inputs
-        .get("attention_mask")
-        .or_else(|| inputs.get("in.attention_mask"));
+    let name = match place.starts_with("decoder.") {
+        true => "decoder_attention_mask",
+        false => "attention_mask",
+    };
+    let mask = inputs.get(name).or_else(|| inputs.get(&format!("in.{name}")));
     let Some(mask) = mask else {
         return Ok(vec![true; batch * seq]);
     };

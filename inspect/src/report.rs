@@ -31,6 +31,8 @@ pub struct LayerReport {
     pub taps: Vec<TapStats>,
     /// The attention's share of the stream's end: `<part, h> / <h, h>`, averaged over positions.
     pub attention_share: f64,
+    /// The share of what the attention to an encoder wrote, where there is one.
+    pub cross_share: Option<f64>,
     /// The feed-forward network's share.
     pub feed_forward_share: f64,
     /// The share of the two norms' β, where norms with a bias stand in the stream (post-norm).
@@ -56,6 +58,7 @@ impl LayerReport {
             layer,
             taps,
             attention_share: 0.0,
+            cross_share: None,
             feed_forward_share: 0.0,
             norm_bias_share: None,
         }
@@ -83,6 +86,10 @@ impl fmt::Display for StreamReport {
         let norms = match self.norm_position {
             NormPosition::Post => "post-norm",
             NormPosition::Pre => "pre-norm",
+            NormPosition::Sandwich => "norms before and after each sublayer",
+            NormPosition::BranchPost => "norms after each sublayer",
+            NormPosition::ParallelOneNorm => "parallel sublayers, one norm",
+            NormPosition::ParallelTwoNorms => "parallel sublayers, two norms",
         };
         writeln!(f, "Taps ({norms}, {} positions)", self.positions)?;
         writeln!(f, "{}", self.taps_table())?;

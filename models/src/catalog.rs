@@ -2,61 +2,99 @@
 
 use crate::config::Raw;
 use crate::error::{Error, Result};
-use crate::families::{Family, bert, gpt2, llama};
+use crate::families::{
+    Class, Family, albert, bart, bert, bloom, clip, deit, dinov2, distilbert, electra, gemma,
+    gemma2, gemma3, gpt_neox, gpt2, llama, marian, mistral, mixtral, modernbert, olmo2, opt, phi,
+    phi3, qwen2, qwen3, roberta, t5, vit, whisper,
+};
 use crate::network::NetworkConfig;
 use crate::task::Task;
 
-/// Every family, by name.
-pub const FAMILIES: [&Family; 3] = [&bert::FAMILY, &gpt2::FAMILY, &llama::FAMILY];
+/// Every family, by kind.
+pub const FAMILIES: &[&Family] = &[
+    &bert::FAMILY,
+    &roberta::FAMILY,
+    &distilbert::FAMILY,
+    &electra::FAMILY,
+    &albert::FAMILY,
+    &modernbert::FAMILY,
+    &gpt2::FAMILY,
+    &gpt_neox::FAMILY,
+    &llama::FAMILY,
+    &mistral::FAMILY,
+    &mixtral::FAMILY,
+    &qwen2::FAMILY,
+    &qwen3::FAMILY,
+    &gemma::FAMILY,
+    &gemma2::FAMILY,
+    &gemma3::FAMILY,
+    &phi::FAMILY,
+    &phi3::FAMILY,
+    &olmo2::FAMILY,
+    &bloom::FAMILY,
+    &opt::FAMILY,
+    &t5::FAMILY,
+    &t5::FLAN,
+    &marian::FAMILY,
+    &bart::FAMILY,
+    &whisper::FAMILY,
+    &vit::FAMILY,
+    &deit::FAMILY,
+    &dinov2::FAMILY,
+    &clip::FAMILY,
+];
 
-/// The family called `name`.
+/// The family called `name`, or whose `model_type` that is.
 ///
 /// # Errors
 /// When there is none; the error lists those there are.
 pub fn family(name: &str) -> Result<&'static Family> {
-    FAMILIES
-        .into_iter()
-        .find(|family| family.name == name)
-        .ok_or_else(|| Error::UnknownFamily {
-            name: name.to_string(),
-            known: FAMILIES.map(|family| family.name).join(", "),
+    let named = |by: fn(&Family) -> &str| FAMILIES.iter().copied().find(|f| by(f) == name);
+    named(|family| family.name)
+        .or_else(|| named(|family| family.model_type))
+        .ok_or_else(|| {
+            let known: Vec<_> = FAMILIES.iter().map(|family| family.name).collect();
+            Error::UnknownFamily {
+                name: name.to_string(),
+                known: known.join(", "),
+            }
         })
 }
 
-/// The family and task of a `config.json`; `task` chooses another than the architecture's.
+/// The family and class of a `config.json`; `task` chooses another than the architecture's.
 ///
 /// # Errors
 /// When the family is unknown, or has no head for the task.
-fn identify(raw: &Raw, task: Option<Task>) -> Result<(&'static Family, Task)> {
+fn identify(raw: &Raw, task: Option<Task>) -> Result<(&'static Family, &'static Class)> {
     let name = raw
         .text("model_type")?
         .ok_or_else(|| Error::Config("`model_type` is missing, which names the family".into()))?;
     let family = family(name)?;
-    let task = match (task, raw.architecture()) {
-        (Some(task), _) => task,
-        (None, Some(class)) => family
-            .architectures
+    let class = match (task, raw.architecture()) {
+        (Some(task), _) => family.class(task).ok_or_else(|| {
+            let known: Vec<_> = family.tasks().map(Task::name).collect();
+            Error::Config(format!(
+                "{} has no head for {task}; it has: {}",
+                family.name,
+                known.join(", ")
+            ))
+        })?,
+        (None, Some(name)) => family
+            .classes
             .iter()
-            .find(|(known, _)| *known == class)
-            .map(|(_, task)| *task)
+            .find(|class| class.name == name)
             .ok_or_else(|| {
-                let known: Vec<_> = family.architectures.iter().map(|(c, _)| *c).collect();
+                let known: Vec<_> = family.classes.iter().map(|class| class.name).collect();
                 Error::Config(format!(
-                    "architecture `{class}` is not supported for {name} (only {}); \
-                     choose what to load with --task",
+                    "architecture `{name}` is not supported for {} (only {}); choose what to \
+                     load with --task",
+                    family.name,
                     known.join(", ")
                 ))
             })?,
-        (None, None) => Task::FeatureExtraction,
+        (None, None) => &family.classes[0],
     };
-    if !family.tasks().any(|known| known == task) {
-        let known: Vec<_> = family.tasks().map(Task::name).collect();
-        return Err(Error::Config(format!(
-            "{name} has no head for {task}; it has: {}",
-            known.join(", ")
-        )));
-    }
-    Ok((family, task))
+    Ok((family, class))
 }
 
 /// What a `config.json` says, before any weight is read.
@@ -66,8 +104,8 @@ pub struct Description {
     pub raw: Raw,
     /// The family that it names.
     pub family: &'static Family,
-    /// The task of its architecture, or the one chosen.
-    pub task: Task,
+    /// The class of its architecture, or of the task chosen.
+    pub class: &'static Class,
     /// The network that it asks for.
     pub config: NetworkConfig,
 }
@@ -78,18 +116,16 @@ impl Description {
     /// # Errors
     /// When the family is unknown, has no such head, or the sizes do not fit together.
     pub fn of(mut raw: Raw, task: Option<Task>) -> Result<Self> {
-        let (family, task) = identify(&raw, task)?;
+        let (family, class) = identify(&raw, task)?;
         // With another head it is another class.
-        let class = family.architectures.iter().find(|(_, does)| *does == task);
-        if let Some((class, _)) = class {
-            raw.0.insert("architectures".into(), [*class].into());
-        }
-        let config = (family.read)(&raw, task)?;
+        raw.0
+            .insert("architectures".into(), vec![class.name].into());
+        let config = (family.read)(&raw, class.task)?;
         config.check()?;
         Ok(Self {
             raw,
             family,
-            task,
+            class,
             config,
         })
     }

@@ -10,6 +10,8 @@ use crate::error::{Error, Result};
 /// Sizes above this are refused: no published model comes near, and a product of two still
 /// fits a `usize`.
 const LARGEST: u64 = 1 << 24;
+/// More layers than these are refused.
+const LAYERS: usize = 4096;
 
 /// The contents of a `config.json`.
 #[derive(Debug, Clone, PartialEq)]
@@ -104,26 +106,98 @@ impl Raw {
         }
     }
 
-    /// The base of the rotary frequencies. Version 5 has `rope_parameters.rope_theta`,
-    /// version 4 `rope_theta` and `rope_scaling`.
-    ///
-    /// # Errors
-    /// When the positions are scaled: no family here knows how yet.
-    pub fn rotary_theta(&self) -> Result<f64> {
-        let parameters = self.get("rope_parameters").or(self.get("rope_scaling"));
-        let kind = parameters
-            .and_then(|p| p.get("rope_type").or(p.get("type")))
-            .and_then(Value::as_str)
-            .unwrap_or("default");
-        if kind != "default" {
+    /// A number of layers: at least 1, and no more than any model has.
+    pub fn layers(&self, key: &str) -> Result<usize> {
+        let layers = self.size(key)?;
+        if layers > LAYERS {
             return Err(Error::Config(format!(
-                "rotary scaling `{kind}` is not supported; only `default` is"
+                "{layers} layers (`{key}`) are more than {LAYERS}"
             )));
         }
-        let theta = parameters
-            .and_then(|p| p.get("rope_theta"))
-            .or(self.get("rope_theta"));
-        positive("rope_theta", theta, 10_000.0)
+        Ok(layers)
+    }
+
+    /// A number, where the key is there.
+    pub fn number_opt(&self, key: &str) -> Result<Option<f64>> {
+        let Some(value) = self.get(key) else {
+            return Ok(None);
+        };
+        match value.as_f64().filter(|number| number.is_finite()) {
+            Some(number) => Ok(Some(number)),
+            None => Err(Error::Config(format!(
+                "`{key}` is {value}, and must be a number"
+            ))),
+        }
+    }
+
+    /// A positive number, where the key is there.
+    pub fn positive_opt(&self, key: &str) -> Result<Option<f64>> {
+        match self.get(key) {
+            Some(value) => positive(key, Some(value), 0.0).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// An object within this one, where the key is there.
+    pub fn section(&self, key: &str) -> Result<Option<Self>> {
+        match self.get(key) {
+            None => Ok(None),
+            Some(Value::Object(map)) => Ok(Some(Self(map.clone()))),
+            Some(other) => Err(Error::Config(format!(
+                "`{key}` is {other}, and must be an object"
+            ))),
+        }
+    }
+
+    /// A list of texts, where the key is there.
+    pub fn texts(&self, key: &str) -> Result<Option<Vec<&str>>> {
+        let refuse = || Error::Config(format!("`{key}` must be a list of texts"));
+        match self.get(key) {
+            None => Ok(None),
+            Some(Value::Array(list)) => {
+                let texts = list.iter().map(|value| value.as_str().ok_or_else(refuse));
+                texts.collect::<Result<_>>().map(Some)
+            }
+            Some(_) => Err(refuse()),
+        }
+    }
+
+    /// A list of positive numbers, where the key is there.
+    pub fn positives(&self, key: &str) -> Result<Option<Vec<f64>>> {
+        match self.get(key) {
+            None => Ok(None),
+            Some(Value::Array(list)) => {
+                let numbers = list.iter().map(|value| positive(key, Some(value), 0.0));
+                numbers.collect::<Result<_>>().map(Some)
+            }
+            Some(_) => Err(Error::Config(format!("`{key}` must be a list of numbers"))),
+        }
+    }
+
+    /// Height and width: one number for both, or two.
+    pub fn pair(&self, key: &str) -> Result<[usize; 2]> {
+        let size = |value: &Value| match value.as_u64() {
+            Some(number) if (1..=LARGEST).contains(&number) => Ok(number as usize),
+            _ => Err(Error::Config(format!(
+                "`{key}` is {value}, and must be a whole number from 1 to {LARGEST}"
+            ))),
+        };
+        match self.get(key) {
+            Some(Value::Array(list)) if list.len() == 2 => Ok([size(&list[0])?, size(&list[1])?]),
+            Some(value) => size(value).map(|size| [size, size]),
+            None => Err(Error::Config(format!("`{key}` is missing"))),
+        }
+    }
+
+    /// How many labels there are: `num_labels`, or those of `id2label`, or two.
+    pub fn labels(&self) -> Result<usize> {
+        if let Some(labels) = self.size_opt("num_labels")? {
+            return Ok(labels);
+        }
+        match self.get("id2label") {
+            Some(Value::Object(labels)) if !labels.is_empty() => Ok(labels.len()),
+            _ => Ok(2),
+        }
     }
 }
 

@@ -43,6 +43,12 @@ pub enum Error {
     /// An input does not fit the model.
     #[error("input: {0}")]
     Input(String),
+    /// The device does not compute in an element type.
+    #[error("the backend does not compute in {dtype:?}; choose another with --dtype or --on")]
+    Dtype {
+        /// The element type.
+        dtype: burn::tensor::DType,
+    },
     /// Text and token numbers do not go together.
     #[error("tokenizer: {0}")]
     Text(String),

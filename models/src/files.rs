@@ -42,18 +42,53 @@ pub fn make_folder(dir: &Path) -> Result<()> {
 /// When it cannot be opened or is empty.
 #[allow(unsafe_code)]
 pub(crate) fn map(path: &Path) -> Result<memmap2::Mmap> {
-    let file = File::open(path).map_err(|e| Error::io(path, e))?;
-    let length = file.metadata().map_err(|e| Error::io(path, e))?;
-    if !length.is_file() {
-        return Err(Error::malformed(path, "not a file"));
-    }
-    if length.len() == 0 {
-        return Err(Error::malformed(path, "the file is empty"));
-    }
+    let (file, _) = open(path)?;
     // SAFETY: the map is read-only. As with every mapped file, another process that truncates
     // it meanwhile would end this one; checkpoints are not written in place (see
     // `write_atomic`), and the values are copied out before the function that maps returns.
     unsafe { memmap2::Mmap::map(&file) }.map_err(|e| Error::io(path, e))
+}
+
+/// Opens the file at `path`, and says how many bytes it has.
+///
+/// # Errors
+/// When it cannot be opened, is empty or is no file: a pipe would wait for its other end.
+pub(crate) fn open(path: &Path) -> Result<(File, u64)> {
+    if !path.metadata().map_err(|e| Error::io(path, e))?.is_file() {
+        return Err(Error::malformed(path, "not a file"));
+    }
+    let file = File::open(path).map_err(|e| Error::io(path, e))?;
+    let length = file.metadata().map_err(|e| Error::io(path, e))?.len();
+    if length == 0 {
+        return Err(Error::malformed(path, "the file is empty"));
+    }
+    Ok((file, length))
+}
+
+/// Maps `length` bytes of `file`, which was opened at `path`, from byte `offset` on.
+///
+/// # Errors
+/// When the file has not so many, having become shorter since it was looked at.
+#[allow(unsafe_code)]
+pub(crate) fn map_part(
+    file: &File,
+    path: &Path,
+    offset: u64,
+    length: usize,
+) -> Result<memmap2::Mmap> {
+    let whole = file.metadata().map_err(|e| Error::io(path, e))?.len();
+    if offset
+        .checked_add(length as u64)
+        .is_none_or(|end| end > whole)
+    {
+        return Err(Error::malformed(
+            path,
+            "the file became shorter while it was read",
+        ));
+    }
+    let mut options = memmap2::MmapOptions::new();
+    // SAFETY: as in `map`.
+    unsafe { options.offset(offset).len(length).map(file) }.map_err(|e| Error::io(path, e))
 }
 
 /// The permissions that a plainly created file would get: `tempfile` alone makes it private.

@@ -4,10 +4,10 @@ use burn::tensor::{Int, Tensor, TensorData};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
+use crate::batch::Batch;
 use crate::blocks::taps::Taps;
 use crate::error::{Error, Result};
 use crate::model::Model;
-use crate::network::Batch;
 
 /// How the next token is chosen.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -67,20 +67,20 @@ pub fn generate(
             "the prompt is empty: give it at least one token".into(),
         ));
     }
-    if let Some(token) = prompt.iter().find(|&&t| t as usize >= config.vocab_size) {
+    if let Some(token) = prompt.iter().find(|&&t| t as usize >= config.vocab_size()) {
         return Err(Error::Input(format!(
             "token {token} is not in the vocabulary of {}",
-            config.vocab_size
+            config.vocab_size()
         )));
     }
     // The last token is never read back, so it needs no position.
     let positions = (prompt.len() + max_new_tokens).saturating_sub(1);
-    if prompt.len() > config.max_positions || positions > config.max_positions {
+    if prompt.len() > config.max_positions() || positions > config.max_positions() {
         return Err(Error::Input(format!(
             "{} prompt tokens and {max_new_tokens} new ones exceed the model's {} positions; \
              shorten the prompt or ask for fewer",
             prompt.len(),
-            config.max_positions
+            config.max_positions()
         )));
     }
 

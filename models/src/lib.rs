@@ -19,6 +19,7 @@
 //! | `d_ff` | width inside the feed-forward network |
 //! | `vocab` | tokens |
 
+pub mod batch;
 pub mod blocks;
 pub mod catalog;
 pub mod checkpoint;
@@ -27,20 +28,26 @@ pub mod error;
 pub mod families;
 pub mod files;
 pub mod generate;
-mod inputs;
+pub mod head;
+pub mod inputs;
 pub mod model;
 pub mod network;
+pub mod output;
+pub mod rope;
+pub mod stack;
 pub mod task;
 pub mod tensors;
 pub mod text;
 
-pub use blocks::cache::{Cache, LayerCache};
+pub use batch::Batch;
+pub use blocks::cache::{Cache, KeyValue, LayerCache};
 pub use blocks::taps::Taps;
 pub use checkpoint::report::LoadReport;
 pub use error::{Error, Result};
 pub use families::Preset;
 pub use model::{Model, Request, Settings};
-pub use network::{Batch, Head, Network, NetworkConfig, Output};
+pub use network::{Network, NetworkConfig};
+pub use output::{AnyRank, Output};
 pub use task::Task;
 pub use tensors::Tensors;
 pub use text::Text;

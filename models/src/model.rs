@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use burn::module::Module;
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, TensorData};
 use serde_json::Value;
 
 use crate::blocks::taps::Taps;
@@ -12,10 +12,11 @@ use crate::catalog::{self, Description};
 use crate::checkpoint::{self, report::LoadReport};
 use crate::config::Raw;
 use crate::error::{Error, Result};
-use crate::families::{Family, Preset};
+use crate::families::{Class, Family, Preset};
 use crate::files;
 use crate::inputs;
-use crate::network::{Network, NetworkConfig, Output};
+use crate::network::{Network, NetworkConfig};
+use crate::output::{AnyRank, Named};
 use crate::task::Task;
 use crate::tensors::{self, Tensors};
 use crate::text::Text;
@@ -34,6 +35,8 @@ pub struct Settings {
     pub preset: Preset,
     /// Keys of `config.json` and the values to set them to.
     pub set: Vec<(String, String)>,
+    /// The head; the family's first where it is `None`.
+    pub task: Option<Task>,
 }
 
 /// What a run gives beside its outputs.
@@ -51,30 +54,51 @@ pub struct Model {
     /// The weights.
     pub network: Network,
     family: &'static Family,
-    task: Task,
+    class: &'static Class,
     config: NetworkConfig,
     raw: Raw,
     text: Option<Text>,
+    dtype: DType,
 }
 
 impl Model {
-    /// Loads the checkpoint in `dir`: `config.json`, `model.safetensors` and, where it is
-    /// there, `tokenizer.json`. `task` chooses a head other than the checkpoint's own.
+    /// Loads the checkpoint in `dir`: `config.json`, weights and, where it is there, the
+    /// tokenizer. `task` chooses a head other than the checkpoint's own.
     ///
     /// # Errors
     /// When a file is missing or broken, the family is unknown, or the weights do not fit the
     /// configuration.
     pub fn load(dir: &Path, task: Option<Task>, device: &Device) -> Result<(Self, LoadReport)> {
+        Self::load_as(dir, task, device, DType::F32)
+    }
+
+    /// [`Model::load`] with weights and arithmetic in the element type `dtype`.
+    ///
+    /// # Errors
+    /// Also when the device does not compute in it.
+    pub fn load_as(
+        dir: &Path,
+        task: Option<Task>,
+        device: &Device,
+        dtype: DType,
+    ) -> Result<(Self, LoadReport)> {
+        if !device.supports_dtype(dtype) {
+            return Err(Error::Dtype { dtype });
+        }
         let raw = Raw::read(&dir.join(CONFIG))?;
         let Description {
             raw,
             family,
-            task,
-            config,
+            class,
+            mut config,
         } = Description::of(raw, task)?;
-        let weights = dir.join(checkpoint::WEIGHTS);
-        let (network, report) = checkpoint::load(&weights, family, &config, device)?;
-        let tokenizer = dir.join(TOKENIZER);
+        let wanted = checkpoint::Wanted {
+            family,
+            class,
+            dtype,
+            device,
+        };
+        let (network, report) = checkpoint::load(dir, wanted, &mut config)?;
         let text = match raw.text(TEXT_KEY)? {
             Some("bytes") => Some(Text::bytes()),
             Some(other) => {
@@ -82,16 +106,16 @@ impl Model {
                     "`{TEXT_KEY}` is `{other}`, which is not supported; only `bytes` is"
                 )));
             }
-            None if tokenizer.exists() => Some(Text::from_file(&tokenizer)?),
-            None => None,
+            None => Text::from_folder(dir)?,
         };
         let model = Self {
             network,
             family,
-            task,
+            class,
             config,
             raw,
             text,
+            dtype,
         };
         Ok((model, report))
     }
@@ -118,42 +142,45 @@ impl Model {
         let Description {
             raw,
             family,
-            task,
+            class,
             config,
-        } = Description::of(Raw(map), None)?;
+        } = Description::of(Raw(map), settings.task)?;
         Ok(Self {
             network: checkpoint::fresh(&config, seed, device),
             family,
-            task,
+            class,
             config,
             raw,
             text: None,
+            dtype: DType::F32,
         })
     }
 
     /// Writes the model as a checkpoint in the published layout: `config.json`,
-    /// `model.safetensors` and, where it has one, `tokenizer.json`.
+    /// `model.safetensors` and the files of its tokenizer, where it has one.
     ///
     /// # Errors
     /// When the folder cannot be written. Each file is whole or as it was.
     pub fn save(&self, dir: &Path) -> Result<()> {
         files::make_folder(dir)?;
-        let weights = checkpoint::published(&self.network, self.family, self.config.head)?;
+        let weights = checkpoint::published(&self.network, self.family, self.class)?;
         let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
         tensors::write_with(&dir.join(checkpoint::WEIGHTS), &weights, Some(metadata))?;
         self.save_config(dir)
     }
 
-    /// Writes `config.json` and, where the model has one, `tokenizer.json`.
+    /// Writes `config.json` and the files of the tokenizer, where the model has one.
     ///
     /// # Errors
     /// When the folder cannot be written.
     pub fn save_config(&self, dir: &Path) -> Result<()> {
-        if let Some(path) = self.text.as_ref().and_then(Text::path)
-            && path != dir.join(TOKENIZER)
-        {
-            let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-            write_bytes(&dir.join(TOKENIZER), &bytes)?;
+        for path in self.text.as_ref().map(Text::files).unwrap_or_default() {
+            if let Some(name) = path.file_name()
+                && *path != dir.join(name)
+            {
+                let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+                write_bytes(&dir.join(name), &bytes)?;
+            }
         }
         let mut raw = self.raw.0.clone();
         if self.text.as_ref().is_some_and(Text::is_bytes) {
@@ -173,7 +200,8 @@ impl Model {
 
     /// Where the weights are.
     pub fn device(&self) -> Device {
-        self.network.embedding.token.weight.lazy_device()
+        let devices = self.network.devices();
+        devices.into_iter().next().unwrap_or_default()
     }
 
     /// The family's name.
@@ -183,7 +211,7 @@ impl Model {
 
     /// What the model's head does.
     pub fn task(&self) -> Task {
-        self.task
+        self.class.task
     }
 
     /// The network's configuration.
@@ -206,59 +234,48 @@ impl Model {
         self.text = Some(text);
     }
 
-    /// Runs the model on named inputs: `input_ids` `[batch, sequence]` and, where wanted,
+    /// The element type of the weights.
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// Runs the model on named inputs: `input_ids` `[batch, sequence]`, `pixel_values`,
+    /// `input_features` or `decoder_input_ids` as its stacks read them and, where wanted,
     /// `attention_mask` `[batch, past + sequence]`, `token_type_ids`, `past_key_values.{i}.key`
     /// and `.value` `[batch, kv_heads, past, head_dim]`.
     ///
-    /// Gives `last_hidden_state`, or `logits` where the model has a head, `pooler_output`,
-    /// `present.{i}.key` and `.value` of a decoder, and what `request` asks for.
+    /// Gives the outputs of [`crate::Output::named`] and what `request` asks for, in float32.
     ///
     /// # Errors
     /// When an input is missing, misshapen or out of range, or the device fails.
     pub fn run(&self, inputs: &Tensors, request: &Request) -> Result<Tensors> {
-        let batch = inputs::batch(inputs, &self.config, &self.device())?;
+        let batch = inputs::batch(inputs, &self.config, &self.device(), self.dtype)?;
         let mut taps = if request.taps {
             Taps::on()
         } else {
             Taps::off()
         };
-        let Output {
-            last_hidden_state,
-            logits,
-            pooler_output,
-            cache,
-            hidden_states,
-        } = self.network.forward(batch, &mut taps);
-
-        let mut outputs = Tensors::new();
-        match logits {
-            Some(logits) => outputs.insert("logits".into(), read(logits)?),
-            None => outputs.insert("last_hidden_state".into(), read(last_hidden_state)?),
-        };
-        if let Some(pooled) = pooler_output {
-            outputs.insert("pooler_output".into(), read(pooled)?);
-        }
-        for (layer, cache) in cache.into_iter().flat_map(|c| c.layers).enumerate() {
-            outputs.insert(format!("present.{layer}.key"), read(cache.key)?);
-            outputs.insert(format!("present.{layer}.value"), read(cache.value)?);
-        }
+        let output = self.network.forward(batch, &mut taps);
+        let mut named: Named = output.named(&self.network);
         if request.hidden_states {
-            for (index, state) in hidden_states.into_iter().enumerate() {
-                outputs.insert(format!("hidden_states.{index}"), read(state)?);
-            }
+            named.extend(output.named_hidden_states(&self.network));
         }
-        for (name, value) in taps.into_found() {
-            outputs.insert(name, read(value)?);
-        }
-        Ok(outputs)
+        drop(output);
+        let taps = taps.into_found().into_iter();
+        named.extend(taps.map(|(name, value)| (name, AnyRank::Three(value))));
+        let read = |(name, value)| Ok((name, read(value)?));
+        named.into_iter().map(read).collect()
     }
 }
 
-/// The values of `tensor`, in float32 where they are floats.
-fn read<const D: usize>(tensor: Tensor<D>) -> Result<TensorData> {
-    let data = tensor
-        .try_into_data()
-        .map_err(|e| Error::Input(format!("the device failed: {e}")))?;
+/// The values of `tensor`, in float32.
+fn read(tensor: AnyRank) -> Result<TensorData> {
+    let data = match tensor {
+        AnyRank::Two(tensor) => tensor.try_into_data(),
+        AnyRank::Three(tensor) => tensor.try_into_data(),
+        AnyRank::Four(tensor) => tensor.try_into_data(),
+    };
+    let data = data.map_err(|e| Error::Input(format!("the device failed: {e}")))?;
     Ok(match data.dtype() {
         DType::F32 => data,
         _ => data.convert::<f32>(),

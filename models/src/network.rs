@@ -1,77 +1,152 @@
-//! The network that every family is: embeddings, a stack of blocks, a head.
+//! The network that every family is: one to two stacks of blocks, and a head.
 
-use burn::module::Module;
-use burn::nn::Linear;
-use burn::tensor::{Device, Int, Tensor};
+use burn::module::{Module, Param};
+use burn::nn::Initializer;
+use burn::tensor::{Device, Tensor};
 use serde::Serialize;
 
-use crate::blocks::attention::Shared;
-use crate::blocks::block::{Block, BlockConfig};
+use crate::batch::Batch;
 use crate::blocks::cache::Cache;
-use crate::blocks::embedding::{Embedding, EmbeddingConfig};
-use crate::blocks::linear;
-use crate::blocks::mask::{Span, attention_mask};
-use crate::blocks::norm::{Norm, NormConfig};
-use crate::blocks::position::position_ids;
 use crate::blocks::taps::Taps;
 use crate::error::{Error, Result};
+use crate::head::{Context, HeadConfig, HeadLayers, OutputConfig, Read};
+use crate::output::{Output, Similarity};
+use crate::stack::{Encoded, Signal, Stack, StackConfig, Streamed};
 
-/// What makes logits of the last hidden state.
+/// What the head's answer is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Head {
-    /// Nothing: the network ends with its hidden state.
-    None,
-    /// The token embedding, transposed: one tensor for both.
-    Tied,
-    /// A linear layer without bias.
-    Linear,
+pub enum Answer {
+    /// `logits`.
+    Logits,
+    /// `start_logits` and `end_logits`.
+    Span,
+    /// `text_embeds`.
+    TextEmbeds,
+    /// `image_embeds`.
+    ImageEmbeds,
 }
 
 /// A whole network, whatever its family.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct NetworkConfig {
-    /// Tokens.
-    pub vocab_size: usize,
-    /// Width of the residual stream.
-    pub d_model: usize,
-    /// Blocks.
-    pub layers: usize,
-    /// The longest sequence, its past included.
-    pub max_positions: usize,
-    /// The embeddings.
-    pub embedding: EmbeddingConfig,
-    /// Every block.
-    pub block: BlockConfig,
-    /// The norm after the last block.
-    pub final_norm: Option<NormConfig>,
-    /// Whether a dense tanh layer reads the first position (BERT).
-    pub pooler: bool,
+    /// The stack that reads text or sound, all of it at once.
+    pub encoder: Option<StackConfig>,
+    /// The stack that writes text.
+    pub decoder: Option<StackConfig>,
+    /// The stack that reads images.
+    pub vision: Option<StackConfig>,
+    /// What reads a whole row beside the hidden states.
+    pub pooler: Option<HeadConfig>,
     /// The head.
-    pub head: Head,
+    pub head: Option<HeadConfig>,
+    /// What the head's answer is called.
+    pub answer: Answer,
+    /// The images' own head, where text and images are compared.
+    pub image_head: Option<HeadConfig>,
+    /// The logarithm of what similarities of text and images are multiplied by, at first.
+    pub logit_scale: Option<f64>,
+    /// The token that an encoder-decoder's text starts with.
+    pub decoder_start: Option<usize>,
     /// Deviation of fresh weights.
     pub initializer_range: f64,
 }
 
 impl NetworkConfig {
-    /// Key and value heads.
+    /// A network without stacks or heads, to be filled in.
+    pub fn empty(initializer_range: f64) -> Self {
+        Self {
+            encoder: None,
+            decoder: None,
+            vision: None,
+            pooler: None,
+            head: None,
+            answer: Answer::Logits,
+            image_head: None,
+            logit_scale: None,
+            decoder_start: None,
+            initializer_range,
+        }
+    }
+
+    /// The stacks there are, by name.
+    pub fn stacks(&self) -> impl Iterator<Item = (&'static str, &StackConfig)> {
+        let named = [
+            ("encoder", &self.encoder),
+            ("decoder", &self.decoder),
+            ("vision", &self.vision),
+        ];
+        named
+            .into_iter()
+            .filter_map(|(name, stack)| stack.as_ref().map(|stack| (name, stack)))
+    }
+
+    /// The stack whose end the head reads.
+    pub fn main(&self) -> &StackConfig {
+        let stacks = [&self.decoder, &self.encoder, &self.vision];
+        match stacks.into_iter().flatten().next() {
+            Some(stack) => stack,
+            None => unreachable!("`check` refuses networks without a stack"),
+        }
+    }
+
+    /// Tokens of the main stack; 0 where it reads none.
+    pub fn vocab_size(&self) -> usize {
+        self.main().tokens().map_or(0, |tokens| tokens.vocab_size)
+    }
+
+    /// The longest sequence of the main stack, its past included.
+    pub fn max_positions(&self) -> usize {
+        self.main().max_positions
+    }
+
+    /// Key and value heads of the main stack.
     pub fn kv_heads(&self) -> usize {
-        self.block.attention.kv_heads
+        self.main().block().attention.kv_heads
     }
 
-    /// Values a head has.
+    /// Values a head of the main stack has.
     pub fn head_dim(&self) -> usize {
-        self.block.attention.head_dim
+        self.main().block().attention.head_dim
     }
 
-    /// Whether a position sees none after it: a decoder, with a cache.
-    pub fn causal(&self) -> bool {
-        self.block.attention.causal
+    /// Layers of the main stack.
+    pub fn layers(&self) -> usize {
+        self.main().layers
+    }
+
+    /// Whether the main stack writes text and keeps a cache.
+    pub fn cached(&self) -> bool {
+        self.decoder.is_some()
+    }
+
+    /// Whether an encoder's output is read by a decoder.
+    pub fn encodes_and_decodes(&self) -> bool {
+        self.encoder.is_some() && self.decoder.is_some()
     }
 
     /// Token types; 0 for none.
     pub fn token_types(&self) -> usize {
-        self.embedding.token_types
+        let tokens = self.encoder.as_ref().or(self.decoder.as_ref());
+        tokens
+            .and_then(StackConfig::tokens)
+            .map_or(0, |tokens| tokens.token_types)
+    }
+
+    /// What taps and parameters of the stack `stack` have before their names: nothing where it
+    /// is the only one.
+    pub fn shown(&self, stack: &'static str) -> &'static str {
+        match self.stacks().count() {
+            1 => "",
+            _ => stack,
+        }
+    }
+
+    /// The name of the parameter at `path` in the module, without the name of an only stack.
+    pub fn parameter<'a>(&self, path: &'a str) -> &'a str {
+        let only = self.stacks().find(|(name, _)| self.shown(name).is_empty());
+        only.and_then(|(name, _)| path.strip_prefix(name)?.strip_prefix('.'))
+            .unwrap_or(path)
     }
 
     /// Refuses sizes that no network can have.
@@ -79,41 +154,19 @@ impl NetworkConfig {
     /// # Errors
     /// Names the sizes that do not fit together.
     pub fn check(&self) -> Result<()> {
-        let attention = &self.block.attention;
-        let refuse = |text: String| Err(Error::Config(text));
-        if self.layers > 4096 {
-            return refuse(format!("{} layers are more than 4096", self.layers));
+        if self.stacks().next().is_none() {
+            return Err(Error::Config("the model has no layers".into()));
         }
-        if !attention.heads.is_multiple_of(attention.kv_heads) {
-            return refuse(format!(
-                "{} heads cannot share {} key and value heads evenly",
-                attention.heads, attention.kv_heads
-            ));
+        for (_, stack) in self.stacks() {
+            stack.check()?;
         }
-        if let Some(rotary) = attention.rotary
-            && (!rotary.dim.is_multiple_of(2) || rotary.dim > attention.head_dim)
+        for head in [&self.pooler, &self.head, &self.image_head]
+            .into_iter()
+            .flatten()
         {
-            return refuse(format!(
-                "{} rotary values do not fit heads of {}: an even number up to that is needed",
-                rotary.dim, attention.head_dim
-            ));
-        }
-        // Anything larger could not be built on any machine there is.
-        let widest = [
-            self.vocab_size,
-            self.block.feed_forward.d_ff,
-            attention.heads.saturating_mul(attention.head_dim),
-            self.embedding.positions,
-        ];
-        let weights = widest
-            .iter()
-            .map(|size| (size * self.d_model) as u128)
-            .sum::<u128>()
-            * self.layers as u128;
-        if weights > 1 << 43 {
-            return refuse(format!(
-                "the sizes make a model of about {weights} weights, which cannot be held"
-            ));
+            if let OutputConfig::Linear { size: 0, .. } = head.output {
+                return Err(Error::Config("the head has no outputs".into()));
+            }
         }
         Ok(())
     }
@@ -121,143 +174,214 @@ impl NetworkConfig {
     /// The network with fresh weights. They are made when first read, so that loading a
     /// checkpoint over them costs nothing.
     pub fn init(&self, device: &Device) -> Network {
-        let (d_model, std) = (self.d_model, self.initializer_range);
+        let std = self.initializer_range;
+        let stack = |stack: &Option<StackConfig>| stack.as_ref().map(|s| s.init(std, device));
+        let vocab = self.vocab_size();
+        let head = |head: &Option<HeadConfig>, d_model| {
+            head.as_ref().map(|h| h.init(d_model, vocab, std, device))
+        };
+        let d_model = self.main().d_model;
+        let image = self.vision.as_ref().map_or(d_model, |stack| stack.d_model);
         Network {
-            embedding: self.embedding.init(d_model, std, device),
-            layers: (0..self.layers)
-                .map(|_| self.block.init(d_model, std, device))
-                .collect(),
-            final_norm: self.final_norm.map(|norm| norm.init(d_model, device)),
-            pooler: self
-                .pooler
-                .then(|| linear(d_model, d_model, true, std, device)),
-            head: (self.head == Head::Linear)
-                .then(|| linear(d_model, self.vocab_size, false, std, device)),
+            encoder: stack(&self.encoder),
+            decoder: stack(&self.decoder),
+            vision: stack(&self.vision),
+            pooler: head(&self.pooler, d_model),
+            head: head(&self.head, d_model),
+            image_head: head(&self.image_head, image),
+            logit_scale: self
+                .logit_scale
+                .map(|value| Initializer::Constant { value }.init([1], device)),
             config: self.clone(),
         }
     }
 }
 
-/// A network's inputs.
-#[derive(Debug, Clone)]
-pub struct Batch {
-    /// Token numbers `[batch, seq]`.
-    pub input_ids: Tensor<2, Int>,
-    /// 1 for tokens and 0 for padding, `[batch, past + seq]`.
-    pub attention_mask: Option<Tensor<2, Int>>,
-    /// Token types `[batch, seq]`.
-    pub token_type_ids: Option<Tensor<2, Int>>,
-    /// The positions already seen.
-    pub cache: Option<Cache>,
-}
-
-impl Batch {
-    /// Tokens alone: nothing is padding, nothing came before.
-    pub fn new(input_ids: Tensor<2, Int>) -> Self {
-        Self {
-            input_ids,
-            attention_mask: None,
-            token_type_ids: None,
-            cache: None,
-        }
-    }
-}
-
-/// A network's outputs.
-#[derive(Debug, Clone)]
-pub struct Output {
-    /// The stream after the last norm, `[batch, seq, d_model]`.
-    pub last_hidden_state: Tensor<3>,
-    /// `[batch, seq, vocab]`, where there is a head.
-    pub logits: Option<Tensor<3>>,
-    /// `[batch, d_model]`, where there is a pooler.
-    pub pooler_output: Option<Tensor<2>>,
-    /// Keys and values of all positions so far, of a causal network.
-    pub cache: Option<Cache>,
-    /// The stream before each block and, last, after the final norm, each
-    /// `[batch, seq, d_model]`: what transformers calls `hidden_states`.
-    pub hidden_states: Vec<Tensor<3>>,
-}
-
-/// Embeddings, blocks, final norm and head.
+/// Stacks and heads.
 #[derive(Module, Debug)]
 pub struct Network {
-    /// The embeddings.
-    pub embedding: Embedding,
-    /// The blocks.
-    pub layers: Vec<Block>,
-    /// The norm after the last block.
-    pub final_norm: Option<Norm>,
-    /// `[d_model, d_model]`.
-    pub pooler: Option<Linear>,
-    /// `[d_model, vocab]`, where it is not the embedding's own.
-    pub head: Option<Linear>,
+    /// Reads text or sound.
+    pub encoder: Option<Stack>,
+    /// Writes text.
+    pub decoder: Option<Stack>,
+    /// Reads images.
+    pub vision: Option<Stack>,
+    /// Reads a whole row beside the hidden states.
+    pub pooler: Option<HeadLayers>,
+    /// Makes logits.
+    pub head: Option<HeadLayers>,
+    /// The images' own head.
+    pub image_head: Option<HeadLayers>,
+    /// The logarithm of what similarities are multiplied by, `[1]`.
+    pub logit_scale: Option<Param<Tensor<1>>>,
     #[module(skip)]
     config: NetworkConfig,
 }
 
 impl Network {
+    /// What the network was made from.
+    pub fn config(&self) -> &NetworkConfig {
+        &self.config
+    }
+
+    /// The table of tokens `[vocab, width]`, where the network reads tokens. An
+    /// encoder-decoder's decoder may have its own.
+    pub fn token_table(&self) -> Option<Tensor<2>> {
+        let of = |stack: &Option<Stack>| {
+            let embedding = stack.as_ref()?.embedding.as_ref()?;
+            Some(embedding.token.as_ref()?.weight.val())
+        };
+        of(&self.decoder).or_else(|| of(&self.encoder))
+    }
+
     /// Runs the network; `taps` collects what it is asked to.
+    ///
+    /// # Panics
+    /// When `batch` lacks what the network reads; [`crate::Model::run`] checks it.
     pub fn forward(&self, batch: Batch, taps: &mut Taps) -> Output {
-        let device = batch.input_ids.device();
-        let [rows, seq] = batch.input_ids.dims();
-        let causal = self.config.causal();
-        let span = Span {
-            batch: rows,
-            query: seq,
-            past: batch.cache.as_ref().map_or(0, Cache::past),
+        let mut context = Context {
+            ids: batch.input_ids.clone(),
+            keep: batch.attention_mask.clone(),
+            table: self.token_table(),
         };
-        // Encoders number their positions by index, padding or not.
-        let counted = batch.attention_mask.clone().filter(|_| causal);
-        let positions = position_ids(counted, span, &device); // [batch, seq]
-        let rotary = self.config.block.attention.rotary;
-        let shared = Shared {
-            mask: attention_mask(batch.attention_mask, causal, span, &device),
-            rotary: rotary.map(|rotary| rotary.tables(positions.clone())),
+        if self.logit_scale.is_some() {
+            return self.compared(batch, context, taps);
+        }
+        let encoding = self.config.encodes_and_decodes();
+        let mut output = Output::default();
+        let streamed = if let Some(decoder) = &self.decoder {
+            let encoded = encoding.then(|| self.encoded(&batch, taps, &mut output));
+            let (ids, keep) = match encoding {
+                true => (self.decoder_ids(&batch), batch.decoder_attention_mask),
+                false => (given(batch.input_ids, "input_ids"), batch.attention_mask),
+            };
+            let signal = Signal::Tokens {
+                ids,
+                types: batch.token_type_ids.filter(|_| !encoding),
+                table: given(self.token_table(), "a table of tokens"),
+            };
+            let name = self.config.shown("decoder");
+            decoder.forward(name, signal, keep, batch.cache, encoded, taps)
+        } else if self.encoder.is_some() {
+            self.read(&batch, taps)
+        } else {
+            context.keep = None;
+            self.seen(&batch, taps)
         };
+        let x = streamed.state;
+        let rows = |y: Tensor<3>| {
+            let [batch, _, width] = y.dims();
+            y.reshape([batch, width])
+        };
+        output.pooler_output = self
+            .pooler
+            .as_ref()
+            .map(|pooler| rows(pooler.forward(x.clone(), &context)));
+        output.logits = self
+            .head
+            .as_ref()
+            .map(|head| head.forward(x.clone(), &context));
+        output.last_hidden_state = Some(x);
+        output.hidden_states = streamed.hidden_states;
+        output.cache = self.decoder.is_some().then_some(streamed.cache);
+        output
+    }
 
-        let mut x = self
-            .embedding
-            .forward(batch.input_ids, positions, batch.token_type_ids);
-        let mut hidden_states = Vec::with_capacity(self.layers.len() + 1);
-        let mut caches = Vec::with_capacity(self.layers.len());
-        let mut past = batch.cache.map(|cache| cache.layers.into_iter());
-        for (layer, block) in self.layers.iter().enumerate() {
-            hidden_states.push(x.clone());
-            let past = past.as_mut().and_then(Iterator::next);
-            let (h, cache) = block.forward(x, &shared, past, layer, taps);
-            caches.push(cache);
-            x = h;
+    /// The encoder's output, run or given; notes it in `output`.
+    fn encoded(&self, batch: &Batch, taps: &mut Taps, output: &mut Output) -> Encoded {
+        let keep = batch.attention_mask.clone();
+        if batch.cache.as_ref().is_some_and(Cache::has_cross) {
+            return Encoded { state: None, keep };
         }
-        if let Some(norm) = &self.final_norm {
-            x = norm.forward(x);
-        }
-        hidden_states.push(x.clone());
+        let state = match &batch.encoded {
+            Some(state) => state.clone(),
+            None => {
+                let streamed = self.read(batch, taps);
+                output.encoder_hidden_states = streamed.hidden_states;
+                streamed.state
+            }
+        };
+        output.encoder_last_hidden_state = Some(state.clone());
+        let state = Some(state);
+        Encoded { state, keep }
+    }
 
+    /// Runs the encoder on text or sound.
+    pub fn read(&self, batch: &Batch, taps: &mut Taps) -> Streamed {
+        let encoder = given(self.encoder.as_ref(), "an encoder");
+        let table = encoder.embedding.as_ref().and_then(|e| e.token.as_ref());
+        let signal = match table {
+            Some(table) => Signal::Tokens {
+                ids: given(batch.input_ids.clone(), "input_ids"),
+                types: batch.token_type_ids.clone(),
+                table: table.weight.val(),
+            },
+            None => Signal::Features(given(batch.input_features.clone(), "input_features")),
+        };
+        let keep = batch.attention_mask.clone();
+        let name = self.config.shown("encoder");
+        encoder.forward(name, signal, keep, None, None, taps)
+    }
+
+    /// Runs the vision stack on images.
+    fn seen(&self, batch: &Batch, taps: &mut Taps) -> Streamed {
+        let vision = given(self.vision.as_ref(), "a vision stack");
+        let signal = Signal::Pixels(given(batch.pixel_values.clone(), "pixel_values"));
+        let name = self.config.shown("vision");
+        vision.forward(name, signal, None, None, None, taps)
+    }
+
+    /// The tokens that the decoder reads: those given, or the encoder's, shifted by one behind
+    /// the start token, as classifiers have it.
+    fn decoder_ids(&self, batch: &Batch) -> Tensor<2, burn::tensor::Int> {
+        if let Some(ids) = &batch.decoder_input_ids {
+            return ids.clone();
+        }
+        let ids = given(batch.input_ids.clone(), "decoder_input_ids");
+        let [rows, seq] = ids.dims();
+        let start = self.config.decoder_start.unwrap_or_default() as i64;
+        let first = ids.clone().narrow(1, 0, 1).zeros_like() + start;
+        Tensor::cat(vec![first, ids], 1).slice([0..rows, 0..seq])
+    }
+
+    /// Text and images, each into one space, and how they fit (arXiv:2103.00020, figure 3).
+    fn compared(&self, batch: Batch, context: Context, taps: &mut Taps) -> Output {
+        let text = self.read(&batch, taps).state;
+        let image = self.seen(&batch, taps).state;
+        let embed = |head: &Option<HeadLayers>, x: Tensor<3>, context: &Context| {
+            let head = given(head.as_ref(), "a head");
+            let y = head.forward(x, context); // [batch, 1, size]
+            let [batch, _, size] = y.dims();
+            let y = y.reshape([batch, size]);
+            let length = (y.clone() * y.clone()).sum_dim(1).sqrt();
+            y / length
+        };
+        let text_embeds = embed(&self.head, text, &context);
+        let image_embeds = embed(&self.image_head, image, &Context::default());
+        let scale = given(self.logit_scale.as_ref(), "a scale").val().exp();
+        let similarity = text_embeds.clone().matmul(image_embeds.clone().transpose());
+        let logits_per_text = similarity * scale.unsqueeze(); // [texts, images]
         Output {
-            logits: self.logits(&x),
-            pooler_output: self.pooler.as_ref().map(|pooler| {
-                let first = x
-                    .clone()
-                    .narrow(1, 0, 1)
-                    .reshape([rows, self.config.d_model]);
-                pooler.forward(first).tanh()
+            similarity: Some(Similarity {
+                logits_per_image: logits_per_text.clone().transpose(),
+                logits_per_text,
+                text_embeds,
+                image_embeds,
             }),
-            last_hidden_state: x,
-            cache: causal.then_some(Cache { layers: caches }),
-            hidden_states,
+            ..Output::default()
         }
     }
 
-    /// `[batch, seq, d_model] -> [batch, seq, vocab]`.
-    fn logits(&self, x: &Tensor<3>) -> Option<Tensor<3>> {
-        match self.config.head {
-            Head::None => None,
-            Head::Tied => {
-                let table = self.embedding.token.weight.val(); // [vocab, d_model]
-                Some(x.clone().matmul(table.transpose().unsqueeze()))
-            }
-            Head::Linear => self.head.as_ref().map(|head| head.forward(x.clone())),
-        }
+    /// Whether the head answers for each position rather than for each row.
+    pub fn answers_positions(&self) -> bool {
+        let head = self.config.head.as_ref();
+        head.is_some_and(|head| head.read == Read::All)
+    }
+}
+
+fn given<T>(value: Option<T>, what: &str) -> T {
+    match value {
+        Some(value) => value,
+        None => panic!("the batch has no {what}, which the network reads"),
     }
 }

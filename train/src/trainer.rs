@@ -327,7 +327,11 @@ fn new_model(config: &TrainConfig, text: Option<Text>, device: &Device) -> Resul
         set.push((key.clone(), value));
     }
     let preset = config.preset.parse().map_err(Error::Model)?;
-    let settings = Settings { preset, set };
+    let settings = Settings {
+        preset,
+        set,
+        task: Some(config.task.parse().map_err(Error::Model)?),
+    };
     let mut model = Model::new(&config.family, &settings, config.seed, device)?;
     model.set_text(text);
     Ok(model)
@@ -336,18 +340,18 @@ fn new_model(config: &TrainConfig, text: Option<Text>, device: &Device) -> Resul
 /// Whether `model` can learn what `config` wants.
 fn check_model(model: &Model, config: &TrainConfig) -> Result<()> {
     let network = model.config();
-    if !network.causal() {
+    if network.decoder.is_none() || network.encoder.is_some() {
         return Err(Error::Config(format!(
             "{} sees the tokens after the one it predicts, so text-generation teaches it nothing; \
              take a decoder, e.g. gpt2 or llama",
             config.family
         )));
     }
-    if config.sequence_length > network.max_positions {
+    if config.sequence_length > network.max_positions() {
         return Err(Error::Config(format!(
             "sequence_length = {} is over the model's {} positions; shorten it, or raise the \
              model's with --set model.KEY=N",
-            config.sequence_length, network.max_positions
+            config.sequence_length, network.max_positions()
         )));
     }
     Ok(())

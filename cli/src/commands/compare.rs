@@ -17,7 +17,7 @@ pub fn run(args: &Compare, print: Print) -> Result<Held> {
     // Expected hidden states are there to be compared with.
     let mut names = given.iter().flat_map(Tensors::keys);
     let request = Request {
-        hidden_states: names.any(|name| name.starts_with("out.hidden_states.")),
+        hidden_states: names.any(|name| name.starts_with("out.") && name.contains("hidden_states.")),
         taps: args.taps,
     };
     let mut opened = artifact::open(&args.model, &args.on, request)?;
@@ -45,6 +45,6 @@ fn made_up(models: &[impl AsRef<Path>]) -> Result<Tensors> {
         .find(|path| path.is_file())
         .context("there is no config.json to make up inputs from; give --inputs FILE")?;
     let description = Description::of(Raw::read(&config)?, None)?;
-    let seq = description.config.max_positions.min(16);
+    let seq = description.config.max_positions().min(16);
     Ok(samples::inputs(&description.config, 2, seq))
 }

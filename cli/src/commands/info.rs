@@ -6,6 +6,7 @@ use anyhow::Result;
 use fluxo_compare::artifact::graph_of;
 use fluxo_compare::signature::{Dim, Port, Signature};
 use fluxo_models::Model;
+use fluxo_models::stack::{StackConfig, UNBOUNDED};
 use serde_json::{Value, json};
 
 use super::device;
@@ -47,27 +48,39 @@ pub fn run(args: &Info, print: Print) -> Result<Held> {
                 "configuration": model.config(),
                 "report": report,
             });
-            let config = model.config();
-            let attention = &config.block.attention;
-            let text = format!(
-                "{} for {}\n{} layers of {}, {} heads ({} for keys and values) of {}, feed-forward {}, \
-                 {}-norm\nvocabulary {}, positions {}\n{report}",
-                model.family(),
-                model.task(),
-                config.layers,
-                config.d_model,
-                attention.heads,
-                attention.kv_heads,
-                attention.head_dim,
-                config.block.feed_forward.d_ff,
-                format!("{:?}", config.block.norm_position).to_lowercase(),
-                config.vocab_size,
-                config.max_positions,
-            );
+            let mut text = format!("{} for {}", model.family(), model.task());
+            for (name, stack) in model.config().stacks() {
+                write!(text, "\n{name}: {}", shape(stack))?;
+            }
+            write!(text, "\n{report}")?;
             print.result(&document, text)?;
         }
     }
     Ok(Held::Yes)
+}
+
+/// A stack in a line.
+fn shape(stack: &StackConfig) -> String {
+    let block = stack.block();
+    let attention = &block.attention;
+    let norms = serde_json::to_value(block.norm_position).unwrap_or_default();
+    let mut text = format!(
+        "{} layers of {}, {} heads ({} for keys and values) of {}, feed-forward {}, norms {}",
+        stack.layers,
+        stack.d_model,
+        attention.heads,
+        attention.kv_heads,
+        attention.head_dim,
+        block.feed_forward.d_ff,
+        norms.as_str().unwrap_or_default().replace('_', " "),
+    );
+    if let Some(tokens) = stack.tokens() {
+        text += &format!(", vocabulary {}", tokens.vocab_size);
+    }
+    if stack.max_positions < UNBOUNDED {
+        text += &format!(", positions {}", stack.max_positions);
+    }
+    text
 }
 
 fn dims(port: &Port) -> Vec<String> {

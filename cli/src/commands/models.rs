@@ -23,7 +23,7 @@ pub fn run(print: Print) -> Result<Held> {
             family: family.name,
             paper: family.paper,
             tasks: family.tasks().map(|task| task.name()).collect(),
-            architectures: family.architectures.iter().map(|(name, _)| *name).collect(),
+            architectures: family.classes.iter().map(|class| class.name).collect(),
         })
         .collect();
     let mut table = Table::new();

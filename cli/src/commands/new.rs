@@ -21,10 +21,11 @@ pub fn run(args: &New, print: Print) -> Result<Held> {
     let settings = Settings {
         preset: args.preset,
         set: args.set.clone(),
+        task: args.task,
     };
     let mut model = Model::new(&args.family, &settings, args.seed, &device(None)?)?;
     // A vocabulary of bytes needs no tokenizer.
-    if model.config().vocab_size == 256 {
+    if model.config().vocab_size() == 256 {
         model.set_text(Text::bytes());
     }
     model.save(&args.out)?;

@@ -6,9 +6,12 @@ use burn::nn::Linear;
 use burn::tensor::{Bool, Device, Tensor, module::attention, ops::AttentionModuleOptions};
 use serde::Serialize;
 
-use super::cache::LayerCache;
+use super::cache::KeyValue;
 use super::linear;
-use super::position::{Rotary, RotaryConfig};
+use super::mask::Sight;
+use super::norm::{Norm, NormConfig};
+use super::rotary::{Rotary, RotaryConfig};
+use crate::error::{Error, Result};
 
 /// Sizes and kind of an attention.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -19,40 +22,143 @@ pub struct AttentionConfig {
     pub kv_heads: usize,
     /// Values a head has.
     pub head_dim: usize,
-    /// Whether the query, key and value projections have biases.
-    pub qkv_bias: bool,
-    /// Whether the output projection has a bias.
-    pub output_bias: bool,
+    /// Which projections have biases.
+    pub bias: ProjectionBias,
+    /// A norm of queries and keys.
+    pub query_key_norm: Option<QueryKeyNorm>,
     /// What scores are multiplied by; `1 / √head_dim` where it is `None`.
     pub scale: Option<f64>,
+    /// Scores `s` become `cap · tanh(s / cap)` (arXiv:2408.00118).
+    pub softcap: Option<f64>,
     /// Whether a query sees no key after it.
     pub causal: bool,
+    /// A query sees no key this far away or farther.
+    pub window: Option<usize>,
     /// Rotary positions of queries and keys.
     pub rotary: Option<RotaryConfig>,
 }
 
-impl AttentionConfig {
-    /// An attention over `d_model` values, its weights of deviation `std`.
-    pub fn init(&self, d_model: usize, std: f64, device: &Device) -> Attention {
-        let (query, key) = (self.heads * self.head_dim, self.kv_heads * self.head_dim);
-        Attention {
-            query: linear(d_model, query, self.qkv_bias, std, device),
-            key: linear(d_model, key, self.qkv_bias, std, device),
-            value: linear(d_model, key, self.qkv_bias, std, device),
-            output: linear(query, d_model, self.output_bias, std, device),
-            heads: self.heads,
-            kv_heads: self.kv_heads,
-            head_dim: self.head_dim,
-            scale: self.scale.unwrap_or(1.0 / (self.head_dim as f64).sqrt()),
+/// Which projections of an attention have biases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ProjectionBias {
+    /// The query projection.
+    pub query: bool,
+    /// The key projection.
+    pub key: bool,
+    /// The value projection.
+    pub value: bool,
+    /// The output projection.
+    pub output: bool,
+}
+
+impl ProjectionBias {
+    /// All of them, or none.
+    pub fn all(bias: bool) -> Self {
+        Self::split(bias, bias)
+    }
+
+    /// Queries, keys and values alike, and the output.
+    pub fn split(inputs: bool, output: bool) -> Self {
+        Self {
+            query: inputs,
+            key: inputs,
+            value: inputs,
+            output,
         }
     }
 }
 
-/// What every layer of a stack shares in one pass.
+/// A norm of queries and keys (arXiv:2010.04245).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct QueryKeyNorm {
+    /// Which norm.
+    pub norm: NormConfig,
+    /// Whether each head is normalised by itself, or all together.
+    pub per_head: bool,
+}
+
+impl AttentionConfig {
+    /// Plain attention of `heads` heads, all projections with biases.
+    pub fn new(heads: usize, head_dim: usize) -> Self {
+        Self {
+            heads,
+            kv_heads: heads,
+            head_dim,
+            bias: ProjectionBias::all(true),
+            query_key_norm: None,
+            scale: None,
+            softcap: None,
+            causal: false,
+            window: None,
+            rotary: None,
+        }
+    }
+
+    /// What a query sees.
+    pub fn sight(&self) -> Sight {
+        Sight {
+            causal: self.causal,
+            window: self.window,
+        }
+    }
+
+    /// Refuses sizes that do not fit together.
+    ///
+    /// # Errors
+    /// Names them.
+    pub fn check(&self) -> Result<()> {
+        let refuse = |text: String| Err(Error::Config(text));
+        if !self.heads.is_multiple_of(self.kv_heads) {
+            return refuse(format!(
+                "{} heads cannot share {} key and value heads evenly",
+                self.heads, self.kv_heads
+            ));
+        }
+        if let Some(rotary) = &self.rotary
+            && (!rotary.dim.is_multiple_of(2) || rotary.dim > self.head_dim || rotary.dim == 0)
+        {
+            return refuse(format!(
+                "{} rotary values do not fit heads of {}: an even number up to that is needed",
+                rotary.dim, self.head_dim
+            ));
+        }
+        Ok(())
+    }
+
+    /// An attention from and to `d_model` values, its weights of deviation `std`.
+    pub fn init(&self, d_model: usize, std: f64, device: &Device) -> Attention {
+        let (query, key) = (self.heads * self.head_dim, self.kv_heads * self.head_dim);
+        let bias = self.bias;
+        let norm = |width| {
+            self.query_key_norm.map(|QueryKeyNorm { norm, per_head }| {
+                let width = if per_head { self.head_dim } else { width };
+                norm.init(width, device)
+            })
+        };
+        Attention {
+            query: linear(d_model, query, bias.query, std, device),
+            key: linear(d_model, key, bias.key, std, device),
+            value: linear(d_model, key, bias.value, std, device),
+            output: linear(query, d_model, bias.output, std, device),
+            query_norm: norm(query),
+            key_norm: norm(key),
+            heads: self.heads,
+            kv_heads: self.kv_heads,
+            head_dim: self.head_dim,
+            norm_per_head: self.query_key_norm.is_none_or(|norm| norm.per_head),
+            scale: self.scale.unwrap_or(1.0 / (self.head_dim as f64).sqrt()),
+            softcap: self.softcap,
+        }
+    }
+}
+
+/// What the queries of one pass see.
 #[derive(Debug, Clone, Default)]
-pub struct Shared {
+pub struct View {
     /// `[batch, 1, query, key]`, true where a key is hidden.
     pub mask: Option<Tensor<4, Bool>>,
+    /// Added to the scores, `[batch, heads, query, key]`.
+    pub bias: Option<Tensor<4>>,
     /// The positions of the queries.
     pub rotary: Option<Rotary>,
 }
@@ -68,49 +174,87 @@ pub struct Attention {
     pub value: Linear,
     /// `[heads · head_dim, d_model]`.
     pub output: Linear,
+    /// Over `head_dim` values, or over all of a projection's.
+    pub query_norm: Option<Norm>,
+    /// Over `head_dim` values, or over all of a projection's.
+    pub key_norm: Option<Norm>,
     heads: usize,
     kv_heads: usize,
     head_dim: usize,
+    norm_per_head: bool,
     scale: f64,
+    softcap: Option<f64>,
 }
 
 impl Attention {
-    /// `[batch, query, d_model] -> [batch, query, d_model]`, and the cache with this call's
-    /// keys and values behind `past`.
-    pub fn forward(
-        &self,
-        x: Tensor<3>,
-        shared: &Shared,
-        past: Option<LayerCache>,
-    ) -> (Tensor<3>, LayerCache) {
-        let [batch, seq, _] = x.dims();
-        let query = self.split(self.query.forward(x.clone()), self.heads);
-        let key = self.split(self.key.forward(x.clone()), self.kv_heads);
-        let value = self.split(self.value.forward(x), self.kv_heads);
-        let (query, key) = match &shared.rotary {
-            Some(rotary) => (rotary.apply(query), rotary.apply(key)),
-            None => (query, key),
-        };
-        let cache = LayerCache::extended(past, key, value);
+    /// The keys and values of `x` `[batch, seq, d_model]`.
+    pub fn keys_values(&self, x: Tensor<3>, rotary: Option<&Rotary>) -> KeyValue {
+        let key = self.key.forward(x.clone());
+        let value = self.value.forward(x);
+        KeyValue {
+            key: self.turned(key, self.kv_heads, self.key_norm.as_ref(), rotary),
+            value: self.split(value, self.kv_heads),
+        }
+    }
 
-        let [_, _, keys, _] = cache.key.dims();
-        let mask = shared
-            .mask
-            .clone()
-            .map(|mask| mask.expand([batch, self.heads, seq, keys]));
+    /// What `x` `[batch, query, d_model]` reads of `from`: `[batch, query, d_model]`.
+    pub fn attend(&self, x: Tensor<3>, from: &KeyValue, view: &View) -> Tensor<3> {
+        let [batch, seq, _] = x.dims();
+        let keys = from.places();
+        let (heads, groups) = (self.kv_heads, self.heads / self.kv_heads);
+        let query = self.query.forward(x);
+        let norm = self.query_norm.as_ref();
+        let query = self.turned(query, self.heads, norm, view.rotary.as_ref());
+        // The queries that share a head's keys stand side by side, so no key is copied.
+        let query = self.grouped(query);
+        let mask = view.mask.clone().map(|mask| match groups {
+            1 => mask.expand([batch, heads, seq, keys]),
+            _ => mask
+                .reshape([batch, 1, 1, seq, keys])
+                .expand([batch, heads, groups, seq, keys])
+                .reshape([batch, heads, groups * seq, keys]),
+        });
+        let bias = view.bias.clone().map(|bias| self.grouped(bias));
         let options = AttentionModuleOptions {
             scale: Some(self.scale),
-            ..Default::default()
+            softcap: self.softcap,
+            is_causal: false,
         };
-        let (key, value) = (
-            self.share(cache.key.clone()),
-            self.share(cache.value.clone()),
-        );
-        let context = attention(query, key, value, mask, None, options); // [batch, heads, query, head_dim]
+        let (key, value) = (from.key.clone(), from.value.clone());
+        let context = attention(query, key, value, mask, bias, options);
         let context = context
+            .reshape([batch, self.heads, seq, self.head_dim])
             .swap_dims(1, 2)
             .reshape([batch, seq, self.heads * self.head_dim]);
-        (self.output.forward(context), cache)
+        self.output.forward(context)
+    }
+
+    /// `[batch, heads, query, n] -> [batch, kv_heads, group · query, n]`.
+    fn grouped(&self, x: Tensor<4>) -> Tensor<4> {
+        let [batch, heads, seq, n] = x.dims();
+        match heads == self.kv_heads {
+            true => x,
+            false => x.reshape([batch, self.kv_heads, heads / self.kv_heads * seq, n]),
+        }
+    }
+
+    /// Splits a projection into heads, normalised and rotated.
+    fn turned(
+        &self,
+        x: Tensor<3>,
+        heads: usize,
+        norm: Option<&Norm>,
+        rotary: Option<&Rotary>,
+    ) -> Tensor<4> {
+        let x = match norm {
+            Some(norm) if self.norm_per_head => norm.forward(self.split(x, heads)),
+            Some(norm) => self.split(norm.forward(x), heads),
+            None => self.split(x, heads),
+        };
+        match rotary {
+            Some(rotary) => rotary.apply(x),
+            None => x,
+        }
     }
 
     /// `[batch, seq, heads · head_dim] -> [batch, heads, seq, head_dim]`.
@@ -118,18 +262,5 @@ impl Attention {
         let [batch, seq, _] = x.dims();
         x.reshape([batch, seq, heads, self.head_dim])
             .swap_dims(1, 2)
-    }
-
-    /// Gives each query head the keys (or values) of its group:
-    /// `[batch, kv_heads, key, head_dim] -> [batch, heads, key, head_dim]`.
-    fn share(&self, x: Tensor<4>) -> Tensor<4> {
-        if self.heads == self.kv_heads {
-            return x;
-        }
-        let [batch, kv_heads, key, head_dim] = x.dims();
-        let group = self.heads / kv_heads;
-        x.reshape([batch, kv_heads, 1, key, head_dim])
-            .expand([batch, kv_heads, group, key, head_dim])
-            .reshape([batch, self.heads, key, head_dim])
     }
 }

@@ -1,11 +1,13 @@
-//! The residual block: two sublayers that write into the stream, and where their norms stand.
+//! The residual block: sublayers that write into the stream, and where their norms stand.
 
-use burn::module::Module;
+use burn::module::{Module, Param};
+use burn::nn::Initializer;
 use burn::tensor::{Device, Tensor};
 use serde::Serialize;
 
-use super::attention::{Attention, AttentionConfig, Shared};
-use super::cache::LayerCache;
+use super::attention::{Attention, AttentionConfig, View};
+use super::cache::{KeyValue, LayerCache};
+use super::experts::Experts;
 use super::feed_forward::{FeedForward, FeedForwardConfig};
 use super::norm::{Norm, NormConfig};
 use super::taps::Taps;
@@ -18,6 +20,27 @@ pub enum NormPosition {
     Post,
     /// Before each sublayer: `x + f(LN(x))` (arXiv:2002.04745).
     Pre,
+    /// Before and after each sublayer: `x + LN(f(LN(x)))` (arXiv:2105.13290).
+    Sandwich,
+    /// After each sublayer, before its sum: `x + LN(f(x))` (arXiv:2501.00656).
+    BranchPost,
+    /// Both sublayers read the same normed stream: `x + f(LN(x)) + g(LN(x))` (GPT-J).
+    ParallelOneNorm,
+    /// Both sublayers read the stream, each by its own norm: `x + f(LN(x)) + g(LN'(x))`
+    /// (GPT-NeoX, arXiv:2204.06745).
+    ParallelTwoNorms,
+}
+
+impl NormPosition {
+    /// Whether a norm stands before each sublayer.
+    fn before(self) -> bool {
+        !matches!(self, Self::BranchPost)
+    }
+
+    /// Whether a norm stands after each sublayer, before its sum.
+    fn after(self) -> bool {
+        matches!(self, Self::Sandwich | Self::BranchPost)
+    }
 }
 
 /// A residual block.
@@ -27,21 +50,62 @@ pub struct BlockConfig {
     pub norm_position: NormPosition,
     /// Which norm.
     pub norm: NormConfig,
+    /// Whether the attention has its norm: ModernBERT's first layer has none.
+    pub attention_norm: bool,
     /// The attention.
     pub attention: AttentionConfig,
+    /// The attention to an encoder's output, between the other two sublayers.
+    pub cross: Option<AttentionConfig>,
     /// The feed-forward network.
     pub feed_forward: FeedForwardConfig,
+    /// What each sublayer's output is multiplied by at first, element by element
+    /// (LayerScale, arXiv:2103.17239).
+    pub layer_scale: Option<f64>,
 }
 
 impl BlockConfig {
+    /// A block of attention and feed-forward network.
+    pub fn new(
+        norm_position: NormPosition,
+        norm: NormConfig,
+        attention: AttentionConfig,
+        feed_forward: FeedForwardConfig,
+    ) -> Self {
+        Self {
+            norm_position,
+            norm,
+            attention_norm: true,
+            attention,
+            cross: None,
+            feed_forward,
+            layer_scale: None,
+        }
+    }
+
     /// A block over `d_model` values, its weights of deviation `std`.
     pub fn init(&self, d_model: usize, std: f64, device: &Device) -> Block {
+        let position = self.norm_position;
+        let norm = |wanted: bool| wanted.then(|| self.norm.init(d_model, device));
+        let (before, after) = (position.before(), position.after());
+        let scale = || {
+            self.layer_scale
+                .map(|value| Initializer::Constant { value }.init([d_model], device))
+        };
+        let feed_forward = &self.feed_forward;
+        let experts = feed_forward.experts;
         Block {
-            attention_norm: self.norm.init(d_model, device),
+            attention_norm: norm(before && self.attention_norm),
             attention: self.attention.init(d_model, std, device),
-            feed_forward_norm: self.norm.init(d_model, device),
-            feed_forward: self.feed_forward.init(d_model, std, device),
-            norm_position: self.norm_position,
+            attention_out_norm: norm(after),
+            attention_scale: scale(),
+            cross_norm: norm(self.cross.is_some()),
+            cross: self.cross.as_ref().map(|c| c.init(d_model, std, device)),
+            feed_forward_norm: norm(before && position != NormPosition::ParallelOneNorm),
+            feed_forward: (experts.is_none()).then(|| feed_forward.init(d_model, std, device)),
+            experts: experts.map(|e| e.init(feed_forward, d_model, std, device)),
+            feed_forward_out_norm: norm(after),
+            feed_forward_scale: scale(),
+            norm_position: position,
         }
     }
 }
@@ -49,65 +113,188 @@ impl BlockConfig {
 /// A residual block.
 #[derive(Module, Debug)]
 pub struct Block {
-    /// The attention's norm: before it (pre-norm) or after its sum (post-norm).
-    pub attention_norm: Norm,
+    /// The attention's norm: before it, or (post-norm) after its sum.
+    pub attention_norm: Option<Norm>,
     /// The attention.
     pub attention: Attention,
+    /// The norm between the attention and its sum.
+    pub attention_out_norm: Option<Norm>,
+    /// LayerScale of the attention, `[d_model]`.
+    pub attention_scale: Option<Param<Tensor<1>>>,
+    /// The norm of the attention to the encoder.
+    pub cross_norm: Option<Norm>,
+    /// The attention to the encoder.
+    pub cross: Option<Attention>,
     /// The feed-forward network's norm.
-    pub feed_forward_norm: Norm,
+    pub feed_forward_norm: Option<Norm>,
     /// The feed-forward network.
-    pub feed_forward: FeedForward,
+    pub feed_forward: Option<FeedForward>,
+    /// Or a mixture of several.
+    pub experts: Option<Experts>,
+    /// The norm between the feed-forward network and its sum.
+    pub feed_forward_out_norm: Option<Norm>,
+    /// LayerScale of the feed-forward network, `[d_model]`.
+    pub feed_forward_scale: Option<Param<Tensor<1>>>,
     #[module(skip)]
     norm_position: NormPosition,
 }
 
+/// What a block reads beside the stream.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
+    /// What the attention sees.
+    pub view: View,
+    /// Where in the cache's empty places the new keys belong; `None` puts them behind.
+    pub room: Option<usize>,
+    /// The encoder's output `[batch, source, d_model]`, where its keys are not cached.
+    pub encoded: Option<Tensor<3>>,
+    /// What the attention to the encoder sees.
+    pub cross: View,
+}
+
 impl Block {
-    /// One step of the stream, `[batch, seq, d_model] -> [batch, seq, d_model]`, as block
-    /// number `layer`.
+    /// One step of the stream, `[batch, seq, d_model] -> [batch, seq, d_model]`.
     ///
     /// Post-norm: t1 = MHA(x), t2 = t1 + x, t3 = LN(t2), t4 = FFN(t3), t5 = t4 + t3,
     /// h = LN(t5). Pre-norm: t1 = LN(x), t2 = MHA(t1), t3 = t2 + x, t4 = LN(t3),
-    /// t5 = FFN(t4), h = t5 + t3.
+    /// t5 = FFN(t4), h = t5 + t3. In the other positions t2 and t5 are what the sublayers
+    /// write, t1 and t4 their last step before that, t3 the stream with t2 and h with both.
     pub fn forward(
         &self,
         x: Tensor<3>,
-        shared: &Shared,
+        around: &Surroundings,
         past: Option<LayerCache>,
-        layer: usize,
         taps: &mut Taps,
     ) -> (Tensor<3>, LayerCache) {
-        taps.record(layer, ["x", "resid_pre"], &x);
+        taps.record(["x", "resid_pre"], &x);
         match self.norm_position {
-            NormPosition::Post => {
-                let (t1, cache) = self.attention.forward(x.clone(), shared, past);
-                taps.record(layer, ["t1", "attn_out"], &t1);
-                let t2 = t1 + x;
-                taps.record(layer, ["t2", ""], &t2);
-                let t3 = self.attention_norm.forward(t2);
-                taps.record(layer, ["t3", "resid_mid"], &t3);
-                let t4 = self.feed_forward.forward(t3.clone());
-                taps.record(layer, ["t4", "ffn_out"], &t4);
-                let t5 = t4 + t3;
-                taps.record(layer, ["t5", ""], &t5);
-                let h = self.feed_forward_norm.forward(t5);
-                taps.record(layer, ["h", "resid_post"], &h);
-                (h, cache)
-            }
-            NormPosition::Pre => {
-                let t1 = self.attention_norm.forward(x.clone());
-                taps.record(layer, ["t1", ""], &t1);
-                let (t2, cache) = self.attention.forward(t1, shared, past);
-                taps.record(layer, ["t2", "attn_out"], &t2);
-                let t3 = t2 + x;
-                taps.record(layer, ["t3", "resid_mid"], &t3);
-                let t4 = self.feed_forward_norm.forward(t3.clone());
-                taps.record(layer, ["t4", ""], &t4);
-                let t5 = self.feed_forward.forward(t4);
-                taps.record(layer, ["t5", "ffn_out"], &t5);
-                let h = t5 + t3;
-                taps.record(layer, ["h", "resid_post"], &h);
-                (h, cache)
-            }
+            NormPosition::Post => self.norms_after_sums(x, around, past, taps),
+            _ => self.norms_on_branches(x, around, past, taps),
         }
+    }
+
+    fn norms_after_sums(
+        &self,
+        x: Tensor<3>,
+        around: &Surroundings,
+        past: Option<LayerCache>,
+        taps: &mut Taps,
+    ) -> (Tensor<3>, LayerCache) {
+        let (own, encoded) = parts(past);
+        let (t1, own) = self.attended(x.clone(), around, own);
+        taps.record(["t1", "attn_out"], &t1);
+        let t2 = t1 + x;
+        taps.record(["t2", ""], &t2);
+        let mut t3 = normed(&self.attention_norm, t2);
+        taps.record(["t3", "resid_mid"], &t3);
+        let mut cross = None;
+        if let Some((read, encoded)) = self.encoder_read(t3.clone(), around, encoded) {
+            taps.record(["cross_out", ""], &read);
+            t3 = normed(&self.cross_norm, read + t3);
+            taps.record(["resid_cross", ""], &t3);
+            cross = Some(encoded);
+        }
+        let t4 = self.fed(t3.clone());
+        taps.record(["t4", "ffn_out"], &t4);
+        let t5 = t4 + t3;
+        taps.record(["t5", ""], &t5);
+        let h = normed(&self.feed_forward_norm, t5);
+        taps.record(["h", "resid_post"], &h);
+        (h, LayerCache { own, cross })
+    }
+
+    fn norms_on_branches(
+        &self,
+        x: Tensor<3>,
+        around: &Surroundings,
+        past: Option<LayerCache>,
+        taps: &mut Taps,
+    ) -> (Tensor<3>, LayerCache) {
+        let before = self.norm_position.before();
+        let (own, encoded) = parts(past);
+        let input = normed(&self.attention_norm, x.clone());
+        let (attended, own) = self.attended(input.clone(), around, own);
+        taps.record(["t1", ""], if before { &input } else { &attended });
+        let t2 = written(attended, &self.attention_out_norm, &self.attention_scale);
+        taps.record(["t2", "attn_out"], &t2);
+        let mut t3 = t2 + x.clone();
+        taps.record(["t3", "resid_mid"], &t3);
+        let mut cross = None;
+        let query = normed(&self.cross_norm, t3.clone());
+        if let Some((read, encoded)) = self.encoder_read(query, around, encoded) {
+            taps.record(["cross_out", ""], &read);
+            t3 = read + t3;
+            taps.record(["resid_cross", ""], &t3);
+            cross = Some(encoded);
+        }
+        let input = match self.norm_position {
+            NormPosition::ParallelOneNorm => input,
+            NormPosition::ParallelTwoNorms => normed(&self.feed_forward_norm, x),
+            _ => normed(&self.feed_forward_norm, t3.clone()),
+        };
+        let fed = self.fed(input.clone());
+        taps.record(["t4", ""], if before { &input } else { &fed });
+        let t5 = written(fed, &self.feed_forward_out_norm, &self.feed_forward_scale);
+        taps.record(["t5", "ffn_out"], &t5);
+        let h = t5 + t3;
+        taps.record(["h", "resid_post"], &h);
+        (h, LayerCache { own, cross })
+    }
+
+    /// What the attention makes of `x`, and the cache with this pass's keys and values.
+    fn attended(
+        &self,
+        x: Tensor<3>,
+        around: &Surroundings,
+        past: Option<KeyValue>,
+    ) -> (Tensor<3>, KeyValue) {
+        let rotary = around.view.rotary.as_ref();
+        let present = self.attention.keys_values(x.clone(), rotary);
+        let own = KeyValue::extended(past, around.room, present);
+        (self.attention.attend(x, &own, &around.view), own)
+    }
+
+    /// What `x` reads of the encoder's output, whose keys and values are cached or made here;
+    /// `None` in a stack without an encoder.
+    fn encoder_read(
+        &self,
+        x: Tensor<3>,
+        around: &Surroundings,
+        cached: Option<KeyValue>,
+    ) -> Option<(Tensor<3>, KeyValue)> {
+        let attention = self.cross.as_ref()?;
+        let encoded = match cached {
+            Some(cached) => cached,
+            None => attention.keys_values(around.encoded.clone()?, None),
+        };
+        Some((attention.attend(x, &encoded, &around.cross), encoded))
+    }
+
+    fn fed(&self, x: Tensor<3>) -> Tensor<3> {
+        match (&self.feed_forward, &self.experts) {
+            (Some(network), _) => network.forward(x),
+            (None, Some(experts)) => experts.forward(x),
+            (None, None) => x,
+        }
+    }
+}
+
+fn parts(past: Option<LayerCache>) -> (Option<KeyValue>, Option<KeyValue>) {
+    past.map_or((None, None), |past| (Some(past.own), past.cross))
+}
+
+fn normed(norm: &Option<Norm>, x: Tensor<3>) -> Tensor<3> {
+    match norm {
+        Some(norm) => norm.forward(x),
+        None => x,
+    }
+}
+
+/// What a sublayer adds to the stream for its output `x`.
+fn written(x: Tensor<3>, norm: &Option<Norm>, scale: &Option<Param<Tensor<1>>>) -> Tensor<3> {
+    let x = normed(norm, x);
+    match scale {
+        Some(scale) => x * scale.val().unsqueeze(),
+        None => x,
     }
 }

@@ -1,74 +1,125 @@
 //! Token numbers into the stream: token, position and token-type embeddings.
 
 use burn::module::Module;
-use burn::nn::{self, Initializer};
-use burn::tensor::{Device, Int, Tensor};
+use burn::nn::{self, Initializer, Linear};
+use burn::tensor::{Device, Int, Tensor, module::embedding};
 use serde::Serialize;
 
+use super::linear;
 use super::norm::{Norm, NormConfig};
+use super::position::{PositionConfig, Positions};
 
 /// What a token starts the stream with.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct EmbeddingConfig {
     /// Tokens.
     pub vocab_size: usize,
-    /// Learned positions; 0 for none.
-    pub positions: usize,
+    /// Whether the table of tokens is another stack's.
+    pub borrowed: bool,
+    /// Width of the tables; the stream's own where it is `None`, else a linear layer follows.
+    pub width: Option<usize>,
+    /// What token embeddings are multiplied by.
+    pub scale: Option<f64>,
+    /// Absolute positions.
+    pub position: Option<PositionConfig>,
+    /// Which tokens count as positions.
+    pub counting: Counting,
     /// Token types; 0 for none.
     pub token_types: usize,
     /// A norm after the sum.
     pub norm: Option<NormConfig>,
 }
 
+/// Which tokens count as positions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Counting {
+    /// Those that the mask keeps.
+    Kept,
+    /// Those that the mask keeps, and only if they are not this one, which stands for padding
+    /// (RoBERTa).
+    KeptBut(usize),
+}
+
 impl EmbeddingConfig {
-    /// Tables over `d_model` values, normal with deviation `std`.
+    /// Tokens alone.
+    pub fn tokens(vocab_size: usize) -> Self {
+        Self {
+            vocab_size,
+            borrowed: false,
+            width: None,
+            scale: None,
+            position: None,
+            counting: Counting::Kept,
+            token_types: 0,
+            norm: None,
+        }
+    }
+
+    /// Tables for a stream of `d_model` values, normal with deviation `std`.
     pub fn init(&self, d_model: usize, std: f64, device: &Device) -> Embedding {
+        let width = self.width.unwrap_or(d_model);
         let table = |rows: usize| {
-            nn::EmbeddingConfig::new(rows, d_model)
+            nn::EmbeddingConfig::new(rows, width)
                 .with_initializer(Initializer::Normal { mean: 0.0, std })
                 .init(device)
         };
         Embedding {
-            token: table(self.vocab_size),
-            position: (self.positions > 0).then(|| table(self.positions)),
+            token: (!self.borrowed).then(|| table(self.vocab_size)),
+            position: self.position.map(|p| p.init(width, std, device)),
             token_type: (self.token_types > 0).then(|| table(self.token_types)),
-            norm: self.norm.map(|norm| norm.init(d_model, device)),
+            norm: self.norm.map(|norm| norm.init(width, device)),
+            project: self
+                .width
+                .map(|width| linear(width, d_model, true, std, device)),
+            scale: self.scale,
         }
     }
 }
 
-/// Embedding tables, each `[rows, d_model]`.
+/// Embedding tables, each `[rows, width]`.
 #[derive(Module, Debug)]
 pub struct Embedding {
-    /// `[vocab, d_model]`.
-    pub token: nn::Embedding,
-    /// `[positions, d_model]`.
-    pub position: Option<nn::Embedding>,
-    /// `[token_types, d_model]`.
+    /// `[vocab, width]`, where it is not another stack's.
+    pub token: Option<nn::Embedding>,
+    /// `[positions, width]`.
+    pub position: Option<Positions>,
+    /// `[token_types, width]`.
     pub token_type: Option<nn::Embedding>,
     /// The norm after the sum.
     pub norm: Option<Norm>,
+    /// `[width, d_model]`.
+    pub project: Option<Linear>,
+    scale: Option<f64>,
 }
 
 impl Embedding {
     /// `[batch, seq]` numbers of each kind into `[batch, seq, d_model]`; token types default
-    /// to 0.
+    /// to 0. `table` `[vocab, width]` is the table of tokens.
     pub fn forward(
         &self,
+        table: Tensor<2>,
         tokens: Tensor<2, Int>,
         positions: Tensor<2, Int>,
         token_types: Option<Tensor<2, Int>>,
     ) -> Tensor<3> {
-        let mut x = self.token.forward(tokens.clone());
+        let mut x = embedding(table, tokens.clone());
+        if let Some(scale) = self.scale {
+            x = x * scale;
+        }
         if let Some(table) = &self.token_type {
             let types = token_types.unwrap_or_else(|| tokens.zeros_like());
             x = x + table.forward(types);
         }
         if let Some(table) = &self.position {
-            x = x + table.forward(positions);
+            let dtype = x.dtype();
+            x = x + table.forward(positions).cast(dtype);
         }
-        match &self.norm {
-            Some(norm) => norm.forward(x),
+        if let Some(norm) = &self.norm {
+            x = norm.forward(x);
+        }
+        match &self.project {
+            Some(project) => project.forward(x),
             None => x,
         }
     }

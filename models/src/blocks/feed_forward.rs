@@ -7,6 +7,7 @@ use burn::tensor::{Device, Tensor};
 use serde::Serialize;
 
 use super::activation::Activation;
+use super::experts::ExpertsConfig;
 use super::linear;
 
 /// Sizes and kind of a feed-forward network.
@@ -20,10 +21,32 @@ pub struct FeedForwardConfig {
     pub activation: Activation,
     /// Whether the maps have biases.
     pub bias: bool,
+    /// Several such networks, of which each position uses a few.
+    pub experts: Option<ExpertsConfig>,
 }
 
 impl FeedForwardConfig {
-    /// A network over `d_model` values, its weights of deviation `std`.
+    /// `down(act(up(x)))` with biases.
+    pub fn plain(d_ff: usize, activation: Activation) -> Self {
+        Self {
+            d_ff,
+            gated: false,
+            activation,
+            bias: true,
+            experts: None,
+        }
+    }
+
+    /// `down(act(gate(x)) · up(x))` without biases.
+    pub fn gated(d_ff: usize, activation: Activation) -> Self {
+        Self {
+            gated: true,
+            bias: false,
+            ..Self::plain(d_ff, activation)
+        }
+    }
+
+    /// One network over `d_model` values, its weights of deviation `std`.
     pub fn init(&self, d_model: usize, std: f64, device: &Device) -> FeedForward {
         FeedForward {
             gate: self

@@ -2,13 +2,19 @@
 
 pub mod activation;
 pub mod attention;
+pub mod bias;
 pub mod block;
 pub mod cache;
 pub mod embedding;
+pub mod experts;
 pub mod feed_forward;
+pub mod frames;
 pub mod mask;
 pub mod norm;
+pub mod patches;
 pub mod position;
+pub mod rotary;
+pub mod rotary_scaling;
 pub mod taps;
 
 use burn::nn::{Initializer, Linear, LinearConfig};

@@ -3,7 +3,7 @@
 
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
-use burn::tensor::{Device, Tensor, module::layer_norm};
+use burn::tensor::{DType, Device, Tensor, module::layer_norm};
 use serde::Serialize;
 
 /// Which norm, and the constant under its root.
@@ -21,17 +21,37 @@ pub struct NormConfig {
 pub enum NormKind {
     /// `(x − mean) / σ · γ + β`.
     Layer,
+    /// `(x − mean) / σ · γ`.
+    LayerWithoutBias,
     /// `x / √(mean(x²) + ε) · γ`.
     Rms,
+    /// `x / √(mean(x²) + ε) · (1 + γ)` (Gemma, arXiv:2403.08295).
+    RmsPlusOne,
 }
 
 impl NormConfig {
-    /// A norm over `d_model` values, with γ = 1 and β = 0.
-    pub fn init(&self, d_model: usize, device: &Device) -> Norm {
+    /// A LayerNorm.
+    pub fn layer(epsilon: f64) -> Self {
+        let kind = NormKind::Layer;
+        Self { kind, epsilon }
+    }
+
+    /// An RMSNorm.
+    pub fn rms(epsilon: f64) -> Self {
+        let kind = NormKind::Rms;
+        Self { kind, epsilon }
+    }
+
+    /// A norm over `width` values that starts by changing no scale: γ = 1 (or 0 where 1 is
+    /// added to it) and β = 0.
+    pub fn init(&self, width: usize, device: &Device) -> Norm {
+        let gain = match self.kind {
+            NormKind::RmsPlusOne => Initializer::Zeros,
+            _ => Initializer::Ones,
+        };
         Norm {
-            weight: Initializer::Ones.init([d_model], device),
-            bias: (self.kind == NormKind::Layer)
-                .then(|| Initializer::Zeros.init([d_model], device)),
+            weight: gain.init([width], device),
+            bias: (self.kind == NormKind::Layer).then(|| Initializer::Zeros.init([width], device)),
             epsilon: self.epsilon,
             kind: self.kind,
         }
@@ -41,9 +61,9 @@ impl NormConfig {
 /// A norm with its gain γ and, for LayerNorm, its bias β.
 #[derive(Module, Debug)]
 pub struct Norm {
-    /// γ: `[d_model]`.
+    /// γ: `[width]`.
     pub weight: Param<Tensor<1>>,
-    /// β: `[d_model]`.
+    /// β: `[width]`.
     pub bias: Option<Param<Tensor<1>>>,
     epsilon: f64,
     #[module(skip)]
@@ -51,19 +71,29 @@ pub struct Norm {
 }
 
 impl Norm {
-    /// Normalises each row of `x`: `[.., d_model] -> [.., d_model]`.
+    /// Normalises each row of `x`: `[.., width] -> [.., width]`.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let weight = self.weight.val();
         match self.kind {
-            NormKind::Layer => {
+            NormKind::Layer | NormKind::LayerWithoutBias => {
                 let bias = self.bias.as_ref().map(Param::val);
                 layer_norm(x, weight, bias, self.epsilon)
             }
-            NormKind::Rms => {
-                let mean_square = (x.clone() * x.clone()).mean_dim(D - 1); // [.., 1]
-                let root = (mean_square + self.epsilon).sqrt();
-                (x / root) * weight.unsqueeze()
-            }
+            NormKind::Rms => self.scaled(x, weight),
+            NormKind::RmsPlusOne => self.scaled(x, weight + 1.0),
         }
+    }
+
+    /// `x / √(mean(x²) + ε) · gain`. A square leaves the range of 16 bits early, so those are
+    /// widened, as the papers' own code does.
+    fn scaled<const D: usize>(&self, x: Tensor<D>, gain: Tensor<1>) -> Tensor<D> {
+        let dtype = x.dtype();
+        if matches!(dtype, DType::F16 | DType::BF16) {
+            let wide = self.scaled(x.cast(DType::F32), gain.cast(DType::F32));
+            return wide.cast(dtype);
+        }
+        let mean_square = (x.clone() * x.clone()).mean_dim(D - 1); // [.., 1]
+        let root = (mean_square + self.epsilon).sqrt();
+        (x / root) * gain.unsqueeze()
     }
 }

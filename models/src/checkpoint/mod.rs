@@ -2,89 +2,92 @@
 
 pub mod report;
 pub mod rule;
+pub mod store;
 
+mod layout;
+mod names;
+mod ours;
 mod params;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use burn::tensor::{Device, TensorData};
+use burn::tensor::{DType, Device, TensorData};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rand_distr::StandardNormal;
-use safetensors::SafeTensors;
 
 use crate::error::{Error, Result};
-use crate::families::Family;
-use crate::files;
-use crate::network::{Head, Network, NetworkConfig};
-use crate::tensors::{self, Tensors};
+use crate::families::{Class, Family};
+use crate::network::{Network, NetworkConfig};
+use crate::tensors::Tensors;
+use layout::Joined;
+use names::{Names, rule_of};
+use ours::{Ours, Parameter};
 use report::LoadReport;
-use rule::{Layout, Rule};
+use rule::{Found, Layout};
+use store::Store;
 
-/// The file that holds a checkpoint's weights.
+/// The file that holds the weights of a checkpoint of ours.
 pub const WEIGHTS: &str = "model.safetensors";
 
 /// Tensors of older checkpoints that hold no weights: constants of the architecture.
-const BUFFERS: [&str; 5] = [
+const BUFFERS: [&str; 9] = [
     "position_ids",
     "attn.bias",
     "attn.masked_bias",
+    "attention.bias",
+    "attention.masked_bias",
+    "embed_positions.weight",
+    "final_logits_bias",
     "rotary_emb.inv_freq",
     "token_type_ids",
 ];
 
-/// Builds the network of `config` on `device` with the weights in `path`.
+/// What is loaded, and how.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub family: &'a Family,
+    pub class: &'a Class,
+    pub dtype: DType,
+    pub device: &'a Device,
+}
+
+/// Builds the network of `config` with the weights in the folder `dir`. A pooler that the
+/// checkpoint has no weights for is left out, and out of `config`.
 ///
 /// # Errors
-/// When the file is not whole, or a tensor is missing, misshapen, not a float or not finite.
-pub fn load(
-    path: &Path,
-    family: &Family,
-    config: &NetworkConfig,
-    device: &Device,
+/// When a file is not whole, or a tensor is missing, misshapen, not a float or not finite.
+pub(crate) fn load(
+    dir: &Path,
+    wanted: Wanted<'_>,
+    config: &mut NetworkConfig,
 ) -> Result<(Network, LoadReport)> {
-    let map = files::map(path)?;
-    let file = tensors::parse(path, &map)?;
-    let network = config.init(device);
-    let mut source = Source::new(family, &file);
+    let store = Store::open(dir)?;
     let mut report = LoadReport::default();
-    let mut problems = Vec::new();
-    let mut values = BTreeMap::new();
-    for (ours, shape) in params::shapes(&network) {
-        report.parameters += shape.iter().product::<usize>();
-        match source.read(&ours, &shape, &mut report) {
-            Ok(data) => {
-                values.insert(ours, data);
-            }
-            Err(problem) => problems.push(problem),
-        }
+    let mut network = config.init(wanted.device);
+    let mut plan = Plan::of(&network, wanted, &store);
+    if config.pooler.is_some() && plan.lacks_all("pooler.") {
+        config.pooler = None;
+        report.left_out.push("pooler: no weights".into());
+        network = config.init(wanted.device);
+        plan = Plan::of(&network, wanted, &store);
     }
-    if !problems.is_empty() {
-        problems.dedup();
-        if problems.len() > 6 {
-            let more = problems.len() - 5;
-            problems.truncate(5);
-            problems.push(format!("and {more} more"));
-        }
-        return Err(Error::Weights {
-            path: path.to_path_buf(),
-            problems,
-        });
-    }
-    source.settle(config, &mut report);
-    Ok((params::assign(network, values, device), report))
+    let values = plan.read(&mut report)?;
+    plan.settle(&mut report);
+    let network = params::assign(network, values, wanted.device, wanted.dtype);
+    Ok((network, report))
 }
 
 /// The network of `config` on `device` with fresh weights: the same for one `seed` on every
-/// device, in every thread. Matrices are normal with deviation `initializer_range`; gains are 1
-/// and biases 0.
-pub fn fresh(config: &NetworkConfig, seed: u64, device: &Device) -> Network {
+/// device, in every thread. Matrices are normal with deviation `initializer_range`; vectors are
+/// what their modules start with.
+pub(crate) fn fresh(config: &NetworkConfig, seed: u64, device: &Device) -> Network {
     let network = config.init(device);
     let mut random = StdRng::seed_from_u64(seed);
     let values = params::shapes(&network)
         .into_iter()
-        .filter(|(_, shape)| shape.len() == 2)
+        .filter(|(_, shape)| shape.len() >= 2)
         .map(|(path, shape)| {
             let values: Vec<f32> = (0..shape.iter().product())
                 .map(|_| random.sample::<f64, _>(StandardNormal) * config.initializer_range)
@@ -93,127 +96,204 @@ pub fn fresh(config: &NetworkConfig, seed: u64, device: &Device) -> Network {
             (path, TensorData::new(values, shape))
         })
         .collect();
-    params::assign(network, values, device)
+    params::assign(network, values, device, DType::F32)
 }
 
-/// A network's weights under their published names. Beside a head the others carry the
-/// family's prefix, as transformers has it.
+/// A network's weights under their published names. In a model with a head the stacks' tensors
+/// carry the family's prefix, as transformers has it.
 ///
 /// # Errors
 /// When a parameter has no published name: a gap in the family's table.
-pub fn published(network: &Network, family: &Family, head: Head) -> Result<Tensors> {
-    let mut assembled: BTreeMap<String, (Vec<usize>, Vec<f32>)> = BTreeMap::new();
-    for (ours, data) in params::values(network)? {
-        let (rule, theirs) = lookup(family, &ours).map_err(Error::Config)?;
-        let shape = data.shape().to_vec();
-        let values = data
-            .as_slice::<f32>()
-            .map_err(|e| Error::Config(format!("{ours}: {e}")))?;
-        let (_, published) = assembled
-            .entry(match theirs.starts_with("lm_head.") || head == Head::None {
-                true => theirs,
-                false => format!("{}{theirs}", family.prefix),
-            })
-            .or_insert_with(|| {
-                let shape = rule.layout.published_shape(&shape);
-                let zeros = vec![0.0; shape.iter().product()];
-                (shape, zeros)
-            });
-        rule.layout.put(values, &shape, published);
+pub(crate) fn published(network: &Network, family: &Family, class: &Class) -> Result<Tensors> {
+    let ours = Ours::of(network);
+    let values: BTreeMap<String, TensorData> = params::values(network)?.into_iter().collect();
+    let mut tensors = Tensors::new();
+    for number in 0..ours.len() {
+        let path = &ours.get(number).plain;
+        let (found, of_head) =
+            rule_of(family, class, &ours, number).ok_or_else(|| no_name(family, path))?;
+        let prefix = match of_head || class.is_bare() {
+            true => "",
+            false => family.prefix,
+        };
+        let name = format!("{prefix}{}", found.theirs);
+        if tensors.contains_key(&name) {
+            continue; // its other parts were there already
+        }
+        let parts = found.parts.iter().filter_map(|part| ours.find(part));
+        let parts: Vec<&Parameter> = parts.map(|part| ours.get(part)).collect();
+        let shapes = parts.iter().map(|part| part.shape.clone()).collect();
+        let joined = Joined::new(found.layout, shapes, network.config().head_dim());
+        let values = parts.iter().filter_map(|part| values.get(&part.path));
+        let values = values.map(|data| {
+            let values = data.as_slice::<f32>().map(<[f32]>::to_vec);
+            values.map_err(|e| Error::Config(format!("{path}: {e}")))
+        });
+        let data = joined.put(&values.collect::<Result<Vec<_>>>()?);
+        tensors.insert(name, TensorData::new(data, joined.shape()));
     }
-    Ok(assembled
-        .into_iter()
-        .map(|(name, (shape, values))| (name, TensorData::new(values, shape)))
-        .collect())
+    Ok(tensors)
 }
 
-fn lookup(family: &Family, ours: &str) -> std::result::Result<(Rule, String), String> {
-    rule::find(family.tensors, ours)
-        .ok_or_else(|| format!("{} has no published name for `{ours}`", family.name))
+fn no_name(family: &Family, path: &str) -> Error {
+    Error::Config(format!(
+        "{} has no published name for `{path}`",
+        family.name
+    ))
 }
 
-/// A checkpoint's tensors, and which of them were asked for.
-struct Source<'a> {
+/// Which published tensor gives which parameters.
+struct Plan<'a> {
+    store: &'a Store,
+    names: Names<'a>,
+    class: &'a Class,
     family: &'a Family,
-    file: &'a SafeTensors<'a>,
-    read: BTreeSet<String>,
+    head_dim: usize,
+    ours: Ours,
 }
 
-impl<'a> Source<'a> {
-    fn new(family: &'a Family, file: &'a SafeTensors<'a>) -> Self {
+impl<'a> Plan<'a> {
+    fn of(network: &Network, wanted: Wanted<'a>, store: &'a Store) -> Self {
+        let ours = Ours::of(network);
         Self {
-            family,
-            file,
-            read: BTreeSet::new(),
+            store,
+            names: Names::new(wanted.family, wanted.class, store, &ours),
+            class: wanted.class,
+            family: wanted.family,
+            head_dim: network.config().head_dim(),
+            ours,
         }
     }
 
-    /// Our parameter `ours` of shape `shape`, or what is wrong with its tensor.
-    fn read(
-        &mut self,
-        ours: &str,
-        shape: &[usize],
+    /// Whether the checkpoint has none of the parameters whose names start with `start`.
+    fn lacks_all(&self, start: &str) -> bool {
+        let of = |number: &usize| self.ours.get(*number).path.starts_with(start);
+        let lacks = |number| match rule_of(self.family, self.class, &self.ours, number) {
+            Some((found, of_head)) => self.names.entry(&found.theirs, of_head).is_none(),
+            None => true,
+        };
+        let of: Vec<usize> = (0..self.ours.len()).filter(of).collect();
+        !of.is_empty() && of.into_iter().all(lacks)
+    }
+
+    /// Reads every parameter, by its path in the module.
+    fn read(&self, report: &mut LoadReport) -> Result<BTreeMap<String, TensorData>> {
+        report.prefix = self.names.foreign_prefix().map(str::to_string);
+        let mut values = BTreeMap::new();
+        let mut problems = Vec::new();
+        for number in 0..self.ours.len() {
+            let Parameter { path, shape, .. } = self.ours.get(number);
+            report.parameters += shape.iter().product::<usize>();
+            if values.contains_key(path) {
+                continue; // it was published with another
+            }
+            match self.read_joined(number, report) {
+                Ok(parts) => values.extend(parts),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        if problems.is_empty() {
+            return Ok(values);
+        }
+        problems.dedup();
+        if problems.len() > 6 {
+            let more = problems.len() - 5;
+            problems.truncate(5);
+            problems.push(format!("and {more} more"));
+        }
+        Err(Error::Weights {
+            path: self.store.path().to_path_buf(),
+            problems,
+        })
+    }
+
+    /// Parameter number `number` and those that are published with it: path and values.
+    fn read_joined(
+        &self,
+        number: usize,
         report: &mut LoadReport,
-    ) -> std::result::Result<TensorData, String> {
-        let (rule, theirs) = lookup(self.family, ours)?;
-        let prefixed = format!("{}{theirs}", self.family.prefix);
-        let (name, view) = [prefixed, theirs.clone()]
-            .into_iter()
-            .find_map(|name| self.file.tensor(&name).ok().map(|view| (name, view)))
-            .ok_or_else(|| format!("tensor `{theirs}` is missing"))?;
-        let wanted = rule.layout.published_shape(shape);
-        if view.shape() != wanted {
+    ) -> std::result::Result<Vec<(String, TensorData)>, String> {
+        let (found, of_head) = rule_of(self.family, self.class, &self.ours, number)
+            .ok_or_else(|| no_name(self.family, &self.ours.get(number).plain).to_string())?;
+        let Found {
+            theirs,
+            layout,
+            parts,
+        } = found;
+        let (full, entry) = self.names.entry(&theirs, of_head).ok_or_else(|| {
+            let mend = match of_head {
+                true => " (the checkpoint has no such head; choose another with --task)",
+                false => "",
+            };
+            format!("tensor `{theirs}` is missing{mend}")
+        })?;
+        let parts = parts.iter().filter_map(|part| self.ours.find(part));
+        let parts: Vec<&Parameter> = parts.map(|part| self.ours.get(part)).collect();
+        let shapes = parts.iter().map(|part| part.shape.clone()).collect();
+        let joined = Joined::new(layout, shapes, self.head_dim);
+        let wanted = joined.shape();
+        if entry.shape() != wanted {
             return Err(format!(
-                "tensor `{name}` is {:?}, and config.json asks for {wanted:?}",
-                view.shape()
+                "tensor `{full}` is {:?}, and config.json asks for {wanted:?}",
+                entry.shape()
             ));
         }
-        let data = tensors::to_data(&view).map_err(|e| format!("tensor `{name}`: {e}"))?;
-        if !data.dtype().is_float() {
-            return Err(format!(
-                "tensor `{name}` holds {:?}, not floats",
-                data.dtype()
-            ));
+        let stored = entry.dtype();
+        if !stored.is_float() {
+            return Err(format!("tensor `{full}` holds {stored:?}, not floats"));
         }
-        let stored = data.dtype();
-        let data = data.convert::<f32>();
-        let values = data
-            .as_slice::<f32>()
-            .map_err(|e| format!("tensor `{name}`: {e}"))?;
-        if let Some(at) = values.iter().position(|value| !value.is_finite()) {
-            return Err(format!("tensor `{name}` holds {} at {at}", values[at]));
-        }
-        let values = rule.layout.take(values, shape);
-        if self.read.insert(name.clone()) {
-            match rule.layout {
-                Layout::Same => {}
-                Layout::Transposed => report.transposed.push(name.clone()),
-                Layout::Column { .. } => report.split.push(name.clone()),
+        let mut values = joined.empty();
+        let mut broken = None;
+        let read = entry.read(&mut |first, piece: &[f32]| {
+            if let Some(at) = piece.iter().position(|value| !value.is_finite()) {
+                broken.get_or_insert((first + at, piece[at]));
             }
-            if stored != burn::tensor::DType::F32 {
-                report.converted.push(format!("{name} ({stored:?})"));
-            }
-            report.used.push(name);
+            joined.take(first, piece, &mut values);
+        });
+        read.map_err(|e| format!("tensor `{full}`: {e}"))?;
+        if let Some((at, value)) = broken {
+            return Err(format!("tensor `{full}` holds {value} at {at}"));
         }
-        Ok(TensorData::new(values, shape.to_vec()))
+        match layout {
+            Layout::Linear | Layout::LinearByHead if entry.shape().len() == 2 => {
+                report.transposed.push(full.clone());
+            }
+            _ => {}
+        }
+        if parts.len() > 1 {
+            report.split.push(full.clone());
+        }
+        if stored != DType::F32 {
+            report.converted.push(format!("{full} ({stored:?})"));
+        }
+        report.used.push(full);
+        let parts = parts.into_iter().zip(values).map(|(part, values)| {
+            let data = TensorData::new(values, part.shape.clone());
+            (part.path.clone(), data)
+        });
+        Ok(parts.collect())
     }
 
     /// Sorts what was not read into tied copies and the rest.
-    fn settle(&self, config: &NetworkConfig, report: &mut LoadReport) {
-        if config.head == Head::Tied {
-            report
-                .tied
-                .push("lm_head.weight = token embedding".to_string());
-        }
-        for name in self.file.names() {
-            if self.read.contains(name) || (config.head == Head::Tied && name == "lm_head.weight") {
+    fn settle(&self, report: &mut LoadReport) {
+        let used: BTreeSet<&str> = report.used.iter().map(String::as_str).collect();
+        let copies = self.class.copies.iter().chain(self.family.copies);
+        let copies: Vec<&str> = copies.copied().collect();
+        let (mut tied, mut unused) = (Vec::new(), Vec::new());
+        for name in self.store.names().filter(|name| !used.contains(name)) {
+            let is = |copy: &&str| {
+                name.strip_suffix(*copy)
+                    .is_some_and(|before| before.is_empty() || before.ends_with('.'))
+            };
+            if copies.iter().any(is) {
+                tied.push(format!("{name} (a copy of the token embedding)"));
                 continue;
             }
-            let kind = match BUFFERS.iter().any(|buffer| name.ends_with(buffer)) {
-                true => " (a constant)",
-                false => "",
-            };
-            report.unused.push(format!("{name}{kind}"));
+            let constant = BUFFERS.iter().any(|buffer| name.ends_with(buffer));
+            let kind = if constant { " (a constant)" } else { "" };
+            unused.push(format!("{name}{kind}"));
         }
+        report.tied = tied;
+        report.unused = unused;
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use crate::error::{Error, Result};
 use crate::network::Network;
@@ -28,12 +28,18 @@ pub fn values(network: &Network) -> Result<Vec<(String, TensorData)>> {
     }
 }
 
-/// The network with `values` on `device` in place of its own.
-pub fn assign(network: Network, values: BTreeMap<String, TensorData>, device: &Device) -> Network {
+/// The network with `values` on `device` in place of its own, in the element type `dtype`.
+pub fn assign(
+    network: Network,
+    values: BTreeMap<String, TensorData>,
+    device: &Device,
+    dtype: DType,
+) -> Network {
     network.map(&mut Assign {
         path: Vec::new(),
         values,
         device: device.clone(),
+        dtype,
     })
 }
 
@@ -87,6 +93,7 @@ struct Assign {
     path: Vec<String>,
     values: BTreeMap<String, TensorData>,
     device: Device,
+    dtype: DType,
 }
 
 impl ModuleMapper for Assign {
@@ -101,6 +108,11 @@ impl ModuleMapper for Assign {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         match self.values.remove(&self.path.join(".")) {
             Some(data) => {
+                if self.dtype != DType::F32 {
+                    let data = data.convert_dtype(self.dtype);
+                    let value = Tensor::from_data(data, (&self.device, self.dtype));
+                    return Param::from_tensor(value);
+                }
                 let mut fresh = Param::from_data(data, &self.device);
                 fresh.id = param.id;
                 fresh

@@ -18,6 +18,10 @@ pub struct LoadReport {
     pub transposed: Vec<String>,
     /// Published tensors that were split into several parameters.
     pub split: Vec<String>,
+    /// What stood before the tensors' names, where it is not what the family has there.
+    pub prefix: Option<String>,
+    /// Parts of the model that the checkpoint has no weights for, and that were left out.
+    pub left_out: Vec<String>,
     /// Published tensors that were widened to float32, with their own type.
     pub converted: Vec<String>,
 }
@@ -38,6 +42,12 @@ impl std::fmt::Display for LoadReport {
         )?;
         if !self.unused.is_empty() {
             write!(f, "\nunused: {}", self.unused.join(", "))?;
+        }
+        if let Some(prefix) = &self.prefix {
+            write!(f, "\nprefix: {prefix}")?;
+        }
+        if !self.left_out.is_empty() {
+            write!(f, "\nleft out: {}", self.left_out.join(", "))?;
         }
         if !self.tied.is_empty() {
             write!(f, "\ntied: {}", self.tied.join(", "))?;

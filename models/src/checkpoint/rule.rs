@@ -1,193 +1,218 @@
 //! How a family's tensor names and layouts map to ours.
 
-/// One of our parameters and the published tensor that it comes from. `{i}` stands for the
-/// layer's number in both names.
+/// Some of our parameters and the published tensors that they come from. `{i}` stands for the
+/// first number in a name (a layer's) and `{e}` for the second (an expert's).
 #[derive(Debug, Clone, Copy)]
 pub struct Rule {
-    /// Our parameter's path in the module.
-    pub ours: &'static str,
+    /// Our modules (or parameters), in the order in which the published tensor joins them.
+    pub ours: &'static [&'static str],
     /// The published name, without the family's prefix.
     pub theirs: &'static str,
-    /// What is done to the published tensor.
+    /// How the published tensor holds ours.
     pub layout: Layout,
+    /// A module of ours without which the rule does not hold: other variants of the family
+    /// have the tensor under another name.
+    pub beside: Option<&'static str>,
 }
 
-/// How a published tensor becomes ours.
+impl Rule {
+    /// The same, for models that have the module `module`.
+    pub const fn beside(self, module: &'static str) -> Self {
+        Self {
+            beside: Some(module),
+            ..self
+        }
+    }
+}
+
+/// How a published tensor holds ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {
-    /// As it stands.
+    /// As it stands: a module's parameters by their own names.
     Same,
-    /// `[out, in]` becomes `[in, out]`.
-    Transposed,
-    /// Part `part` of `parts` equal parts of the last axis.
-    Column {
-        /// Which part, from 0.
-        part: usize,
-        /// How many parts.
-        parts: usize,
-    },
+    /// A linear layer: its weight `[in, out]` is published as `[out, in]`. Several layers lie
+    /// one after the other along `out`.
+    Linear,
+    /// Several linear layers, each head's parts side by side: `[heads, parts, head_dim, in]`.
+    LinearByHead,
+    /// Several linear layers one after the other along `out`, published as `[in, out]`.
+    Columns,
+    /// One parameter, as it stands.
+    Tensor,
+    /// One parameter, published without its axes of size 1.
+    Flat,
+    /// One parameter, published with one more axis of size 1 before its own.
+    Row,
 }
 
-/// A tensor that is taken as it stands.
-pub const fn same(ours: &'static str, theirs: &'static str) -> Rule {
+const fn rule(ours: &'static [&'static str], theirs: &'static str, layout: Layout) -> Rule {
     Rule {
         ours,
         theirs,
-        layout: Layout::Same,
+        layout,
+        beside: None,
     }
 }
 
-/// A matrix that is transposed.
-pub const fn transposed(ours: &'static str, theirs: &'static str) -> Rule {
-    Rule {
-        ours,
-        theirs,
-        layout: Layout::Transposed,
-    }
+/// A module whose parameters are taken as they stand.
+pub const fn same(ours: &'static [&'static str; 1], theirs: &'static str) -> Rule {
+    rule(ours, theirs, Layout::Same)
 }
 
-/// Part `part` of a tensor that holds `parts` of ours side by side.
-pub const fn column(ours: &'static str, theirs: &'static str, part: usize, parts: usize) -> Rule {
-    Rule {
-        ours,
-        theirs,
-        layout: Layout::Column { part, parts },
-    }
+/// Linear layers, joined along their outputs where there are several.
+pub const fn linear(ours: &'static [&'static str], theirs: &'static str) -> Rule {
+    rule(ours, theirs, Layout::Linear)
 }
 
-/// The rule for our parameter `path`, and the published name with the layer's number in it.
-pub fn find(rules: &[Rule], path: &str) -> Option<(Rule, String)> {
-    let (layer, template) = split_layer(path);
-    let rule = rules.iter().find(|rule| rule.ours == template)?;
-    Some((*rule, rule.theirs.replace("{i}", layer)))
+/// Linear layers that are joined head by head.
+pub const fn by_head(ours: &'static [&'static str], theirs: &'static str) -> Rule {
+    rule(ours, theirs, Layout::LinearByHead)
 }
 
-/// `layers.12.norm.weight` as `("12", "layers.{i}.norm.weight")`.
-fn split_layer(path: &str) -> (&str, String) {
-    let whole = || ("", path.to_string());
-    let Some((before, rest)) = path.split_once("layers.") else {
-        return whole();
-    };
-    let Some((layer, after)) = rest.split_once('.') else {
-        return whole();
-    };
-    (layer, format!("{before}layers.{{i}}.{after}"))
+/// Linear layers that are published as `[in, out]`.
+pub const fn columns(ours: &'static [&'static str], theirs: &'static str) -> Rule {
+    rule(ours, theirs, Layout::Columns)
 }
 
-impl Layout {
-    /// The published shape that gives a tensor of shape `ours`.
-    pub fn published_shape(self, ours: &[usize]) -> Vec<usize> {
-        let mut shape = ours.to_vec();
-        match self {
-            Self::Same => {}
-            Self::Transposed => shape.reverse(),
-            Self::Column { parts, .. } => {
-                if let Some(last) = shape.last_mut() {
-                    *last *= parts;
-                }
+/// One parameter.
+pub const fn tensor(ours: &'static [&'static str; 1], theirs: &'static str) -> Rule {
+    rule(ours, theirs, Layout::Tensor)
+}
+
+/// One parameter without its axes of size 1.
+pub const fn flat(ours: &'static [&'static str; 1], theirs: &'static str) -> Rule {
+    rule(ours, theirs, Layout::Flat)
+}
+
+/// One parameter with one more axis of size 1.
+pub const fn row(ours: &'static [&'static str; 1], theirs: &'static str) -> Rule {
+    rule(ours, theirs, Layout::Row)
+}
+
+/// Where a parameter of ours is published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The published tensor's name, without prefix.
+    pub theirs: String,
+    /// How it holds ours.
+    pub layout: Layout,
+    /// All parameters that it holds, ours among them.
+    pub parts: Vec<String>,
+}
+
+/// Where the parameter `path` is published, by the first rule that says so; `has` tells
+/// whether the model has a parameter.
+pub fn find<'a>(
+    rules: impl IntoIterator<Item = &'a Rule>,
+    path: &str,
+    has: impl Fn(&str) -> bool,
+) -> Option<Found> {
+    let (template, numbers) = template(path);
+    let (module, leaf) = template.rsplit_once('.').unwrap_or(("", &template));
+    rules.into_iter().find_map(|rule| {
+        let whole = matches!(rule.layout, Layout::Tensor | Layout::Flat | Layout::Row);
+        let wanted = if whole { template.as_str() } else { module };
+        if !rule.ours.contains(&wanted) {
+            return None;
+        }
+        if let Some(module) = rule.beside
+            && !has(&format!("{}.weight", filled(module, &numbers)))
+        {
+            return None;
+        }
+        let name = |name: &str| {
+            let name = filled(name, &numbers);
+            if whole {
+                name
+            } else {
+                format!("{name}.{leaf}")
             }
-        }
-        shape
-    }
-
-    /// Our values, of shape `ours`, out of the published ones.
-    pub fn take(self, published: &[f32], ours: &[usize]) -> Vec<f32> {
-        let last = ours.last().copied().unwrap_or(1);
-        match self {
-            Self::Same => published.to_vec(),
-            Self::Transposed => transpose(published, last, ours[0]),
-            Self::Column { part, parts } => published
-                .chunks_exact(last * parts)
-                .flat_map(|row| &row[part * last..(part + 1) * last])
-                .copied()
-                .collect(),
-        }
-    }
-
-    /// Writes our values, of shape `ours`, where they belong in the published tensor.
-    pub fn put(self, values: &[f32], ours: &[usize], published: &mut [f32]) {
-        let last = ours.last().copied().unwrap_or(1);
-        match self {
-            Self::Same => published.copy_from_slice(values),
-            Self::Transposed => published.copy_from_slice(&transpose(values, ours[0], last)),
-            Self::Column { part, parts } => {
-                let rows = published.chunks_exact_mut(last * parts);
-                for (row, values) in rows.zip(values.chunks_exact(last)) {
-                    row[part * last..(part + 1) * last].copy_from_slice(values);
-                }
-            }
-        }
-    }
+        };
+        Some(Found {
+            theirs: name(rule.theirs),
+            layout: rule.layout,
+            parts: rule.ours.iter().map(|ours| name(ours)).collect(),
+        })
+    })
 }
 
-/// A `[rows, columns]` matrix, transposed.
-fn transpose(matrix: &[f32], rows: usize, columns: usize) -> Vec<f32> {
-    // In tiles, so that reads and writes both stay in the cache.
-    const TILE: usize = 32;
-    let mut result = vec![0.0; matrix.len()];
-    for row in (0..rows).step_by(TILE) {
-        for column in (0..columns).step_by(TILE) {
-            for r in row..(row + TILE).min(rows) {
-                for c in column..(column + TILE).min(columns) {
-                    result[c * rows + r] = matrix[r * columns + c];
+/// `layers.12.norm.weight` as `layers.{i}.norm.weight` and its numbers.
+fn template(path: &str) -> (String, Vec<&str>) {
+    let mut numbers = Vec::new();
+    let parts: Vec<&str> = path
+        .split('.')
+        .map(
+            |part| match part.bytes().all(|byte| byte.is_ascii_digit()) {
+                true => {
+                    numbers.push(part);
+                    if numbers.len() == 1 { "{i}" } else { "{e}" }
                 }
-            }
-        }
-    }
-    result
+                false => part,
+            },
+        )
+        .collect();
+    (parts.join("."), numbers)
+}
+
+fn filled(name: &str, numbers: &[&str]) -> String {
+    let holes = ["{i}", "{e}"].iter().zip(numbers);
+    holes.fold(name.to_string(), |name, (hole, number)| {
+        name.replace(hole, number)
+    })
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use proptest::prelude::*;
-
     use super::*;
 
-    #[test]
-    fn the_layers_number_goes_from_our_name_to_theirs() {
-        let rules = [transposed(
-            "layers.{i}.feed_forward.up.weight",
-            "h.{i}.c_fc.weight",
-        )];
-        let (rule, theirs) = find(&rules, "layers.12.feed_forward.up.weight").unwrap();
-        assert_eq!(
-            (rule.layout, theirs.as_str()),
-            (Layout::Transposed, "h.12.c_fc.weight")
-        );
-        assert!(find(&rules, "layers.12.feed_forward.up.bias").is_none());
-        assert!(find(&rules, "layers.12").is_none());
+    const RULES: &[Rule] = &[
+        linear(&["layers.{i}.up"], "h.{i}.c_fc"),
+        columns(&["layers.{i}.query", "layers.{i}.key"], "h.{i}.c_attn"),
+        linear(&["layers.{i}.experts.{e}.up"], "h.{i}.moe.{e}.w3"),
+        flat(&["class_token"], "cls"),
+        linear(&["layers.{i}.down"], "h.{i}.wo_1").beside("layers.{i}.gate"),
+        linear(&["layers.{i}.down"], "h.{i}.wo"),
+    ];
+
+    fn find(rules: &[Rule], path: &str) -> Option<Found> {
+        super::find(rules, path, |_| false)
     }
 
     #[test]
-    fn layouts_take_what_they_say() {
-        let published = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]; // [2, 3]
-        assert_eq!(Layout::Transposed.published_shape(&[3, 2]), [2, 3]);
+    fn a_rule_may_need_another_module() {
+        let gated = super::find(RULES, "layers.3.down.weight", |p| {
+            p == "layers.3.gate.weight"
+        });
+        assert_eq!(gated.unwrap().theirs, "h.3.wo_1.weight");
         assert_eq!(
-            Layout::Transposed.take(&published, &[3, 2]),
-            [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]
+            find(RULES, "layers.3.down.weight").unwrap().theirs,
+            "h.3.wo.weight"
         );
-        let middle = Layout::Column { part: 1, parts: 3 };
-        assert_eq!(middle.published_shape(&[2, 1]), [2, 3]);
-        assert_eq!(middle.take(&published, &[2, 1]), [2.0, 5.0]);
     }
 
-    proptest! {
-        #[test]
-        fn what_is_taken_can_be_put_back(rows in 1usize..70, columns in 1usize..70, parts in 1usize..4) {
-            let ours = [rows, columns];
-            for layout in [Layout::Same, Layout::Transposed, Layout::Column { part: parts - 1, parts }] {
-                let size = layout.published_shape(&ours).iter().product::<usize>();
-                let published: Vec<f32> = (0..size).map(|i| i as f32).collect();
-                let values = layout.take(&published, &ours);
-                prop_assert_eq!(values.len(), rows * columns);
-                let mut back = vec![-1.0; size];
-                layout.put(&values, &ours, &mut back);
-                let kept: Vec<f32> = back.into_iter().filter(|v| *v >= 0.0).collect();
-                let mut sorted = values;
-                sorted.sort_by(f32::total_cmp);
-                prop_assert_eq!(kept, sorted);
-            }
+    #[test]
+    fn numbers_go_from_our_name_to_theirs() {
+        let up = find(RULES, "layers.12.up.bias").unwrap();
+        assert_eq!(up.theirs, "h.12.c_fc.bias");
+        let key = find(RULES, "layers.3.key.weight").unwrap();
+        assert_eq!(key.theirs, "h.3.c_attn.weight");
+        assert_eq!(key.parts, ["layers.3.query.weight", "layers.3.key.weight"]);
+        let expert = find(RULES, "layers.3.experts.7.up.weight").unwrap();
+        assert_eq!(expert.theirs, "h.3.moe.7.w3.weight");
+        assert_eq!(find(RULES, "class_token").unwrap().theirs, "cls");
+    }
+
+    #[test]
+    fn what_no_rule_names_is_not_found() {
+        for path in [
+            "layers.12.side.bias",
+            "layers.12.up",
+            "up.bias",
+            "class_token.x",
+            "",
+        ] {
+            assert_eq!(find(RULES, path), None, "{path}");
         }
     }
 }

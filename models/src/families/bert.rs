@@ -5,30 +5,73 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Family, Preset, activation, head_dim, object, only};
+use super::heads::{dense, fill_mask, outputs, per_token, pooler};
+use super::{Class, Family, Preset, activation, head_dim, object, only};
+use crate::blocks::activation::Activation;
 use crate::blocks::attention::AttentionConfig;
 use crate::blocks::block::{BlockConfig, NormPosition};
 use crate::blocks::embedding::EmbeddingConfig;
 use crate::blocks::feed_forward::FeedForwardConfig;
-use crate::blocks::norm::{NormConfig, NormKind};
-use crate::checkpoint::rule::{Rule, same, transposed};
+use crate::blocks::norm::NormConfig;
+use crate::blocks::position::PositionConfig;
+use crate::checkpoint::rule::{Rule, linear, same, tensor};
 use crate::config::Raw;
 use crate::error::{Error, Result};
-use crate::network::{Head, NetworkConfig};
+use crate::head::{HeadConfig, Read};
+use crate::network::NetworkConfig;
+use crate::stack::{InputConfig, StackConfig};
 use crate::task::Task;
 
 /// The family.
 pub const FAMILY: Family = Family {
     name: "bert",
+    model_type: "bert",
     paper: "arXiv:1810.04805",
-    architectures: &[("BertModel", Task::FeatureExtraction)],
+    classes: &[
+        Class::with_head("BertForMaskedLM", Task::FillMask, FILL_MASK).copying(&[
+            "cls.predictions.decoder.weight",
+            "cls.predictions.decoder.bias",
+        ]),
+        Class::bare("BertModel", Task::FeatureExtraction),
+        Class::with_head(
+            "BertForSequenceClassification",
+            Task::TextClassification,
+            CLASSIFY,
+        ),
+        Class::with_head(
+            "BertForTokenClassification",
+            Task::TokenClassification,
+            PER_TOKEN,
+        ),
+        Class::with_head("BertForQuestionAnswering", Task::QuestionAnswering, ANSWER),
+    ],
     prefix: "bert.",
     read,
     tensors: TENSORS,
+    copies: &[],
     preset,
 };
 
-fn read(raw: &Raw, _task: Task) -> Result<NetworkConfig> {
+fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
+    let mut config = network(raw)?;
+    let (d_model, norm) = (config.main().d_model, config.main().block().norm);
+    match task {
+        Task::FeatureExtraction => config.pooler = Some(pooler(d_model, Activation::Tanh)),
+        Task::FillMask => {
+            let act = activation(raw, "hidden_act", "gelu")?;
+            config.head = Some(fill_mask(d_model, act, norm));
+        }
+        Task::TextClassification => {
+            let head = HeadConfig::of(Read::First, outputs(raw.labels()?));
+            config.head = Some(head.behind(dense(d_model, Activation::Tanh)));
+        }
+        _ => per_token(&mut config, raw, task)?,
+    }
+    Ok(config)
+}
+
+/// The encoder without a head, as BERT's kin have it too.
+pub(super) fn network(raw: &Raw) -> Result<NetworkConfig> {
     only(raw, "is_decoder", false)?;
     only(raw, "add_cross_attention", false)?;
     if let Some(kind) = raw.text("position_embedding_type")?
@@ -40,132 +83,63 @@ fn read(raw: &Raw, _task: Task) -> Result<NetworkConfig> {
     }
     let d_model = raw.size("hidden_size")?;
     let heads = raw.size("num_attention_heads")?;
-    let vocab_size = raw.size("vocab_size")?;
-    let max_positions = raw.size("max_position_embeddings")?;
-    let norm = NormConfig {
-        kind: NormKind::Layer,
-        epsilon: raw.positive_or("layer_norm_eps", 1e-12)?,
+    let norm = NormConfig::layer(raw.positive_or("layer_norm_eps", 1e-12)?);
+    let block = BlockConfig::new(
+        NormPosition::Post,
+        norm,
+        AttentionConfig::new(heads, head_dim(d_model, heads)?),
+        FeedForwardConfig::plain(
+            raw.size("intermediate_size")?,
+            activation(raw, "hidden_act", "gelu")?,
+        ),
+    );
+    let embedding = EmbeddingConfig {
+        position: Some(PositionConfig::Learned {
+            rows: raw.size("max_position_embeddings")?,
+            offset: 0,
+        }),
+        token_types: raw.count_opt("type_vocab_size")?.unwrap_or(2),
+        norm: Some(norm),
+        ..EmbeddingConfig::tokens(raw.size("vocab_size")?)
     };
+    let layers = raw.layers("num_hidden_layers")?;
+    let input = InputConfig::Tokens(embedding);
     Ok(NetworkConfig {
-        vocab_size,
-        d_model,
-        layers: raw.size("num_hidden_layers")?,
-        max_positions,
-        embedding: EmbeddingConfig {
-            vocab_size,
-            positions: max_positions,
-            token_types: raw.size_opt("type_vocab_size")?.unwrap_or(2),
-            norm: Some(norm),
-        },
-        block: BlockConfig {
-            norm_position: NormPosition::Post,
-            norm,
-            attention: AttentionConfig {
-                heads,
-                kv_heads: heads,
-                head_dim: head_dim(d_model, heads)?,
-                qkv_bias: true,
-                output_bias: true,
-                scale: None,
-                causal: false,
-                rotary: None,
-            },
-            feed_forward: FeedForwardConfig {
-                d_ff: raw.size("intermediate_size")?,
-                gated: false,
-                activation: activation(raw, "hidden_act", "gelu")?,
-                bias: true,
-            },
-        },
-        final_norm: None,
-        pooler: true,
-        head: Head::None,
-        initializer_range: raw.positive_or("initializer_range", 0.02)?,
+        encoder: Some(StackConfig::uniform(d_model, layers, block, input)),
+        ..NetworkConfig::empty(raw.positive_or("initializer_range", 0.02)?)
     })
 }
 
-const TENSORS: &[Rule] = &[
-    same(
-        "embedding.token.weight",
-        "embeddings.word_embeddings.weight",
-    ),
-    same(
-        "embedding.position.weight",
-        "embeddings.position_embeddings.weight",
-    ),
-    same(
-        "embedding.token_type.weight",
-        "embeddings.token_type_embeddings.weight",
-    ),
-    same("embedding.norm.weight", "embeddings.LayerNorm.weight"),
-    same("embedding.norm.bias", "embeddings.LayerNorm.bias"),
-    transposed(
-        "layers.{i}.attention.query.weight",
-        "encoder.layer.{i}.attention.self.query.weight",
-    ),
-    same(
-        "layers.{i}.attention.query.bias",
-        "encoder.layer.{i}.attention.self.query.bias",
-    ),
-    transposed(
-        "layers.{i}.attention.key.weight",
-        "encoder.layer.{i}.attention.self.key.weight",
-    ),
-    same(
-        "layers.{i}.attention.key.bias",
-        "encoder.layer.{i}.attention.self.key.bias",
-    ),
-    transposed(
-        "layers.{i}.attention.value.weight",
-        "encoder.layer.{i}.attention.self.value.weight",
-    ),
-    same(
-        "layers.{i}.attention.value.bias",
-        "encoder.layer.{i}.attention.self.value.bias",
-    ),
-    transposed(
-        "layers.{i}.attention.output.weight",
-        "encoder.layer.{i}.attention.output.dense.weight",
-    ),
-    same(
-        "layers.{i}.attention.output.bias",
-        "encoder.layer.{i}.attention.output.dense.bias",
-    ),
-    same(
-        "layers.{i}.attention_norm.weight",
-        "encoder.layer.{i}.attention.output.LayerNorm.weight",
-    ),
-    same(
-        "layers.{i}.attention_norm.bias",
-        "encoder.layer.{i}.attention.output.LayerNorm.bias",
-    ),
-    transposed(
-        "layers.{i}.feed_forward.up.weight",
-        "encoder.layer.{i}.intermediate.dense.weight",
-    ),
-    same(
-        "layers.{i}.feed_forward.up.bias",
-        "encoder.layer.{i}.intermediate.dense.bias",
-    ),
-    transposed(
-        "layers.{i}.feed_forward.down.weight",
-        "encoder.layer.{i}.output.dense.weight",
-    ),
-    same(
-        "layers.{i}.feed_forward.down.bias",
-        "encoder.layer.{i}.output.dense.bias",
-    ),
-    same(
-        "layers.{i}.feed_forward_norm.weight",
-        "encoder.layer.{i}.output.LayerNorm.weight",
-    ),
-    same(
-        "layers.{i}.feed_forward_norm.bias",
-        "encoder.layer.{i}.output.LayerNorm.bias",
-    ),
-    transposed("pooler.weight", "pooler.dense.weight"),
-    same("pooler.bias", "pooler.dense.bias"),
+#[rustfmt::skip]
+pub(super) const TENSORS: &[Rule] = &[
+    same(&["embedding.token"], "embeddings.word_embeddings"),
+    same(&["embedding.position.table"], "embeddings.position_embeddings"),
+    same(&["embedding.token_type"], "embeddings.token_type_embeddings"),
+    same(&["embedding.norm"], "embeddings.LayerNorm"),
+    linear(&["embedding.project"], "embeddings_project"),
+    linear(&["layers.{i}.attention.query"], "encoder.layer.{i}.attention.self.query"),
+    linear(&["layers.{i}.attention.key"], "encoder.layer.{i}.attention.self.key"),
+    linear(&["layers.{i}.attention.value"], "encoder.layer.{i}.attention.self.value"),
+    linear(&["layers.{i}.attention.output"], "encoder.layer.{i}.attention.output.dense"),
+    same(&["layers.{i}.attention_norm"], "encoder.layer.{i}.attention.output.LayerNorm"),
+    linear(&["layers.{i}.feed_forward.up"], "encoder.layer.{i}.intermediate.dense"),
+    linear(&["layers.{i}.feed_forward.down"], "encoder.layer.{i}.output.dense"),
+    same(&["layers.{i}.feed_forward_norm"], "encoder.layer.{i}.output.LayerNorm"),
+    linear(&["pooler.dense"], "pooler.dense"),
 ];
+
+#[rustfmt::skip]
+const FILL_MASK: &[Rule] = &[
+    linear(&["head.dense"], "cls.predictions.transform.dense"),
+    same(&["head.norm"], "cls.predictions.transform.LayerNorm"),
+    tensor(&["head.bias"], "cls.predictions.bias"),
+];
+const CLASSIFY: &[Rule] = &[
+    linear(&["head.dense"], "bert.pooler.dense"),
+    linear(&["head.output"], "classifier"),
+];
+pub(super) const PER_TOKEN: &[Rule] = &[linear(&["head.output"], "classifier")];
+pub(super) const ANSWER: &[Rule] = &[linear(&["head.output"], "qa_outputs")];
 
 fn preset(preset: Preset) -> Map<String, Value> {
     let (d_model, layers, heads, positions, vocab) = match preset {
@@ -184,6 +158,7 @@ fn preset(preset: Preset) -> Map<String, Value> {
         "max_position_embeddings": positions,
         "num_attention_heads": heads,
         "num_hidden_layers": layers,
+        "pad_token_id": 0,
         "type_vocab_size": 2,
         "vocab_size": vocab,
     }))

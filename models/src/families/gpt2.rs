@@ -1,33 +1,43 @@
-//! GPT-2: "Language Models are Unsupervised Multitask Learners" (Radford et al., 2019).
+//! GPT-2: "Language Models are Unsupervised Multitask Learners" (OpenAI, 2019).
 //!
-//! Pre-norm, learned positions, tied head. Its `Conv1D` weights are `[in, out]` already, and
-//! its attention projects query, key and value in one.
+//! Pre-norm, learned positions, the head tied to the token embedding. Its linear layers are
+//! published as `[in, out]`, queries, keys and values in one.
 
 use serde_json::{Map, Value, json};
 
-use super::{Family, Preset, activation, head_dim, object, only};
+use super::heads::decoder;
+use super::{Class, Family, Preset, activation, head_dim, object, only};
 use crate::blocks::attention::AttentionConfig;
 use crate::blocks::block::{BlockConfig, NormPosition};
 use crate::blocks::embedding::EmbeddingConfig;
 use crate::blocks::feed_forward::FeedForwardConfig;
-use crate::blocks::norm::{NormConfig, NormKind};
-use crate::checkpoint::rule::{Rule, column, same, transposed};
+use crate::blocks::norm::NormConfig;
+use crate::blocks::position::PositionConfig;
+use crate::checkpoint::rule::{Rule, columns, linear, same};
 use crate::config::Raw;
 use crate::error::Result;
-use crate::network::{Head, NetworkConfig};
+use crate::network::NetworkConfig;
+use crate::stack::{InputConfig, StackConfig};
 use crate::task::Task;
 
 /// The family.
 pub const FAMILY: Family = Family {
     name: "gpt2",
-    paper: "Radford et al. 2019",
-    architectures: &[
-        ("GPT2Model", Task::FeatureExtraction),
-        ("GPT2LMHeadModel", Task::TextGeneration),
+    model_type: "gpt2",
+    paper: "OpenAI, 2019",
+    classes: &[
+        Class::with_head("GPT2LMHeadModel", Task::TextGeneration, LM_HEAD),
+        Class::bare("GPT2Model", Task::FeatureExtraction),
+        Class::with_head(
+            "GPT2ForSequenceClassification",
+            Task::TextClassification,
+            SCORE,
+        ),
     ],
     prefix: "transformer.",
     read,
     tensors: TENSORS,
+    copies: &["lm_head.weight"],
     preset,
 };
 
@@ -37,113 +47,55 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
     only(raw, "add_cross_attention", false)?;
     let d_model = raw.size("n_embd")?;
     let heads = raw.size("n_head")?;
-    let vocab_size = raw.size("vocab_size")?;
-    let max_positions = raw.size("n_positions")?;
-    let norm = NormConfig {
-        kind: NormKind::Layer,
-        epsilon: raw.positive_or("layer_norm_epsilon", 1e-5)?,
+    let norm = NormConfig::layer(raw.positive_or("layer_norm_epsilon", 1e-5)?);
+    let d_ff = raw.size_opt("n_inner")?.unwrap_or(4 * d_model);
+    let block = BlockConfig::new(
+        NormPosition::Pre,
+        norm,
+        AttentionConfig {
+            causal: true,
+            ..AttentionConfig::new(heads, head_dim(d_model, heads)?)
+        },
+        FeedForwardConfig::plain(d_ff, activation(raw, "activation_function", "gelu_new")?),
+    );
+    let embedding = EmbeddingConfig {
+        position: Some(PositionConfig::Learned {
+            rows: raw.size("n_positions")?,
+            offset: 0,
+        }),
+        ..EmbeddingConfig::tokens(raw.size("vocab_size")?)
     };
-    Ok(NetworkConfig {
-        vocab_size,
-        d_model,
-        layers: raw.size("n_layer")?,
-        max_positions,
-        embedding: EmbeddingConfig {
-            vocab_size,
-            positions: max_positions,
-            token_types: 0,
-            norm: None,
-        },
-        block: BlockConfig {
-            norm_position: NormPosition::Pre,
-            norm,
-            attention: AttentionConfig {
-                heads,
-                kv_heads: heads,
-                head_dim: head_dim(d_model, heads)?,
-                qkv_bias: true,
-                output_bias: true,
-                scale: None,
-                causal: true,
-                rotary: None,
-            },
-            feed_forward: FeedForwardConfig {
-                d_ff: raw.size_opt("n_inner")?.unwrap_or(4 * d_model),
-                gated: false,
-                activation: activation(raw, "activation_function", "gelu_new")?,
-                bias: true,
-            },
-        },
-        final_norm: Some(norm),
-        pooler: false,
-        head: match task {
-            Task::FeatureExtraction => Head::None,
-            Task::TextGeneration if raw.bool_or("tie_word_embeddings", true)? => Head::Tied,
-            Task::TextGeneration => Head::Linear,
-        },
-        initializer_range: raw.positive_or("initializer_range", 0.02)?,
-    })
+    let layers = raw.layers("n_layer")?;
+    let input = InputConfig::Tokens(embedding);
+    let mut config = NetworkConfig {
+        decoder: Some(StackConfig {
+            final_norm: Some(norm),
+            ..StackConfig::uniform(d_model, layers, block, input)
+        }),
+        ..NetworkConfig::empty(raw.positive_or("initializer_range", 0.02)?)
+    };
+    let tied = raw.bool_or("tie_word_embeddings", true)?;
+    decoder(&mut config, raw, task, tied)?;
+    Ok(config)
 }
 
+#[rustfmt::skip]
 const TENSORS: &[Rule] = &[
-    same("embedding.token.weight", "wte.weight"),
-    same("embedding.position.weight", "wpe.weight"),
-    same("layers.{i}.attention_norm.weight", "h.{i}.ln_1.weight"),
-    same("layers.{i}.attention_norm.bias", "h.{i}.ln_1.bias"),
-    column(
-        "layers.{i}.attention.query.weight",
-        "h.{i}.attn.c_attn.weight",
-        0,
-        3,
+    same(&["embedding.token"], "wte"),
+    same(&["embedding.position.table"], "wpe"),
+    same(&["layers.{i}.attention_norm"], "h.{i}.ln_1"),
+    columns(
+        &["layers.{i}.attention.query", "layers.{i}.attention.key", "layers.{i}.attention.value"],
+        "h.{i}.attn.c_attn",
     ),
-    column(
-        "layers.{i}.attention.key.weight",
-        "h.{i}.attn.c_attn.weight",
-        1,
-        3,
-    ),
-    column(
-        "layers.{i}.attention.value.weight",
-        "h.{i}.attn.c_attn.weight",
-        2,
-        3,
-    ),
-    column(
-        "layers.{i}.attention.query.bias",
-        "h.{i}.attn.c_attn.bias",
-        0,
-        3,
-    ),
-    column(
-        "layers.{i}.attention.key.bias",
-        "h.{i}.attn.c_attn.bias",
-        1,
-        3,
-    ),
-    column(
-        "layers.{i}.attention.value.bias",
-        "h.{i}.attn.c_attn.bias",
-        2,
-        3,
-    ),
-    same(
-        "layers.{i}.attention.output.weight",
-        "h.{i}.attn.c_proj.weight",
-    ),
-    same("layers.{i}.attention.output.bias", "h.{i}.attn.c_proj.bias"),
-    same("layers.{i}.feed_forward_norm.weight", "h.{i}.ln_2.weight"),
-    same("layers.{i}.feed_forward_norm.bias", "h.{i}.ln_2.bias"),
-    same("layers.{i}.feed_forward.up.weight", "h.{i}.mlp.c_fc.weight"),
-    same("layers.{i}.feed_forward.up.bias", "h.{i}.mlp.c_fc.bias"),
-    same(
-        "layers.{i}.feed_forward.down.weight",
-        "h.{i}.mlp.c_proj.weight",
-    ),
-    same("layers.{i}.feed_forward.down.bias", "h.{i}.mlp.c_proj.bias"),
-    same("final_norm.weight", "ln_f.weight"),
-    same("final_norm.bias", "ln_f.bias"),
-    transposed("head.weight", "lm_head.weight"),
+    columns(&["layers.{i}.attention.output"], "h.{i}.attn.c_proj"),
+    same(&["layers.{i}.feed_forward_norm"], "h.{i}.ln_2"),
+    columns(&["layers.{i}.feed_forward.up"], "h.{i}.mlp.c_fc"),
+    columns(&["layers.{i}.feed_forward.down"], "h.{i}.mlp.c_proj"),
+    same(&["final_norm"], "ln_f"),
 ];
+pub(super) const LM_HEAD: &[Rule] = &[linear(&["head.output"], "lm_head")];
+pub(super) const SCORE: &[Rule] = &[linear(&["head.output"], "score")];
 
 fn preset(preset: Preset) -> Map<String, Value> {
     let (d_model, layers, heads, positions, vocab) = match preset {

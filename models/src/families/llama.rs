@@ -1,182 +1,188 @@
 //! Llama: "LLaMA: Open and Efficient Foundation Language Models" (arXiv:2302.13971), with
-//! the grouped queries of its second generation (arXiv:2307.09288).
+//! the grouped queries of its second generation (arXiv:2307.09288) and the scaled positions of
+//! its third (arXiv:2407.21783).
 //!
 //! Pre-norm with RMSNorm, rotary positions in halves, a gated feed-forward network.
 
 use serde_json::{Map, Value, json};
 
-use super::{Family, Preset, activation, head_dim, object};
-use crate::blocks::attention::AttentionConfig;
+use super::gpt2::{LM_HEAD, SCORE};
+use super::heads::decoder;
+use super::{Class, Family, Preset, activation, head_dim, object};
+use crate::blocks::attention::{AttentionConfig, ProjectionBias};
 use crate::blocks::block::{BlockConfig, NormPosition};
 use crate::blocks::embedding::EmbeddingConfig;
 use crate::blocks::feed_forward::FeedForwardConfig;
-use crate::blocks::norm::{NormConfig, NormKind};
-use crate::blocks::position::{RotaryConfig, RotaryLayout};
-use crate::checkpoint::rule::{Rule, same, transposed};
+use crate::blocks::norm::NormConfig;
+use crate::checkpoint::rule::{Rule, linear, same};
 use crate::config::Raw;
 use crate::error::Result;
-use crate::network::{Head, NetworkConfig};
+use crate::network::NetworkConfig;
+use crate::rope::{Defaults, max_positions, rotary};
+use crate::stack::{InputConfig, StackConfig};
 use crate::task::Task;
 
 /// The family.
 pub const FAMILY: Family = Family {
     name: "llama",
+    model_type: "llama",
     paper: "arXiv:2302.13971",
-    architectures: &[
-        ("LlamaModel", Task::FeatureExtraction),
-        ("LlamaForCausalLM", Task::TextGeneration),
+    classes: &[
+        Class::with_head("LlamaForCausalLM", Task::TextGeneration, LM_HEAD),
+        Class::bare("LlamaModel", Task::FeatureExtraction),
+        Class::with_head(
+            "LlamaForSequenceClassification",
+            Task::TextClassification,
+            SCORE,
+        ),
+        Class::with_head(
+            "LlamaForTokenClassification",
+            Task::TokenClassification,
+            SCORE,
+        ),
     ],
     prefix: "model.",
     read,
     tensors: TENSORS,
+    copies: &["lm_head.weight"],
     preset,
 };
 
 fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
+    let mut config = network(raw, Defaults::default())?;
+    let bias = raw.bool_or("attention_bias", false)?;
+    let mlp_bias = raw.bool_or("mlp_bias", false)?;
+    for block in blocks(&mut config) {
+        block.attention.bias = ProjectionBias::all(bias);
+        block.feed_forward.bias = mlp_bias;
+    }
+    decoder(
+        &mut config,
+        raw,
+        task,
+        raw.bool_or("tie_word_embeddings", false)?,
+    )?;
+    Ok(config)
+}
+
+/// The decoder without a head and without biases, as Llama's kin have it too.
+pub(super) fn network(raw: &Raw, defaults: Defaults) -> Result<NetworkConfig> {
     let d_model = raw.size("hidden_size")?;
     let heads = raw.size("num_attention_heads")?;
-    let vocab_size = raw.size("vocab_size")?;
     let head_dim = match raw.size_opt("head_dim")? {
         Some(size) => size,
         None => head_dim(d_model, heads)?,
     };
-    let norm = NormConfig {
-        kind: NormKind::Rms,
-        epsilon: raw.positive_or("rms_norm_eps", 1e-6)?,
+    let norm = NormConfig::rms(raw.positive_or("rms_norm_eps", 1e-6)?);
+    let rotary = rotary(raw, head_dim, "full_attention", defaults)?;
+    let longest = max_positions(raw, &rotary)?;
+    // Gemma 2 and 3 call it by another name.
+    let act = match raw.text("hidden_activation")? {
+        Some(_) => activation(raw, "hidden_activation", "silu")?,
+        None => activation(raw, "hidden_act", "silu")?,
     };
-    let attention_bias = raw.bool_or("attention_bias", false)?;
+    let block = BlockConfig::new(
+        NormPosition::Pre,
+        norm,
+        AttentionConfig {
+            kv_heads: raw.size_opt("num_key_value_heads")?.unwrap_or(heads),
+            bias: ProjectionBias::all(false),
+            causal: true,
+            rotary: Some(rotary),
+            ..AttentionConfig::new(heads, head_dim)
+        },
+        FeedForwardConfig::gated(raw.size("intermediate_size")?, act),
+    );
+    let input = InputConfig::Tokens(EmbeddingConfig::tokens(raw.size("vocab_size")?));
+    let layers = raw.layers("num_hidden_layers")?;
     Ok(NetworkConfig {
-        vocab_size,
-        d_model,
-        layers: raw.size("num_hidden_layers")?,
-        max_positions: raw.size("max_position_embeddings")?,
-        embedding: EmbeddingConfig {
-            vocab_size,
-            positions: 0,
-            token_types: 0,
-            norm: None,
-        },
-        block: BlockConfig {
-            norm_position: NormPosition::Pre,
-            norm,
-            attention: AttentionConfig {
-                heads,
-                kv_heads: raw.size_opt("num_key_value_heads")?.unwrap_or(heads),
-                head_dim,
-                qkv_bias: attention_bias,
-                output_bias: attention_bias,
-                scale: None,
-                causal: true,
-                rotary: Some(RotaryConfig {
-                    theta: raw.rotary_theta()?,
-                    dim: head_dim,
-                    layout: RotaryLayout::Halves,
-                }),
-            },
-            feed_forward: FeedForwardConfig {
-                d_ff: raw.size("intermediate_size")?,
-                gated: true,
-                activation: activation(raw, "hidden_act", "silu")?,
-                bias: raw.bool_or("mlp_bias", false)?,
-            },
-        },
-        final_norm: Some(norm),
-        pooler: false,
-        head: match task {
-            Task::FeatureExtraction => Head::None,
-            Task::TextGeneration if raw.bool_or("tie_word_embeddings", false)? => Head::Tied,
-            Task::TextGeneration => Head::Linear,
-        },
-        initializer_range: raw.positive_or("initializer_range", 0.02)?,
+        decoder: Some(StackConfig {
+            final_norm: Some(norm),
+            max_positions: longest,
+            ..StackConfig::uniform(d_model, layers, block, input)
+        }),
+        ..NetworkConfig::empty(raw.positive_or("initializer_range", 0.02)?)
     })
 }
 
-const TENSORS: &[Rule] = &[
-    same("embedding.token.weight", "embed_tokens.weight"),
-    same(
-        "layers.{i}.attention_norm.weight",
-        "layers.{i}.input_layernorm.weight",
-    ),
-    transposed(
-        "layers.{i}.attention.query.weight",
-        "layers.{i}.self_attn.q_proj.weight",
-    ),
-    same(
-        "layers.{i}.attention.query.bias",
-        "layers.{i}.self_attn.q_proj.bias",
-    ),
-    transposed(
-        "layers.{i}.attention.key.weight",
-        "layers.{i}.self_attn.k_proj.weight",
-    ),
-    same(
-        "layers.{i}.attention.key.bias",
-        "layers.{i}.self_attn.k_proj.bias",
-    ),
-    transposed(
-        "layers.{i}.attention.value.weight",
-        "layers.{i}.self_attn.v_proj.weight",
-    ),
-    same(
-        "layers.{i}.attention.value.bias",
-        "layers.{i}.self_attn.v_proj.bias",
-    ),
-    transposed(
-        "layers.{i}.attention.output.weight",
-        "layers.{i}.self_attn.o_proj.weight",
-    ),
-    same(
-        "layers.{i}.attention.output.bias",
-        "layers.{i}.self_attn.o_proj.bias",
-    ),
-    same(
-        "layers.{i}.feed_forward_norm.weight",
-        "layers.{i}.post_attention_layernorm.weight",
-    ),
-    transposed(
-        "layers.{i}.feed_forward.gate.weight",
-        "layers.{i}.mlp.gate_proj.weight",
-    ),
-    same(
-        "layers.{i}.feed_forward.gate.bias",
-        "layers.{i}.mlp.gate_proj.bias",
-    ),
-    transposed(
-        "layers.{i}.feed_forward.up.weight",
-        "layers.{i}.mlp.up_proj.weight",
-    ),
-    same(
-        "layers.{i}.feed_forward.up.bias",
-        "layers.{i}.mlp.up_proj.bias",
-    ),
-    transposed(
-        "layers.{i}.feed_forward.down.weight",
-        "layers.{i}.mlp.down_proj.weight",
-    ),
-    same(
-        "layers.{i}.feed_forward.down.bias",
-        "layers.{i}.mlp.down_proj.bias",
-    ),
-    same("final_norm.weight", "norm.weight"),
-    transposed("head.weight", "lm_head.weight"),
+/// Gives the layers that `slides` says a window of `sliding_window` keys, where there is one.
+///
+/// `layer_types` says it where the configuration has it.
+pub(super) fn slide(
+    config: &mut NetworkConfig,
+    raw: &Raw,
+    slides: impl Fn(usize) -> bool,
+) -> Result<()> {
+    let window = raw.size_opt("sliding_window")?;
+    let types = raw.texts("layer_types")?;
+    for (layer, block) in blocks(config).enumerate() {
+        let slides = match types.as_ref().and_then(|types| types.get(layer)) {
+            Some(kind) => *kind == "sliding_attention",
+            None => slides(layer),
+        };
+        block.attention.window = window.filter(|_| slides);
+    }
+    Ok(())
+}
+
+/// The blocks of a decoder.
+pub(super) fn blocks(config: &mut NetworkConfig) -> impl Iterator<Item = &mut BlockConfig> {
+    config
+        .decoder
+        .iter_mut()
+        .flat_map(|stack| &mut stack.blocks)
+}
+
+#[rustfmt::skip]
+pub(super) const TENSORS: &[Rule] = &[
+    same(&["embedding.token"], "embed_tokens"),
+    same(&["layers.{i}.attention_norm"], "layers.{i}.input_layernorm"),
+    linear(&["layers.{i}.attention.query"], "layers.{i}.self_attn.q_proj"),
+    linear(&["layers.{i}.attention.key"], "layers.{i}.self_attn.k_proj"),
+    linear(&["layers.{i}.attention.value"], "layers.{i}.self_attn.v_proj"),
+    linear(&["layers.{i}.attention.output"], "layers.{i}.self_attn.o_proj"),
+    same(&["layers.{i}.attention.query_norm"], "layers.{i}.self_attn.q_norm"),
+    same(&["layers.{i}.attention.key_norm"], "layers.{i}.self_attn.k_norm"),
+    same(&["layers.{i}.feed_forward_norm"], "layers.{i}.post_attention_layernorm"),
+    linear(&["layers.{i}.feed_forward.gate"], "layers.{i}.mlp.gate_proj"),
+    linear(&["layers.{i}.feed_forward.up"], "layers.{i}.mlp.up_proj"),
+    linear(&["layers.{i}.feed_forward.down"], "layers.{i}.mlp.down_proj"),
+    same(&["final_norm"], "norm"),
 ];
 
 fn preset(preset: Preset) -> Map<String, Value> {
+    kin(
+        preset,
+        json!({
+            "architectures": ["LlamaForCausalLM"],
+            "model_type": "llama",
+            "attention_bias": false,
+            "mlp_bias": false,
+        }),
+    )
+}
+
+/// The `config.json` of a new model of Llama's kin: its sizes, and what `own` says.
+pub(super) fn kin(preset: Preset, own: Value) -> Map<String, Value> {
+    let mut map = sizes(preset);
+    map.extend(object(own));
+    map
+}
+
+fn sizes(preset: Preset) -> Map<String, Value> {
     let (d_model, d_ff, layers, heads, kv_heads, positions, vocab) = match preset {
         Preset::Tiny => (128, 352, 4, 4, 2, 128, 256),
         Preset::Small => (384, 1024, 6, 6, 2, 512, 256),
         Preset::Base => (4096, 11008, 32, 32, 32, 4096, 32000),
     };
     object(json!({
-        "architectures": ["LlamaForCausalLM"],
-        "model_type": "llama",
-        "attention_bias": false,
+        "architectures": [],
+        "model_type": "",
         "hidden_act": "silu",
         "hidden_size": d_model,
         "initializer_range": 0.02,
         "intermediate_size": d_ff,
         "max_position_embeddings": positions,
-        "mlp_bias": false,
         "num_attention_heads": heads,
         "num_hidden_layers": layers,
         "num_key_value_heads": kv_heads,

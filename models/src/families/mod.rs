@@ -1,9 +1,36 @@
 //! One short file a family: its `config.json` mapped to the one block, its tensor names
 //! mapped to ours.
 
+pub mod albert;
+pub mod bart;
 pub mod bert;
+pub mod bloom;
+pub mod clip;
+pub mod deit;
+pub mod dinov2;
+pub mod distilbert;
+pub mod electra;
+pub mod gemma;
+pub mod gemma2;
+pub mod gemma3;
 pub mod gpt2;
+pub mod gpt_neox;
+mod heads;
 pub mod llama;
+pub mod marian;
+pub mod mistral;
+pub mod mixtral;
+pub mod modernbert;
+pub mod olmo2;
+pub mod opt;
+pub mod phi;
+pub mod phi3;
+pub mod qwen2;
+pub mod qwen3;
+pub mod roberta;
+pub mod t5;
+pub mod vit;
+pub mod whisper;
 
 use serde_json::{Map, Value};
 
@@ -41,21 +68,75 @@ impl std::str::FromStr for Preset {
     }
 }
 
+/// A class of transformers: a family with one of its heads.
+#[derive(Debug)]
+pub struct Class {
+    /// Its name, as `architectures` has it.
+    pub name: &'static str,
+    /// What its head does.
+    pub task: Task,
+    /// The head's tensors, whose names have no prefix.
+    pub head: &'static [Rule],
+    /// Tensors that are stored a second time for a tied weight.
+    pub copies: &'static [&'static str],
+    /// Whether the stacks' tensors carry the family's prefix.
+    prefixed: bool,
+}
+
+impl Class {
+    /// The model without a head, whose tensors have no prefix.
+    pub const fn bare(name: &'static str, task: Task) -> Self {
+        Self {
+            prefixed: false,
+            ..Self::with_head(name, task, &[])
+        }
+    }
+
+    /// The model with a head.
+    pub const fn with_head(name: &'static str, task: Task, head: &'static [Rule]) -> Self {
+        Self {
+            name,
+            task,
+            head,
+            copies: &[],
+            prefixed: true,
+        }
+    }
+
+    /// With the tensors of a head.
+    pub const fn with(self, head: &'static [Rule]) -> Self {
+        Self { head, ..self }
+    }
+
+    /// With tensors that are stored a second time for a tied weight.
+    pub const fn copying(self, copies: &'static [&'static str]) -> Self {
+        Self { copies, ..self }
+    }
+
+    pub(crate) fn is_bare(&self) -> bool {
+        !self.prefixed
+    }
+}
+
 /// An architecture: data and two functions, no code of its own.
 #[derive(Debug)]
 pub struct Family {
-    /// Its `model_type`.
+    /// Its name.
     pub name: &'static str,
+    /// Its `model_type`.
+    pub model_type: &'static str,
     /// Where it was published.
     pub paper: &'static str,
-    /// Its classes in transformers and the task that each head does.
-    pub architectures: &'static [(&'static str, Task)],
-    /// What may stand before its tensors' names.
+    /// Its classes, the one that new models are first.
+    pub classes: &'static [Class],
+    /// What stands before its tensors' names in a model with a head.
     pub prefix: &'static str,
     /// Maps `config.json` to the network for a task.
     pub read: fn(&Raw, Task) -> Result<NetworkConfig>,
-    /// Its tensors' names.
+    /// The names of the stacks' tensors, and of the pooler's.
     pub tensors: &'static [Rule],
+    /// Tensors that are stored a second time for a tied weight.
+    pub copies: &'static [&'static str],
     /// The `config.json` of a new model.
     pub preset: fn(Preset) -> Map<String, Value>,
 }
@@ -63,7 +144,12 @@ pub struct Family {
 impl Family {
     /// The tasks that the family has a head for.
     pub fn tasks(&self) -> impl Iterator<Item = Task> {
-        self.architectures.iter().map(|(_, task)| *task)
+        self.classes.iter().map(|class| class.task)
+    }
+
+    /// The class that does `task`.
+    pub fn class(&self, task: Task) -> Option<&Class> {
+        self.classes.iter().find(|class| class.task == task)
     }
 }
 

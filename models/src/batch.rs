@@ -1,0 +1,47 @@
+//! What a network reads.
+
+use burn::tensor::{Int, Tensor};
+
+use crate::blocks::cache::Cache;
+
+/// A network's inputs; which of them it reads depends on its stacks.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// Token numbers `[batch, seq]`; of an encoder-decoder those of the encoder.
+    pub input_ids: Option<Tensor<2, Int>>,
+    /// 1 for tokens and 0 for padding, `[batch, past + seq]`; of an encoder-decoder that of the
+    /// encoder, `[batch, source]`.
+    pub attention_mask: Option<Tensor<2, Int>>,
+    /// Token types `[batch, seq]`.
+    pub token_type_ids: Option<Tensor<2, Int>>,
+    /// Images `[batch, channels, height, width]`.
+    pub pixel_values: Option<Tensor<4>>,
+    /// Spectrograms `[batch, mel_bins, frames]`.
+    pub input_features: Option<Tensor<3>>,
+    /// Token numbers `[batch, seq]` of an encoder-decoder's decoder.
+    pub decoder_input_ids: Option<Tensor<2, Int>>,
+    /// 1 for tokens and 0 for padding of the decoder, `[batch, past + seq]`.
+    pub decoder_attention_mask: Option<Tensor<2, Int>>,
+    /// The encoder's output `[batch, source, d_model]`, where it was run before.
+    pub encoded: Option<Tensor<3>>,
+    /// The positions already seen.
+    pub cache: Option<Cache>,
+}
+
+impl Batch {
+    /// Tokens alone: nothing is padding, nothing came before.
+    pub fn new(input_ids: Tensor<2, Int>) -> Self {
+        Self {
+            input_ids: Some(input_ids),
+            ..Self::default()
+        }
+    }
+
+    /// Images alone.
+    pub fn images(pixel_values: Tensor<4>) -> Self {
+        Self {
+            pixel_values: Some(pixel_values),
+            ..Self::default()
+        }
+    }
+}

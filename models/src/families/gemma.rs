@@ -1,0 +1,89 @@
+//! Gemma: "Open Models Based on Gemini Research and Technology" (arXiv:2403.08295).
+//!
+//! Llama with a scaled embedding that is its head too, and norms that multiply by 1 + γ.
+
+use serde_json::{Map, Value, json};
+
+use super::gpt2::{LM_HEAD, SCORE};
+use super::heads::decoder;
+use super::llama::{self, TENSORS};
+use super::{Class, Family, Preset, only};
+use crate::blocks::attention::ProjectionBias;
+use crate::blocks::norm::NormKind;
+use crate::config::Raw;
+use crate::error::Result;
+use crate::network::NetworkConfig;
+use crate::rope::Defaults;
+use crate::stack::InputConfig;
+use crate::task::Task;
+
+/// The family.
+pub const FAMILY: Family = Family {
+    name: "gemma",
+    model_type: "gemma",
+    paper: "arXiv:2403.08295",
+    classes: &[
+        Class::with_head("GemmaForCausalLM", Task::TextGeneration, LM_HEAD),
+        Class::bare("GemmaModel", Task::FeatureExtraction),
+        Class::with_head(
+            "GemmaForSequenceClassification",
+            Task::TextClassification,
+            SCORE,
+        ),
+        Class::with_head(
+            "GemmaForTokenClassification",
+            Task::TokenClassification,
+            SCORE,
+        ),
+    ],
+    prefix: "model.",
+    read,
+    tensors: TENSORS,
+    copies: &["lm_head.weight"],
+    preset,
+};
+
+fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
+    let mut config = network(raw, Defaults::default())?;
+    decoder(
+        &mut config,
+        raw,
+        task,
+        raw.bool_or("tie_word_embeddings", true)?,
+    )?;
+    Ok(config)
+}
+
+/// The decoder without a head, as the later generations have it too.
+pub(super) fn network(raw: &Raw, defaults: Defaults) -> Result<NetworkConfig> {
+    only(raw, "use_bidirectional_attention", false)?;
+    let mut config = llama::network(raw, defaults)?;
+    let bias = ProjectionBias::all(raw.bool_or("attention_bias", false)?);
+    let Some(stack) = &mut config.decoder else {
+        return Ok(config);
+    };
+    if let Some(norm) = &mut stack.final_norm {
+        norm.kind = NormKind::RmsPlusOne;
+    }
+    for block in &mut stack.blocks {
+        block.norm.kind = NormKind::RmsPlusOne;
+        block.attention.bias = bias;
+    }
+    if let InputConfig::Tokens(tokens) = &mut stack.input {
+        tokens.scale = Some((stack.d_model as f64).sqrt());
+    }
+    Ok(config)
+}
+
+fn preset(preset: Preset) -> Map<String, Value> {
+    llama::kin(
+        preset,
+        json!({
+            "architectures": ["GemmaForCausalLM"],
+            "model_type": "gemma",
+            "head_dim": 32,
+            "hidden_act": "gelu_pytorch_tanh",
+            "tie_word_embeddings": true,
+        }),
+    )
+}

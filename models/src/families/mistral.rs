@@ -1,0 +1,64 @@
+//! Mistral: "Mistral 7B" (arXiv:2310.06825).
+//!
+//! Llama with a sliding window in every layer.
+
+use serde_json::{Map, Value, json};
+
+use super::gpt2::{LM_HEAD, SCORE};
+use super::heads::decoder;
+use super::llama::{self, TENSORS};
+use super::{Class, Family, Preset};
+use crate::config::Raw;
+use crate::error::Result;
+use crate::network::NetworkConfig;
+use crate::rope::Defaults;
+use crate::task::Task;
+
+/// The family.
+pub const FAMILY: Family = Family {
+    name: "mistral",
+    model_type: "mistral",
+    paper: "arXiv:2310.06825",
+    classes: &[
+        Class::with_head("MistralForCausalLM", Task::TextGeneration, LM_HEAD),
+        Class::bare("MistralModel", Task::FeatureExtraction),
+        Class::with_head(
+            "MistralForSequenceClassification",
+            Task::TextClassification,
+            SCORE,
+        ),
+        Class::with_head(
+            "MistralForTokenClassification",
+            Task::TokenClassification,
+            SCORE,
+        ),
+    ],
+    prefix: "model.",
+    read,
+    tensors: TENSORS,
+    copies: &["lm_head.weight"],
+    preset,
+};
+
+fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
+    let mut config = llama::network(raw, Defaults::default())?;
+    llama::slide(&mut config, raw, |_| true)?;
+    decoder(
+        &mut config,
+        raw,
+        task,
+        raw.bool_or("tie_word_embeddings", false)?,
+    )?;
+    Ok(config)
+}
+
+fn preset(preset: Preset) -> Map<String, Value> {
+    llama::kin(
+        preset,
+        json!({
+            "architectures": ["MistralForCausalLM"],
+            "model_type": "mistral",
+            "sliding_window": 64,
+        }),
+    )
+}

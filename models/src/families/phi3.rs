@@ -1,0 +1,84 @@
+//! Phi-3: "Phi-3 Technical Report" (arXiv:2404.14219).
+//!
+//! Llama with joined projections, and factors of its own for long sequences.
+
+use serde_json::{Map, Value, json};
+
+use super::gpt2::{LM_HEAD, SCORE};
+use super::heads::decoder;
+use super::llama;
+use super::{Class, Family, Preset};
+use crate::checkpoint::rule::{Rule, linear, same};
+use crate::config::Raw;
+use crate::error::Result;
+use crate::network::NetworkConfig;
+use crate::rope::Defaults;
+use crate::task::Task;
+
+/// The family.
+pub const FAMILY: Family = Family {
+    name: "phi3",
+    model_type: "phi3",
+    paper: "arXiv:2404.14219",
+    classes: &[
+        Class::with_head("Phi3ForCausalLM", Task::TextGeneration, LM_HEAD),
+        Class::bare("Phi3Model", Task::FeatureExtraction),
+        Class::with_head(
+            "Phi3ForSequenceClassification",
+            Task::TextClassification,
+            SCORE,
+        ),
+        Class::with_head(
+            "Phi3ForTokenClassification",
+            Task::TokenClassification,
+            SCORE,
+        ),
+    ],
+    prefix: "model.",
+    read,
+    tensors: TENSORS,
+    copies: &["lm_head.weight"],
+    preset,
+};
+
+fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
+    let mut config = llama::network(raw, Defaults::default())?;
+    llama::slide(&mut config, raw, |_| true)?;
+    decoder(
+        &mut config,
+        raw,
+        task,
+        raw.bool_or("tie_word_embeddings", false)?,
+    )?;
+    Ok(config)
+}
+
+#[rustfmt::skip]
+const TENSORS: &[Rule] = &[
+    same(&["embedding.token"], "embed_tokens"),
+    same(&["layers.{i}.attention_norm"], "layers.{i}.input_layernorm"),
+    linear(
+        &["layers.{i}.attention.query", "layers.{i}.attention.key", "layers.{i}.attention.value"],
+        "layers.{i}.self_attn.qkv_proj",
+    ),
+    linear(&["layers.{i}.attention.output"], "layers.{i}.self_attn.o_proj"),
+    same(&["layers.{i}.feed_forward_norm"], "layers.{i}.post_attention_layernorm"),
+    linear(
+        &["layers.{i}.feed_forward.gate", "layers.{i}.feed_forward.up"],
+        "layers.{i}.mlp.gate_up_proj",
+    ),
+    linear(&["layers.{i}.feed_forward.down"], "layers.{i}.mlp.down_proj"),
+    same(&["final_norm"], "norm"),
+];
+
+fn preset(preset: Preset) -> Map<String, Value> {
+    llama::kin(
+        preset,
+        json!({
+            "architectures": ["Phi3ForCausalLM"],
+            "model_type": "phi3",
+            "rms_norm_eps": 1e-5,
+            "sliding_window": null,
+        }),
+    )
+}

@@ -1,0 +1,77 @@
+//! Qwen2: "Qwen2 Technical Report" (arXiv:2407.10671).
+//!
+//! Llama with biases of queries, keys and values, and in some layers a sliding window.
+
+use serde_json::{Map, Value, json};
+
+use super::gpt2::{LM_HEAD, SCORE};
+use super::heads::decoder;
+use super::llama::{self, TENSORS};
+use super::{Class, Family, Preset};
+use crate::blocks::attention::ProjectionBias;
+use crate::config::Raw;
+use crate::error::Result;
+use crate::network::NetworkConfig;
+use crate::rope::Defaults;
+use crate::task::Task;
+
+/// The family.
+pub const FAMILY: Family = Family {
+    name: "qwen2",
+    model_type: "qwen2",
+    paper: "arXiv:2407.10671",
+    classes: &[
+        Class::with_head("Qwen2ForCausalLM", Task::TextGeneration, LM_HEAD),
+        Class::bare("Qwen2Model", Task::FeatureExtraction),
+        Class::with_head(
+            "Qwen2ForSequenceClassification",
+            Task::TextClassification,
+            SCORE,
+        ),
+        Class::with_head(
+            "Qwen2ForTokenClassification",
+            Task::TokenClassification,
+            SCORE,
+        ),
+    ],
+    prefix: "model.",
+    read,
+    tensors: TENSORS,
+    copies: &["lm_head.weight"],
+    preset,
+};
+
+fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
+    let mut config = llama::network(raw, Defaults::default())?;
+    for block in llama::blocks(&mut config) {
+        block.attention.bias = ProjectionBias::split(true, false);
+    }
+    slide_last(&mut config, raw)?;
+    decoder(
+        &mut config,
+        raw,
+        task,
+        raw.bool_or("tie_word_embeddings", false)?,
+    )?;
+    Ok(config)
+}
+
+/// Only the layers from `max_window_layers` on have the window, and only if it is used.
+pub(super) fn slide_last(config: &mut NetworkConfig, raw: &Raw) -> Result<()> {
+    if !raw.bool_or("use_sliding_window", false)? {
+        return Ok(());
+    }
+    let first = raw.count_opt("max_window_layers")?.unwrap_or(28);
+    llama::slide(config, raw, |layer| layer >= first)
+}
+
+fn preset(preset: Preset) -> Map<String, Value> {
+    llama::kin(
+        preset,
+        json!({
+            "architectures": ["Qwen2ForCausalLM"],
+            "model_type": "qwen2",
+            "use_sliding_window": false,
+        }),
+    )
+}

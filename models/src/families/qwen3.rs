@@ -1,0 +1,75 @@
+//! Qwen3: "Qwen3 Technical Report" (arXiv:2505.09388).
+//!
+//! Llama with queries and keys normalised head by head.
+
+use serde_json::{Map, Value, json};
+
+use super::gpt2::{LM_HEAD, SCORE};
+use super::heads::decoder;
+use super::llama::{self, TENSORS};
+use super::{Class, Family, Preset, qwen2};
+use crate::blocks::attention::{ProjectionBias, QueryKeyNorm};
+use crate::config::Raw;
+use crate::error::Result;
+use crate::network::NetworkConfig;
+use crate::rope::Defaults;
+use crate::task::Task;
+
+/// The family.
+pub const FAMILY: Family = Family {
+    name: "qwen3",
+    model_type: "qwen3",
+    paper: "arXiv:2505.09388",
+    classes: &[
+        Class::with_head("Qwen3ForCausalLM", Task::TextGeneration, LM_HEAD),
+        Class::bare("Qwen3Model", Task::FeatureExtraction),
+        Class::with_head(
+            "Qwen3ForSequenceClassification",
+            Task::TextClassification,
+            SCORE,
+        ),
+        Class::with_head(
+            "Qwen3ForTokenClassification",
+            Task::TokenClassification,
+            SCORE,
+        ),
+    ],
+    prefix: "model.",
+    read,
+    tensors: TENSORS,
+    copies: &["lm_head.weight"],
+    preset,
+};
+
+fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
+    let mut config = llama::network(raw, Defaults::default())?;
+    let bias = raw.bool_or("attention_bias", false)?;
+    for block in llama::blocks(&mut config) {
+        block.attention.bias = ProjectionBias::all(bias);
+        block.attention.query_key_norm = Some(QueryKeyNorm {
+            norm: block.norm,
+            per_head: true,
+        });
+    }
+    qwen2::slide_last(&mut config, raw)?;
+    decoder(
+        &mut config,
+        raw,
+        task,
+        raw.bool_or("tie_word_embeddings", false)?,
+    )?;
+    Ok(config)
+}
+
+fn preset(preset: Preset) -> Map<String, Value> {
+    llama::kin(
+        preset,
+        json!({
+            "architectures": ["Qwen3ForCausalLM"],
+            "model_type": "qwen3",
+            "attention_bias": false,
+            "head_dim": 32,
+            "use_sliding_window": false,
+        }),
+    )
+}

@@ -1,0 +1,223 @@
+//! T5: "Exploring the Limits of Transfer Learning" (arXiv:1910.10683), its version 1.1 and
+//! Flan-T5 (arXiv:2210.11416).
+//!
+//! A pre-norm encoder-decoder with RMSNorm and learned biases for distances in place of
+//! positions; scores are not scaled. The later ones have gated networks and, as published, a
+//! head of their own.
+
+use serde_json::{Map, Value, json};
+
+use super::gpt2::LM_HEAD;
+use super::{Class, Family, Preset, object};
+use crate::blocks::activation::Activation;
+use crate::blocks::attention::{AttentionConfig, ProjectionBias};
+use crate::blocks::bias::BiasConfig;
+use crate::blocks::block::{BlockConfig, NormPosition};
+use crate::blocks::embedding::EmbeddingConfig;
+use crate::blocks::feed_forward::FeedForwardConfig;
+use crate::blocks::norm::NormConfig;
+use crate::checkpoint::rule::{Rule, linear, same};
+use crate::config::Raw;
+use crate::error::{Error, Result};
+use crate::head::{HeadConfig, OutputConfig};
+use crate::network::NetworkConfig;
+use crate::stack::{InputConfig, StackConfig};
+use crate::task::Task;
+
+/// T5.
+pub const FAMILY: Family = Family {
+    name: "t5",
+    model_type: "t5",
+    paper: "arXiv:1910.10683",
+    classes: &[
+        Class::with_head(
+            "T5ForConditionalGeneration",
+            Task::Text2TextGeneration,
+            LM_HEAD,
+        ),
+        Class::bare("T5EncoderModel", Task::FeatureExtraction),
+    ],
+    prefix: "",
+    read,
+    tensors: TENSORS,
+    copies: &["lm_head.weight", "embed_tokens.weight"],
+    preset: |preset| t5(preset, "relu", true),
+};
+
+/// Flan-T5: the same, with gated networks and a head of its own.
+pub const FLAN: Family = Family {
+    name: "flan-t5",
+    paper: "arXiv:2210.11416",
+    preset: |preset| t5(preset, "gated-gelu", false),
+    ..FAMILY
+};
+
+fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
+    let d_model = raw.size("d_model")?;
+    let norm = NormConfig::rms(raw.positive_or("layer_norm_epsilon", 1e-6)?);
+    let attention = AttentionConfig {
+        bias: ProjectionBias::all(false),
+        scale: Some(1.0),
+        ..AttentionConfig::new(raw.size("num_heads")?, raw.size("d_kv")?)
+    };
+    let block = BlockConfig::new(
+        NormPosition::Pre,
+        norm,
+        attention.clone(),
+        feed_forward(raw)?,
+    );
+    let tokens = EmbeddingConfig::tokens(raw.size("vocab_size")?);
+    let bias = |both_sides| -> Result<BiasConfig> {
+        Ok(BiasConfig::Buckets {
+            count: raw
+                .size_opt("relative_attention_num_buckets")?
+                .unwrap_or(32),
+            max_distance: raw
+                .size_opt("relative_attention_max_distance")?
+                .unwrap_or(128),
+            both_sides,
+        })
+    };
+    let layers = raw.layers("num_layers")?;
+    let encoder = StackConfig {
+        bias: Some(bias(true)?),
+        final_norm: Some(norm),
+        ..StackConfig::uniform(
+            d_model,
+            layers,
+            block.clone(),
+            InputConfig::Tokens(tokens.clone()),
+        )
+    };
+    let mut config = NetworkConfig {
+        encoder: Some(encoder),
+        ..NetworkConfig::empty(0.02 * raw.positive_or("initializer_factor", 1.0)?)
+    };
+    if task == Task::FeatureExtraction {
+        return Ok(config);
+    }
+    let layers = match raw.size_opt("num_decoder_layers")? {
+        Some(_) => raw.layers("num_decoder_layers")?,
+        None => layers,
+    };
+    let block = BlockConfig {
+        attention: AttentionConfig {
+            causal: true,
+            ..attention.clone()
+        },
+        cross: Some(attention),
+        ..block
+    };
+    let tokens = EmbeddingConfig {
+        borrowed: true,
+        ..tokens
+    };
+    let vocab = tokens.vocab_size;
+    config.decoder = Some(StackConfig {
+        bias: Some(bias(false)?),
+        final_norm: Some(norm),
+        ..StackConfig::uniform(d_model, layers, block, InputConfig::Tokens(tokens))
+    });
+    let tied = raw.bool_or("tie_word_embeddings", true)?;
+    let scaled = raw.bool_or("scale_decoder_outputs", tied)?;
+    let output = match tied {
+        true => OutputConfig::Tied { bias: false },
+        false => OutputConfig::Linear {
+            size: vocab,
+            bias: false,
+        },
+    };
+    config.head = Some(HeadConfig {
+        scale: scaled.then(|| 1.0 / (d_model as f64).sqrt()),
+        ..HeadConfig::every(output)
+    });
+    config.decoder_start = raw.count_opt("decoder_start_token_id")?;
+    Ok(config)
+}
+
+/// `feed_forward_proj`: an activation, `gated-` before it where there is a gate.
+fn feed_forward(raw: &Raw) -> Result<FeedForwardConfig> {
+    let d_ff = raw.size("d_ff")?;
+    let said = raw.text("feed_forward_proj")?.unwrap_or("relu");
+    let name = said.strip_prefix("gated-").unwrap_or(said);
+    // Written so, it has always meant the approximation.
+    let name = if said == "gated-gelu" {
+        "gelu_new"
+    } else {
+        name
+    };
+    let activation = Activation::from_name(name).ok_or_else(|| {
+        Error::Config(format!(
+            "`feed_forward_proj` is `{said}`, which is not supported"
+        ))
+    })?;
+    Ok(FeedForwardConfig {
+        gated: said.starts_with("gated-"),
+        bias: false,
+        ..FeedForwardConfig::plain(d_ff, activation)
+    })
+}
+
+#[rustfmt::skip]
+const TENSORS: &[Rule] = &[
+    same(&["encoder.embedding.token"], "shared"),
+    same(&["encoder.relative"], "encoder.block.0.layer.0.SelfAttention.relative_attention_bias"),
+    same(&["encoder.layers.{i}.attention_norm"], "encoder.block.{i}.layer.0.layer_norm"),
+    linear(&["encoder.layers.{i}.attention.query"], "encoder.block.{i}.layer.0.SelfAttention.q"),
+    linear(&["encoder.layers.{i}.attention.key"], "encoder.block.{i}.layer.0.SelfAttention.k"),
+    linear(&["encoder.layers.{i}.attention.value"], "encoder.block.{i}.layer.0.SelfAttention.v"),
+    linear(&["encoder.layers.{i}.attention.output"], "encoder.block.{i}.layer.0.SelfAttention.o"),
+    same(&["encoder.layers.{i}.feed_forward_norm"], "encoder.block.{i}.layer.1.layer_norm"),
+    linear(&["encoder.layers.{i}.feed_forward.gate"], "encoder.block.{i}.layer.1.DenseReluDense.wi_0"),
+    linear(&["encoder.layers.{i}.feed_forward.up"], "encoder.block.{i}.layer.1.DenseReluDense.wi_1")
+        .beside("encoder.layers.{i}.feed_forward.gate"),
+    linear(&["encoder.layers.{i}.feed_forward.up"], "encoder.block.{i}.layer.1.DenseReluDense.wi"),
+    linear(&["encoder.layers.{i}.feed_forward.down"], "encoder.block.{i}.layer.1.DenseReluDense.wo"),
+    same(&["encoder.final_norm"], "encoder.final_layer_norm"),
+    same(&["decoder.relative"], "decoder.block.0.layer.0.SelfAttention.relative_attention_bias"),
+    same(&["decoder.layers.{i}.attention_norm"], "decoder.block.{i}.layer.0.layer_norm"),
+    linear(&["decoder.layers.{i}.attention.query"], "decoder.block.{i}.layer.0.SelfAttention.q"),
+    linear(&["decoder.layers.{i}.attention.key"], "decoder.block.{i}.layer.0.SelfAttention.k"),
+    linear(&["decoder.layers.{i}.attention.value"], "decoder.block.{i}.layer.0.SelfAttention.v"),
+    linear(&["decoder.layers.{i}.attention.output"], "decoder.block.{i}.layer.0.SelfAttention.o"),
+    same(&["decoder.layers.{i}.cross_norm"], "decoder.block.{i}.layer.1.layer_norm"),
+    linear(&["decoder.layers.{i}.cross.query"], "decoder.block.{i}.layer.1.EncDecAttention.q"),
+    linear(&["decoder.layers.{i}.cross.key"], "decoder.block.{i}.layer.1.EncDecAttention.k"),
+    linear(&["decoder.layers.{i}.cross.value"], "decoder.block.{i}.layer.1.EncDecAttention.v"),
+    linear(&["decoder.layers.{i}.cross.output"], "decoder.block.{i}.layer.1.EncDecAttention.o"),
+    same(&["decoder.layers.{i}.feed_forward_norm"], "decoder.block.{i}.layer.2.layer_norm"),
+    linear(&["decoder.layers.{i}.feed_forward.gate"], "decoder.block.{i}.layer.2.DenseReluDense.wi_0"),
+    linear(&["decoder.layers.{i}.feed_forward.up"], "decoder.block.{i}.layer.2.DenseReluDense.wi_1")
+        .beside("decoder.layers.{i}.feed_forward.gate"),
+    linear(&["decoder.layers.{i}.feed_forward.up"], "decoder.block.{i}.layer.2.DenseReluDense.wi"),
+    linear(&["decoder.layers.{i}.feed_forward.down"], "decoder.block.{i}.layer.2.DenseReluDense.wo"),
+    same(&["decoder.final_norm"], "decoder.final_layer_norm"),
+];
+
+fn t5(preset: Preset, network: &str, tied: bool) -> Map<String, Value> {
+    let (d_model, layers, heads, vocab) = match preset {
+        Preset::Tiny => (128, 3, 4, 256),
+        Preset::Small => (512, 6, 8, 32128),
+        Preset::Base => (768, 12, 12, 32128),
+    };
+    object(json!({
+        "architectures": ["T5ForConditionalGeneration"],
+        "model_type": "t5",
+        "d_ff": 4 * d_model,
+        "d_kv": d_model / heads,
+        "d_model": d_model,
+        "decoder_start_token_id": 0,
+        "eos_token_id": 1,
+        "feed_forward_proj": network,
+        "initializer_factor": 1.0,
+        "layer_norm_epsilon": 1e-6,
+        "num_decoder_layers": layers,
+        "num_heads": heads,
+        "num_layers": layers,
+        "pad_token_id": 0,
+        "relative_attention_max_distance": 128,
+        "relative_attention_num_buckets": 32,
+        "tie_word_embeddings": tied,
+        "vocab_size": vocab,
+    }))
+}

@@ -1,0 +1,114 @@
+//! Special tokens that stand beside a tokenizer, in the files that name them.
+
+use std::path::Path;
+
+use serde_json::Value;
+use tokenizers::{AddedToken, Tokenizer};
+
+use super::settings::{TokenizerSettings, content, read_object};
+use crate::error::{Error, Result};
+
+/// Adds to `tokenizer` the tokens of `added_tokens_decoder`, or else of the `added_tokens.json`
+/// at `file`, each at its number; and makes special what is named `bos_token` and the like,
+/// in the files or among `names`.
+///
+/// # Errors
+/// When a number is taken, or leaves a gap.
+pub(super) fn add(
+    tokenizer: &mut Tokenizer,
+    settings: &TokenizerSettings,
+    file: Option<&Path>,
+    names: Vec<String>,
+) -> Result<()> {
+    for (number, token) in numbered(settings, file)? {
+        let name = token.content.clone();
+        insert(tokenizer, token)?;
+        if !name.is_empty() && tokenizer.token_to_id(&name) != Some(number) {
+            return Err(Error::Text(format!(
+                "the added token `{name}` should have the number {number}, which the vocabulary \
+                 does not leave to it"
+            )));
+        }
+    }
+    let named = settings.named_tokens().map(|(_, token)| token);
+    let tokens = named.chain(settings.further_tokens());
+    mark(tokenizer, tokens.filter_map(|value| added(value, true)))?;
+    let names = names.into_iter();
+    mark(tokenizer, names.map(|name| AddedToken::from(name, true)))
+}
+
+fn mark(tokenizer: &mut Tokenizer, tokens: impl Iterator<Item = AddedToken>) -> Result<()> {
+    for token in tokens {
+        // Without a number a token could never come from the model, nor go into it.
+        let Some(number) = tokenizer.token_to_id(&token.content) else {
+            continue;
+        };
+        let known = tokenizer.get_added_vocabulary().get_added_tokens_decoder();
+        let token = match known.get(&number) {
+            Some(known) if known.special => continue,
+            Some(known) => known.clone().special(true),
+            None => token,
+        };
+        insert(tokenizer, token)?;
+    }
+    Ok(())
+}
+
+fn insert(tokenizer: &mut Tokenizer, token: AddedToken) -> Result<()> {
+    tokenizer
+        .add_tokens([token])
+        .map(drop)
+        .map_err(|e| Error::Text(format!("a special token cannot be added ({e})")))
+}
+
+/// The tokens that the files give numbers, in the order of these.
+fn numbered(settings: &TokenizerSettings, file: Option<&Path>) -> Result<Vec<(u32, AddedToken)>> {
+    let mut tokens = Vec::new();
+    if let Some(Value::Object(decoder)) = settings.get("added_tokens_decoder") {
+        for (number, value) in decoder {
+            let special = value["special"].as_bool().unwrap_or(false);
+            match (number.parse(), added(value, special)) {
+                (Ok(number), Some(token)) => tokens.push((number, token)),
+                _ => {
+                    return Err(Error::Text(format!(
+                        "`added_tokens_decoder` holds no token at `{number}`"
+                    )));
+                }
+            }
+        }
+    } else if let Some(path) = file {
+        let special: Vec<_> = settings
+            .named_tokens()
+            .map(|(_, token)| token)
+            .chain(settings.further_tokens())
+            .filter_map(content)
+            .collect();
+        for (name, number) in read_object(path)? {
+            let number = number.as_u64().and_then(|number| u32::try_from(number).ok());
+            let Some(number) = number else {
+                return Err(Error::malformed(path, format!("`{name}` has no number")));
+            };
+            let special = special.contains(&name.as_str());
+            tokens.push((number, AddedToken::from(name, special)));
+        }
+    }
+    tokens.sort_by_key(|(number, _)| *number);
+    Ok(tokens)
+}
+
+/// A token that the files hold as a string or as an object.
+fn added(value: &Value, special: bool) -> Option<AddedToken> {
+    let token = AddedToken::from(content(value)?, special);
+    let flag = |key: &str, default: bool| value[key].as_bool().unwrap_or(default);
+    Some(match value {
+        Value::Object(_) => {
+            let normalized = flag("normalized", token.normalized);
+            token
+                .single_word(flag("single_word", false))
+                .lstrip(flag("lstrip", false))
+                .rstrip(flag("rstrip", false))
+                .normalized(normalized)
+        }
+        _ => token,
+    })
+}
