@@ -12,7 +12,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let ids = Tensor::<2, Int>::from_data([[70, 108, 117, 120, 111]], &device);
         let mut taps = Taps::on();
         model.network.forward(Batch::new(ids), &mut taps);
-        println!("{family}, {:?}-norm", model.config().main().block().norm_position);
+        println!(
+            "{family}, {:?}-norm",
+            model.config().main().block().norm_position
+        );
         for (name, value) in taps.into_found() {
             let norm: f32 = value.square().sum_dim(2).sqrt().mean().into_scalar();
             println!("  {name:<18} {norm:.3}");

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use burn::tensor::DType;
 use clap::{Parser, Subcommand};
 use fluxo_models::{Preset, Task};
 
@@ -39,7 +40,7 @@ pub enum Command {
     Info(Info),
     /// Run a model on a file of named tensors.
     #[command(
-        after_help = "Example: fluxo run fresh --inputs in.safetensors --out out.safetensors"
+        after_help = "Example: fluxo run fresh --inputs in.safetensors --out out.safetensors\n         fluxo run my-vit --image cat.png --out out.safetensors"
     )]
     Run(Run),
     /// Write text, or token numbers, after a prompt.
@@ -105,9 +106,8 @@ pub struct Info {
 pub struct Run {
     /// A checkpoint folder, an exported folder, or an .onnx file.
     pub model: PathBuf,
-    /// A safetensors file with the inputs by name.
-    #[arg(long, value_name = "FILE")]
-    pub inputs: PathBuf,
+    #[command(flatten)]
+    pub input: RunInput,
     /// The safetensors file to write the outputs to.
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
@@ -120,6 +120,26 @@ pub struct Run {
     /// Write every tap of every layer too.
     #[arg(long)]
     pub taps: bool,
+    /// The element type of weights and arithmetic on a backend: f32, f16 or bf16.
+    #[arg(long, value_name = "TYPE", default_value = "f32", value_parser = dtype)]
+    pub dtype: DType,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = true)]
+pub struct RunInput {
+    /// A safetensors file with the inputs by name.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["prompt", "image", "sound"])]
+    pub inputs: Option<PathBuf>,
+    /// A text; several make a batch.
+    #[arg(long, value_name = "TEXT")]
+    pub prompt: Vec<String>,
+    /// A PNG or JPEG; several make a batch.
+    #[arg(long, value_name = "FILE")]
+    pub image: Vec<PathBuf>,
+    /// A WAV of 16 kHz.
+    #[arg(long, value_name = "FILE")]
+    pub sound: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -248,6 +268,16 @@ pub struct InspectInput {
     /// A safetensors file with the inputs by name.
     #[arg(long, value_name = "FILE")]
     pub inputs: Option<PathBuf>,
+}
+
+/// An element type by its short name.
+fn dtype(name: &str) -> Result<DType, String> {
+    match name {
+        "f32" => Ok(DType::F32),
+        "f16" => Ok(DType::F16),
+        "bf16" => Ok(DType::BF16),
+        _ => Err("the types are f32, f16 and bf16".to_string()),
+    }
 }
 
 /// `KEY=VALUE`.

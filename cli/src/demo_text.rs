@@ -24,7 +24,7 @@ pub const TEXT: &str = concat!(
     include_str!("../../models/src/families/llama.rs"),
     include_str!("../../models/src/families/mod.rs"),
     include_str!("../../models/src/files.rs"),
-    include_str!("../../models/src/generate.rs"),
+    include_str!("../../models/src/generate/mod.rs"),
     include_str!("../../models/src/inputs.rs"),
     include_str!("../../models/src/model.rs"),
     include_str!("../../models/src/network.rs"),

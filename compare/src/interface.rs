@@ -34,7 +34,9 @@ impl Interface {
     /// Every input by name; classifiers make the decoder's tokens themselves.
     fn names(&self) -> Vec<&'static str> {
         let (mut needed, optional) = inputs::names(&self.config);
-        let more = optional.into_iter().filter(|name| !name.starts_with("decoder_"));
+        let more = optional
+            .into_iter()
+            .filter(|name| !name.starts_with("decoder_"));
         needed.extend(more);
         needed.sort_by_key(|name| ORDER.iter().position(|known| known == name));
         needed
@@ -67,7 +69,11 @@ impl Interface {
         let names = self.names();
         let bounds = [
             ("input_ids", "sequence", longest(reads_first)),
-            ("decoder_input_ids", "decoder_sequence", longest(&self.config.decoder)),
+            (
+                "decoder_input_ids",
+                "decoder_sequence",
+                longest(&self.config.decoder),
+            ),
         ];
         if !self.cached() {
             for (input, size, longest) in bounds {

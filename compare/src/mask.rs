@@ -1,19 +1,22 @@
-//! Which positions of an output count: those that `attention_mask` keeps.
+//! Which positions of an output count: those that the attention masks keep.
 
 use burn::tensor::TensorData;
 use fluxo_models::Tensors;
 
 use crate::error::{Error, Result};
 
-/// The positions that count, of a batch of sequences.
-///
-/// The mask covers a past and the queries after it: `total = past + seq`.
+/// The positions that count, of a batch of texts.
 #[derive(Debug, Clone, Default)]
 pub struct Mask {
-    /// `[batch, total]`, row by row; `None` where everything counts.
-    kept: Option<Kept>,
+    /// Of the text that is read: `attention_mask`. `None` where everything counts.
+    read: Option<Kept>,
+    /// Of the text that an encoder-decoder writes: `decoder_attention_mask`.
+    written: Option<Kept>,
+    /// Whether what has no other name belongs to the text that is written.
+    writes: bool,
 }
 
+/// A mask. It covers a past and the queries after it: `total = past + seq`.
 #[derive(Debug, Clone)]
 struct Kept {
     values: Vec<bool>, // [batch, total]
@@ -32,50 +35,39 @@ enum Axes {
     Queries,
     /// `[batch, heads, total, head_dim]`: keys and values, past included.
     Cache,
-    /// `[batch, …]` without a sequence: counts where the row keeps its first position.
+    /// `[batch, …]`, made of the first query: counts where that is kept.
+    First,
+    /// `[batch, …]`, made of the whole row: counts where anything of it is kept.
     Rows,
 }
 
 impl Mask {
-    /// The mask of `inputs` (`attention_mask` of `[batch, total]`, `input_ids` of `[batch, seq]`);
-    /// without an `attention_mask`, everything counts.
+    /// The masks of `inputs`: `attention_mask` of `[batch, total]` for `input_ids` of
+    /// `[batch, seq]`, and with `decoder_` before both names; what has no mask counts.
     ///
     /// # Errors
-    /// When `attention_mask` is not of `[batch, total]` with `total` at least `seq`.
+    /// When a mask is not of `[batch, total]` with `total` at least `seq`.
     pub fn of(inputs: &Tensors) -> Result<Self> {
-        let Some(mask) = inputs.get("attention_mask") else {
-            return Ok(Self::default());
-        };
-        let [batch, total] = two_axes("attention_mask", mask)?;
-        let seq = match inputs.get("input_ids") {
-            Some(ids) => Some(two_axes("input_ids", ids)?[1]),
-            None => None,
-        };
-        if seq.is_some_and(|seq| seq > total) {
-            return Err(Error::Input(format!(
-                "`attention_mask` covers {total} positions, `input_ids` has {}; it must cover the past and all of them",
-                seq.unwrap_or_default()
-            )));
-        }
-        let values = crate::numbers(mask)
-            .map_err(|reason| Error::Input(format!("`attention_mask`: {reason}")))?
-            .into_iter()
-            .map(|value| value != 0.0)
-            .collect();
         Ok(Self {
-            kept: Some(Kept {
-                values,
-                batch,
-                total,
-                seq,
-            }),
+            read: Kept::of(inputs, "")?,
+            written: Kept::of(inputs, "decoder_")?,
+            writes: inputs.keys().any(|name| name.starts_with("decoder_")),
         })
     }
 
     /// Whether each element of the output `name` of `shape` counts, in row-major order;
     /// `None` where all do.
     pub fn of_output(&self, name: &str, shape: &[usize]) -> Option<Vec<bool>> {
-        let kept = self.kept.as_ref()?;
+        let whose = match name {
+            _ if name.starts_with("image_") || name.starts_with("logits_per_") => return None,
+            _ if name.starts_with("vision.") => return None,
+            _ if name.starts_with("encoder") || name.contains(".encoder.") => &self.read,
+            _ if name.starts_with("decoder") || name.contains(".decoder.") => &self.written,
+            // An answer for a row is made of all that was read.
+            _ if self.writes && shape.len() > 2 => &self.written,
+            _ => &self.read,
+        };
+        let kept = whose.as_ref()?;
         let axes = kept.axes(name, shape);
         let seq = shape.get(1).copied().unwrap_or(1);
         // How many elements share one entry of the mask, and how many entries a row has.
@@ -94,10 +86,14 @@ impl Mask {
                 let (row, inner) = (inner(1), inner(3));
                 Box::new(move |i| kept.keeps(i / row, i / inner % kept.total))
             }
-            Axes::Rows => {
+            Axes::First => {
                 let row = inner(1);
                 let first = kept.total - kept.seq.unwrap_or(kept.total);
                 Box::new(move |i| kept.keeps(i / row, first))
+            }
+            Axes::Rows => {
+                let row = inner(1);
+                Box::new(move |i| (0..kept.total).any(|position| kept.keeps(i / row, position)))
             }
         };
         Some((0..elements).map(counts).collect())
@@ -105,6 +101,38 @@ impl Mask {
 }
 
 impl Kept {
+    /// The mask of the inputs whose names have `prefix` before them, where there is one.
+    fn of(inputs: &Tensors, prefix: &str) -> Result<Option<Self>> {
+        let (mask, ids) = (
+            format!("{prefix}attention_mask"),
+            format!("{prefix}input_ids"),
+        );
+        let Some(given) = inputs.get(&mask) else {
+            return Ok(None);
+        };
+        let [batch, total] = two_axes(&mask, given)?;
+        let seq = match inputs.get(&ids) {
+            Some(data) => Some(two_axes(&ids, data)?[1]),
+            None => None,
+        };
+        if let Some(seq) = seq.filter(|seq| *seq > total) {
+            return Err(Error::Input(format!(
+                "`{mask}` covers {total} positions, `{ids}` has {seq}; it must cover the past and all of them"
+            )));
+        }
+        let values = crate::numbers(given)
+            .map_err(|reason| Error::Input(format!("`{mask}`: {reason}")))?
+            .into_iter()
+            .map(|value| value != 0.0)
+            .collect();
+        Ok(Some(Self {
+            values,
+            batch,
+            total,
+            seq,
+        }))
+    }
+
     fn keeps(&self, row: usize, position: usize) -> bool {
         self.values[row * self.total + position]
     }
@@ -115,7 +143,8 @@ impl Kept {
             [batch, ..] if *batch != self.batch || shape.contains(&0) => Axes::All,
             [_, _, total, _] if name.starts_with("present.") && *total == self.total => Axes::Cache,
             _ if name.starts_with("present.") => Axes::All,
-            [_, _] if name == "pooler_output" => Axes::Rows,
+            [_, _] if name == "pooler_output" => Axes::First,
+            [_, _] if name == "logits" || name.ends_with("_embeds") => Axes::Rows,
             [_, seq, ..] if queries(*seq) => Axes::Queries,
             [_, _] => Axes::Rows,
             _ => Axes::All,
@@ -182,14 +211,49 @@ mod tests {
     }
 
     #[test]
-    fn pooled_outputs_follow_the_first_position() {
+    fn pooled_outputs_follow_the_first_position_and_answers_the_row() {
         let mask = Mask::of(&inputs(&[1, 0, 0, 1], [2, 2], 2)).unwrap();
-        // d_model happens to equal seq: the name decides.
+        // d_model, or the number of labels, happens to equal seq: the name decides.
         assert_eq!(
             mask.of_output("pooler_output", &[2, 2]).unwrap(),
             [true, true, false, false]
         );
+        assert_eq!(mask.of_output("logits", &[2, 2]).unwrap(), [true; 4]);
+        assert_eq!(
+            mask.of_output("start_logits", &[2, 2]).unwrap(),
+            [true, false, false, true]
+        );
+        let mask = Mask::of(&inputs(&[1, 0, 0, 0], [2, 2], 2)).unwrap();
         assert_eq!(mask.of_output("other", &[2, 1]).unwrap(), [true, false]);
+        // Images have no padding.
+        assert_eq!(mask.of_output("image_embeds", &[2, 1]), None);
+    }
+
+    #[test]
+    fn what_an_encoder_decoder_writes_has_a_mask_of_its_own() {
+        let mut given = inputs(&[1, 0], [1, 2], 2);
+        let written = TensorData::zeros::<i64, _>([1, 2]);
+        given.insert("decoder_input_ids".into(), written);
+        let mask = Mask::of(&given).unwrap();
+        let read = Some(vec![true, false]);
+        assert_eq!(
+            mask.of_output("encoder_last_hidden_state", &[1, 2, 1]),
+            read
+        );
+        assert_eq!(mask.of_output("present.0.encoder.key", &[1, 1, 2, 1]), read);
+        assert_eq!(mask.of_output("logits", &[1, 2, 1]), None);
+        let written = TensorData::new(vec![0_i64, 1], [1, 2]);
+        given.insert("decoder_attention_mask".into(), written);
+        let mask = Mask::of(&given).unwrap();
+        let written = Some(vec![false, true]);
+        for name in ["logits", "decoder_hidden_states.0", "decoder.layers.0.h"] {
+            assert_eq!(mask.of_output(name, &[1, 2, 1]), written, "{name}");
+        }
+        assert_eq!(
+            mask.of_output("present.0.decoder.key", &[1, 1, 2, 1]),
+            written
+        );
+        assert_eq!(mask.of_output("encoder.layers.0.h", &[1, 2, 1]), read);
     }
 
     #[test]

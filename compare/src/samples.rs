@@ -1,27 +1,32 @@
 //! Made-up inputs, the same every time.
 
 use burn::tensor::TensorData;
-use fluxo_models::stack::InputConfig;
+use fluxo_models::stack::{InputConfig, StackConfig};
 use fluxo_models::{NetworkConfig, Tensors, inputs};
 
 /// What the network needs, and masks and token types where it takes them: `batch` rows, texts
-/// of `seq` tokens (a decoder's about half of that). Tokens spread over the vocabulary; the
-/// last of several rows ends in padding, a third of it. Images and sounds are waves between -1
-/// and 1.
+/// of `seq` tokens (those that an encoder-decoder writes of about half as many). Tokens spread
+/// over the vocabulary; the last of several rows ends in padding, a third of it. Images and
+/// sounds are waves between -1 and 1; images that texts are compared with are one more.
 pub fn inputs(config: &NetworkConfig, batch: usize, seq: usize) -> Tensors {
     let (needed, optional) = inputs::names(config);
     let mut made = Tensors::new();
     for name in needed.into_iter().chain(optional) {
         let data = match name {
             "decoder_attention_mask" => continue,
-            "pixel_values" | "input_features" => waves(shape(config, name, batch)),
+            "pixel_values" | "input_features" => {
+                let more = usize::from(config.logit_scale.is_some());
+                waves(shape(config, name, batch + more))
+            }
             "attention_mask" => {
                 let padded = if batch > 1 { seq / 3 } else { 0 };
-                matrix(batch, seq, |row, s| usize::from(row + 1 < batch || s < seq - padded))
+                matrix(batch, seq, |row, s| {
+                    usize::from(row + 1 < batch || s < seq - padded)
+                })
             }
             "token_type_ids" => matrix(batch, seq, |_, s| s * config.token_types() / seq),
-            "decoder_input_ids" => tokens(config, batch, seq.div_ceil(2)),
-            _ => tokens(config, batch, seq),
+            "decoder_input_ids" => tokens([&config.decoder], batch, seq.div_ceil(2)),
+            _ => tokens([&config.encoder, &config.decoder], batch, seq),
         };
         made.insert(name.to_string(), data);
     }
@@ -33,9 +38,13 @@ fn matrix(batch: usize, seq: usize, value: impl Fn(usize, usize) -> usize) -> Te
     TensorData::new(values.collect::<Vec<_>>(), [batch, seq])
 }
 
-fn tokens(config: &NetworkConfig, batch: usize, seq: usize) -> TensorData {
-    let stacks = [&config.encoder, &config.decoder];
-    let tokens = stacks.into_iter().flatten().find_map(|stack| stack.tokens());
+/// Tokens of the first of `stacks` that reads any.
+fn tokens<const N: usize>(
+    stacks: [&Option<StackConfig>; N],
+    batch: usize,
+    seq: usize,
+) -> TensorData {
+    let tokens = stacks.into_iter().flatten().find_map(StackConfig::tokens);
     let vocab = tokens.map_or(1, |tokens| tokens.vocab_size);
     // A prime step reaches every token before one comes twice.
     matrix(batch, seq, |row, s| (row * seq + s + 1) * 7919 % vocab)

@@ -50,11 +50,12 @@ pub(crate) fn fill(
         let (block, config) = (&stack.layers[number], &config.blocks[number]);
         let post = config.norm_position == NormPosition::Post;
         // A post-norm's input is the sum of what the last part was written into.
-        let through = |norm: &Option<Norm>, sum: Rows, parts: &mut Vec<(Source, Rows)>| {
-            match norm.as_ref().filter(|_| post) {
-                Some(norm) => Affine::new(norm, config.norm, &sum).map(|a| a.push(layer, parts)),
-                None => Ok(()),
-            }
+        let through = |norm: &Option<Norm>, sum: Rows, parts: &mut Vec<(Source, Rows)>| match norm
+            .as_ref()
+            .filter(|_| post)
+        {
+            Some(norm) => Affine::new(norm, config.norm, &sum).map(|a| a.push(layer, parts)),
+            None => Ok(()),
         };
         let summed = |a: Rows, b: Rows| Rows {
             width: a.width,

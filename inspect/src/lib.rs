@@ -80,7 +80,9 @@ fn kept(inputs: &Tensors, outputs: &Tensors, place: &str) -> Result<Vec<bool>, E
         true => "decoder_attention_mask",
         false => "attention_mask",
     };
-    let mask = inputs.get(name).or_else(|| inputs.get(&format!("in.{name}")));
+    let mask = inputs
+        .get(name)
+        .or_else(|| inputs.get(&format!("in.{name}")));
     let Some(mask) = mask else {
         return Ok(vec![true; batch * seq]);
     };

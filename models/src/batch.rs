@@ -26,6 +26,9 @@ pub struct Batch {
     pub encoded: Option<Tensor<3>>,
     /// The positions already seen.
     pub cache: Option<Cache>,
+    /// Whether a head that answers for each position is to answer for the last alone, as the
+    /// next token needs it.
+    pub last_only: bool,
 }
 
 impl Batch {

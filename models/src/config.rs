@@ -91,6 +91,11 @@ impl Raw {
         }
     }
 
+    /// Whether it says which family and which class the model is.
+    pub fn names_a_model(&self) -> bool {
+        self.get("model_type").is_some() && self.architecture().is_some()
+    }
+
     /// The first of `architectures`.
     pub fn architecture(&self) -> Option<&str> {
         self.get("architectures")?.get(0)?.as_str()

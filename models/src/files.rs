@@ -36,19 +36,6 @@ pub fn make_folder(dir: &Path) -> Result<()> {
     std::fs::create_dir_all(dir).map_err(|e| Error::io(dir, e))
 }
 
-/// Maps the file at `path` into memory.
-///
-/// # Errors
-/// When it cannot be opened or is empty.
-#[allow(unsafe_code)]
-pub(crate) fn map(path: &Path) -> Result<memmap2::Mmap> {
-    let (file, _) = open(path)?;
-    // SAFETY: the map is read-only. As with every mapped file, another process that truncates
-    // it meanwhile would end this one; checkpoints are not written in place (see
-    // `write_atomic`), and the values are copied out before the function that maps returns.
-    unsafe { memmap2::Mmap::map(&file) }.map_err(|e| Error::io(path, e))
-}
-
 /// Opens the file at `path`, and says how many bytes it has.
 ///
 /// # Errors

@@ -247,8 +247,17 @@ impl HeadLayers {
 fn or_first(place: Tensor<2, Int>) -> Tensor<2, Int> {
     let [batch, seq] = place.dims();
     let index = Tensor::<1, Int>::arange(0..seq as i64, &place.device());
-    let first = index.equal_elem(0).int().reshape([1, seq]).expand([batch, seq]);
-    let none = place.clone().sum_dim(1).equal_elem(0).int().expand([batch, seq]);
+    let first = index
+        .equal_elem(0)
+        .int()
+        .reshape([1, seq])
+        .expand([batch, seq]);
+    let none = place
+        .clone()
+        .sum_dim(1)
+        .equal_elem(0)
+        .int()
+        .expand([batch, seq]);
     place + none * first
 }
 
@@ -269,7 +278,10 @@ fn first_of(found: Tensor<2, Int>) -> Tensor<2, Int> {
 /// `[batch, 1, width]`.
 fn picked(x: Tensor<3>, place: Tensor<2, Int>) -> Tensor<3> {
     let [batch, seq] = place.dims();
-    let place = or_first(place).float().cast(x.dtype()).reshape([batch, seq, 1]);
+    let place = or_first(place)
+        .float()
+        .cast(x.dtype())
+        .reshape([batch, seq, 1]);
     (x * place).sum_dim(1)
 }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::blocks::taps::Taps;
 use crate::catalog::{self, Description};
-use crate::checkpoint::{self, report::LoadReport};
+use crate::checkpoint::{self, report::LoadReport, store::Store};
 use crate::config::Raw;
 use crate::error::{Error, Result};
 use crate::families::{Class, Family, Preset};
@@ -85,7 +85,12 @@ impl Model {
         if !device.supports_dtype(dtype) {
             return Err(Error::Dtype { dtype });
         }
-        let raw = Raw::read(&dir.join(CONFIG))?;
+        let mut raw = Raw::read(&dir.join(CONFIG))?;
+        let mut guessed = Vec::new();
+        if !raw.names_a_model() {
+            let store = Store::open(dir)?;
+            guessed = checkpoint::guess::complete(&mut raw, &store, device)?;
+        }
         let Description {
             raw,
             family,
@@ -98,7 +103,8 @@ impl Model {
             dtype,
             device,
         };
-        let (network, report) = checkpoint::load(dir, wanted, &mut config)?;
+        let (network, mut report) = checkpoint::load(dir, wanted, &mut config)?;
+        report.guessed = guessed;
         let text = match raw.text(TEXT_KEY)? {
             Some("bytes") => Some(Text::bytes()),
             Some(other) => {

@@ -248,6 +248,7 @@ impl Network {
             return self.compared(batch, context, taps);
         }
         let encoding = self.config.encodes_and_decodes();
+        let last_only = batch.last_only && self.answers_positions();
         let mut output = Output::default();
         let streamed = if let Some(decoder) = &self.decoder {
             let encoded = encoding.then(|| self.encoded(&batch, taps, &mut output));
@@ -277,10 +278,15 @@ impl Network {
             .pooler
             .as_ref()
             .map(|pooler| rows(pooler.forward(x.clone(), &context)));
-        output.logits = self
-            .head
-            .as_ref()
-            .map(|head| head.forward(x.clone(), &context));
+        let read = match last_only {
+            true => {
+                let [_, seq, _] = x.dims();
+                x.clone().narrow(1, seq - 1, 1)
+            }
+            false => x.clone(),
+        };
+        let head = self.head.as_ref();
+        output.logits = head.map(|head| head.forward(read, &context));
         output.last_hidden_state = Some(x);
         output.hidden_states = streamed.hidden_states;
         output.cache = self.decoder.is_some().then_some(streamed.cache);

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::{DType, TensorData};
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use safetensors::{Dtype, tensor::TensorView};
 
+use crate::checkpoint::store;
 use crate::error::{Error, Result};
 use crate::files;
 
@@ -15,18 +16,13 @@ pub type Tensors = BTreeMap<String, TensorData>;
 /// Reads every tensor of a safetensors file.
 ///
 /// # Errors
-/// When the file cannot be read, is not a safetensors file, or holds an element type that
-/// neither `i64`, `i32`, `bool` nor a float of 16 to 64 bits can stand for.
+/// When the file cannot be read, is not a safetensors file, or holds a type of element that
+/// Burn has not.
 pub fn read(path: &Path) -> Result<Tensors> {
-    let map = files::map(path)?;
-    let file = parse(path, &map)?;
-    let mut tensors = Tensors::new();
-    for (name, view) in file.iter() {
-        let data = to_data(&view)
-            .map_err(|reason| Error::malformed(path, format!("tensor `{name}`: {reason}")))?;
-        tensors.insert(name.to_string(), data);
-    }
-    Ok(tensors)
+    let entries = store::safetensors(path)?.into_iter();
+    entries
+        .map(|(name, entry)| Ok((name, entry.data()?)))
+        .collect()
 }
 
 /// Writes `tensors` to a safetensors file: beside it first, then renamed.
@@ -57,28 +53,6 @@ pub fn write_with(
     }
     let bytes = safetensors::serialize(views, metadata).map_err(|e| Error::malformed(path, e))?;
     files::write_atomic(path, |file| std::io::Write::write_all(file, &bytes))
-}
-
-/// Reads the header of the safetensors file mapped at `bytes`.
-pub(crate) fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<SafeTensors<'a>> {
-    SafeTensors::deserialize(bytes)
-        .map_err(|e| Error::malformed(path, format!("not a whole safetensors file ({e})")))
-}
-
-/// The values of `view` as Burn's data, in the element type they are stored in.
-pub(crate) fn to_data(view: &TensorView<'_>) -> std::result::Result<TensorData, String> {
-    let dtype = match view.dtype() {
-        Dtype::F64 => DType::F64,
-        Dtype::F32 => DType::F32,
-        Dtype::F16 => DType::F16,
-        Dtype::BF16 => DType::BF16,
-        Dtype::I64 => DType::I64,
-        Dtype::I32 => DType::I32,
-        Dtype::BOOL => DType::Bool(burn::tensor::BoolStore::Native),
-        other => return Err(format!("element type {other:?} is not supported")),
-    };
-    let bytes = view.data().to_vec();
-    Ok(TensorData::from_bytes_vec(bytes, view.shape(), dtype))
 }
 
 fn dtype_name(dtype: DType) -> Option<Dtype> {

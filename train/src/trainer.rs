@@ -351,7 +351,8 @@ fn check_model(model: &Model, config: &TrainConfig) -> Result<()> {
         return Err(Error::Config(format!(
             "sequence_length = {} is over the model's {} positions; shorten it, or raise the \
              model's with --set model.KEY=N",
-            config.sequence_length, network.max_positions()
+            config.sequence_length,
+            network.max_positions()
         )));
     }
     Ok(())

@@ -17,7 +17,8 @@ pub fn run(args: &Compare, print: Print) -> Result<Held> {
     // Expected hidden states are there to be compared with.
     let mut names = given.iter().flat_map(Tensors::keys);
     let request = Request {
-        hidden_states: names.any(|name| name.starts_with("out.") && name.contains("hidden_states.")),
+        hidden_states: names
+            .any(|name| name.starts_with("out.") && name.contains("hidden_states.")),
         taps: args.taps,
     };
     let mut opened = artifact::open(&args.model, &args.on, request)?;

@@ -7,6 +7,7 @@ mod export;
 mod generate;
 mod info;
 mod inspect;
+mod media;
 mod models;
 mod new;
 mod run;

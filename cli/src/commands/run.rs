@@ -2,37 +2,35 @@
 
 use std::slice;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use burn::tensor::DType;
 use fluxo_compare::artifact;
 use fluxo_compare::inputs::split;
-use fluxo_models::{Request, tensors};
+use fluxo_models::{Model, Request, Tensors, tensors};
 use serde_json::json;
 
+use super::media;
 use crate::Held;
 use crate::args::Run;
 use crate::print::Print;
 
 pub fn run(args: &Run, print: Print) -> Result<Held> {
-    let request = Request {
-        hidden_states: args.hidden_states,
-        taps: args.taps,
+    let given = &args.input;
+    let inputs = match &given.inputs {
+        Some(file) => split(&tensors::read(file)?).0,
+        None => media::inputs(
+            &args.model,
+            &given.prompt,
+            &given.image,
+            given.sound.as_deref(),
+        )?,
     };
     let name = match &args.on {
         Some(name) => name.clone(),
         None if artifact::graph_of(&args.model)?.is_some() => "tract".to_string(),
         None => super::backend(None)?.to_string(),
     };
-    let mut opened = artifact::open(
-        slice::from_ref(&args.model),
-        slice::from_ref(&name),
-        request,
-    )?;
-    let runner = opened
-        .runners
-        .first_mut()
-        .context("there is nothing to run")?;
-    let (inputs, _) = split(&tensors::read(&args.inputs)?);
-    let outputs = runner.run(&inputs)?;
+    let outputs = outputs(args, &name, &inputs)?;
     tensors::write(&args.out, &outputs)?;
     let shapes: Vec<_> = outputs
         .iter()
@@ -49,4 +47,25 @@ pub fn run(args: &Run, print: Print) -> Result<Held> {
         format!("{text}\nwritten to {}", args.out.display()),
     )?;
     Ok(Held::Yes)
+}
+
+fn outputs(args: &Run, name: &str, inputs: &Tensors) -> Result<Tensors> {
+    let request = Request {
+        hidden_states: args.hidden_states,
+        taps: args.taps,
+    };
+    if args.dtype != DType::F32 {
+        if artifact::RUNTIMES.contains(&name) {
+            bail!("--dtype is for backends: the types of an ONNX file are in it");
+        }
+        let device = super::device(Some(name))?;
+        let (model, _) = Model::load_as(&args.model, None, &device, args.dtype)?;
+        return Ok(model.run(inputs, &request)?);
+    }
+    let mut opened = artifact::open(slice::from_ref(&args.model), &[name.to_string()], request)?;
+    let runner = opened
+        .runners
+        .first_mut()
+        .context("there is nothing to run")?;
+    Ok(runner.run(inputs)?)
 }

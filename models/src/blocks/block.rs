@@ -158,7 +158,9 @@ impl Block {
     /// Post-norm: t1 = MHA(x), t2 = t1 + x, t3 = LN(t2), t4 = FFN(t3), t5 = t4 + t3,
     /// h = LN(t5). Pre-norm: t1 = LN(x), t2 = MHA(t1), t3 = t2 + x, t4 = LN(t3),
     /// t5 = FFN(t4), h = t5 + t3. In the other positions t2 and t5 are what the sublayers
-    /// write, t1 and t4 their last step before that, t3 the stream with t2 and h with both.
+    /// write, t3 the stream with t2 and h with both; t1 and t4 are what the sublayers read,
+    /// normed, or, where no norm stands before them, what they give to the norm after them.
+    /// LayerScale is part of what a sublayer writes.
     pub fn forward(
         &self,
         x: Tensor<3>,
@@ -181,7 +183,8 @@ impl Block {
         taps: &mut Taps,
     ) -> (Tensor<3>, LayerCache) {
         let (own, encoded) = parts(past);
-        let (t1, own) = self.attended(x.clone(), around, own);
+        let (attended, own) = self.attended(x.clone(), around, own);
+        let t1 = written(attended, &self.attention_out_norm, &self.attention_scale);
         taps.record(["t1", "attn_out"], &t1);
         let t2 = t1 + x;
         taps.record(["t2", ""], &t2);
@@ -194,7 +197,8 @@ impl Block {
             taps.record(["resid_cross", ""], &t3);
             cross = Some(encoded);
         }
-        let t4 = self.fed(t3.clone());
+        let fed = self.fed(t3.clone());
+        let t4 = written(fed, &self.feed_forward_out_norm, &self.feed_forward_scale);
         taps.record(["t4", "ffn_out"], &t4);
         let t5 = t4 + t3;
         taps.record(["t5", ""], &t5);

@@ -130,12 +130,25 @@ impl Cache {
     /// The cache of other rows: row `i` becomes what row `rows[i]` was.
     #[must_use]
     pub fn select(self, rows: &Tensor<1, Int>) -> Self {
-        let layers = self.layers.into_iter().map(|layer| LayerCache {
+        self.rearranged(|layer| LayerCache {
             own: layer.own.select(rows),
             cross: layer.cross.map(|cross| cross.select(rows)),
-        });
+        })
+    }
+
+    /// [`Cache::select`] where row `i` reads the same source as row `rows[i]`, so that nothing
+    /// of the encoder's is copied.
+    #[must_use]
+    pub fn select_own(self, rows: &Tensor<1, Int>) -> Self {
+        self.rearranged(|layer| LayerCache {
+            own: layer.own.select(rows),
+            cross: layer.cross,
+        })
+    }
+
+    fn rearranged(self, change: impl Fn(LayerCache) -> LayerCache) -> Self {
         Self {
-            layers: layers.collect(),
+            layers: self.layers.into_iter().map(change).collect(),
             filled: self.filled,
         }
     }

@@ -4,6 +4,7 @@ pub mod report;
 pub mod rule;
 pub mod store;
 
+pub(crate) mod guess;
 mod layout;
 mod names;
 mod ours;
@@ -32,14 +33,13 @@ use store::Store;
 pub const WEIGHTS: &str = "model.safetensors";
 
 /// Tensors of older checkpoints that hold no weights: constants of the architecture.
-const BUFFERS: [&str; 9] = [
+const BUFFERS: [&str; 8] = [
     "position_ids",
     "attn.bias",
     "attn.masked_bias",
     "attention.bias",
     "attention.masked_bias",
     "embed_positions.weight",
-    "final_logits_bias",
     "rotary_emb.inv_freq",
     "token_type_ids",
 ];
@@ -67,7 +67,8 @@ pub(crate) fn load(
     let mut report = LoadReport::default();
     let mut network = config.init(wanted.device);
     let mut plan = Plan::of(&network, wanted, &store);
-    if config.pooler.is_some() && plan.lacks_all("pooler.") {
+    let pooler = plan.of_part("pooler.");
+    if !pooler.is_empty() && plan.lacks("pooler.") == pooler {
         config.pooler = None;
         report.left_out.push("pooler: no weights".into());
         network = config.init(wanted.device);
@@ -165,15 +166,19 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Whether the checkpoint has none of the parameters whose names start with `start`.
-    fn lacks_all(&self, start: &str) -> bool {
+    /// The numbers of the parameters whose paths start with `start`.
+    fn of_part(&self, start: &str) -> Vec<usize> {
         let of = |number: &usize| self.ours.get(*number).path.starts_with(start);
-        let lacks = |number| match rule_of(self.family, self.class, &self.ours, number) {
+        (0..self.ours.len()).filter(of).collect()
+    }
+
+    /// Those of them that the checkpoint does not have.
+    fn lacks(&self, start: &str) -> Vec<usize> {
+        let lacks = |number: &usize| match rule_of(self.family, self.class, &self.ours, *number) {
             Some((found, of_head)) => self.names.entry(&found.theirs, of_head).is_none(),
             None => true,
         };
-        let of: Vec<usize> = (0..self.ours.len()).filter(of).collect();
-        !of.is_empty() && of.into_iter().all(lacks)
+        self.of_part(start).into_iter().filter(lacks).collect()
     }
 
     /// Reads every parameter, by its path in the module.

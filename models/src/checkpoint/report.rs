@@ -18,6 +18,8 @@ pub struct LoadReport {
     pub transposed: Vec<String>,
     /// Published tensors that were split into several parameters.
     pub split: Vec<String>,
+    /// What `config.json` does not say and the weights' names do.
+    pub guessed: Vec<String>,
     /// What stood before the tensors' names, where it is not what the family has there.
     pub prefix: Option<String>,
     /// Parts of the model that the checkpoint has no weights for, and that were left out.
@@ -42,6 +44,9 @@ impl std::fmt::Display for LoadReport {
         )?;
         if !self.unused.is_empty() {
             write!(f, "\nunused: {}", self.unused.join(", "))?;
+        }
+        if !self.guessed.is_empty() {
+            write!(f, "\nguessed: {}", self.guessed.join(", "))?;
         }
         if let Some(prefix) = &self.prefix {
             write!(f, "\nprefix: {prefix}")?;

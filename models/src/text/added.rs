@@ -84,7 +84,9 @@ fn numbered(settings: &TokenizerSettings, file: Option<&Path>) -> Result<Vec<(u3
             .filter_map(content)
             .collect();
         for (name, number) in read_object(path)? {
-            let number = number.as_u64().and_then(|number| u32::try_from(number).ok());
+            let number = number
+                .as_u64()
+                .and_then(|number| u32::try_from(number).ok());
             let Some(number) = number else {
                 return Err(Error::malformed(path, format!("`{name}` has no number")));
             };

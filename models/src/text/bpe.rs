@@ -59,9 +59,10 @@ pub(super) fn read(
         settings.token(key).unwrap_or(default).to_string()
     };
     let number = |token: &str| {
-        vocab.get(token).cloned().ok_or_else(|| {
-            Error::malformed(vocab_path, format!("the vocabulary has no `{token}`"))
-        })
+        vocab
+            .get(token)
+            .cloned()
+            .ok_or_else(|| Error::malformed(vocab_path, format!("the vocabulary has no `{token}`")))
     };
     let prefix = settings.flag("add_prefix_space").unwrap_or(false);
     let byte_level = json!({
@@ -133,7 +134,9 @@ fn merges(path: &Path, vocab: &Map<String, Value>) -> Result<Vec<[String; 2]>> {
         if line.starts_with("#version") || line.trim().is_empty() {
             continue;
         }
-        let pair = line.split_once(' ').filter(|(_, right)| !right.contains(' '));
+        let pair = line
+            .split_once(' ')
+            .filter(|(_, right)| !right.contains(' '));
         let Some((left, right)) = pair else {
             return Err(Error::malformed(
                 path,

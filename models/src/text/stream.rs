@@ -55,7 +55,9 @@ impl<'a> TextStream<'a> {
         self.window.push(token);
         let text = self.text.decode(&self.window)?;
         // The last character may be the beginning of another.
-        let certain = text.strip_suffix(char::REPLACEMENT_CHARACTER).unwrap_or(&text);
+        let certain = text
+            .strip_suffix(char::REPLACEMENT_CHARACTER)
+            .unwrap_or(&text);
         let piece = self.give(certain);
         self.shorten(&text)?;
         Ok(piece)
@@ -152,8 +154,12 @@ mod tests {
     /// Llama's: words, and single bytes for what is no word.
     fn byte_fallback() -> Text {
         let words = ["▁a", "b", "▁", "é", "▁the", ","].map(String::from);
-        let bytes = [0x41, 0xc3, 0xa9, 0xe2, 0x82, 0xac, 0xf0, 0x9f, 0x99, 0x82, 0x0a];
-        let names = words.into_iter().chain(bytes.map(|b: u8| format!("<0x{b:02X}>")));
+        let bytes = [
+            0x41, 0xc3, 0xa9, 0xe2, 0x82, 0xac, 0xf0, 0x9f, 0x99, 0x82, 0x0a,
+        ];
+        let names = words
+            .into_iter()
+            .chain(bytes.map(|b: u8| format!("<0x{b:02X}>")));
         let vocab: serde_json::Map<_, _> = (0..).zip(names).map(|(i, n)| (n, json!(i))).collect();
         tokenizer(&json!({
             "model": {"type": "BPE", "vocab": vocab, "merges": [], "byte_fallback": true},
@@ -168,7 +174,9 @@ mod tests {
     }
 
     fn word_piece() -> Text {
-        let names = ["[UNK]", "un", "##believ", "##able", "'", "s", ".", "don", "n't", "it"];
+        let names = [
+            "[UNK]", "un", "##believ", "##able", "'", "s", ".", "don", "n't", "it",
+        ];
         let vocab: serde_json::Map<_, _> = (0..)
             .zip(names)
             .map(|(i, n)| (n.to_string(), json!(i)))
@@ -190,7 +198,9 @@ mod tests {
             let held = stream.window.iter().rev();
             let held = held.take_while(|&&token| match &text.0 {
                 Kind::Bytes => false,
-                Kind::Tokenizer { tokenizer, .. } => is_byte(&tokenizer.id_to_token(token).unwrap()),
+                Kind::Tokenizer { tokenizer, .. } => {
+                    is_byte(&tokenizer.id_to_token(token).unwrap())
+                }
             });
             assert!(stream.window.len() - held.count() < 2 * CONTEXT + 1);
         }
@@ -198,9 +208,8 @@ mod tests {
         joined
     }
 
-    static TEXTS: std::sync::LazyLock<[Text; 4]> = std::sync::LazyLock::new(|| {
-        [byte_level(), byte_fallback(), word_piece(), Text::bytes()]
-    });
+    static TEXTS: std::sync::LazyLock<[Text; 4]> =
+        std::sync::LazyLock::new(|| [byte_level(), byte_fallback(), word_piece(), Text::bytes()]);
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(512))]
@@ -218,7 +227,10 @@ mod tests {
     fn characters_come_whole_and_at_once() {
         let text = Text::bytes();
         let mut stream = text.stream();
-        let pieces: Vec<_> = "aé€🙂".bytes().map(|b| stream.push(b.into()).unwrap()).collect();
+        let pieces: Vec<_> = "aé€🙂"
+            .bytes()
+            .map(|b| stream.push(b.into()).unwrap())
+            .collect();
         let whole: Vec<_> = pieces.into_iter().flatten().collect();
         assert_eq!(whole, ["a", "é", "€", "🙂"]);
         assert_eq!(stream.finish().unwrap(), None);
@@ -237,7 +249,10 @@ mod tests {
     fn endless_wrong_bytes_come_as_they_do() {
         let text = Text::bytes();
         let mut stream = text.stream();
-        let given: usize = (0..1000).filter_map(|_| stream.push(0x80).unwrap()).map(|p| p.len()).sum();
+        let given: usize = (0..1000)
+            .filter_map(|_| stream.push(0x80).unwrap())
+            .map(|p| p.len())
+            .sum();
         assert_eq!(given, 999 * 3);
         assert!(stream.window.len() < 2 * CONTEXT);
     }

@@ -34,7 +34,11 @@ fn every_layout_reads_as_in_transformers() {
             let alone = text.encode_without_special(input).unwrap();
             assert_eq!(alone, ids(&case["without_special"]), "{name}: {input}");
             let decoded = text.decode(&tokens).unwrap();
-            assert_eq!(decoded, case["decoded"].as_str().unwrap(), "{name}: {input}");
+            assert_eq!(
+                decoded,
+                case["decoded"].as_str().unwrap(),
+                "{name}: {input}"
+            );
             let mut stream = text.stream();
             let mut joined: String = tokens
                 .iter()
@@ -98,30 +102,63 @@ fn what_does_not_fit_together_says_so() {
         (
             &[
                 ("vocab.txt", bert),
-                ("tokenizer_config.json", r#"{"tokenizer_class": "BertJapaneseTokenizer"}"#),
+                (
+                    "tokenizer_config.json",
+                    r#"{"tokenizer_class": "BertJapaneseTokenizer"}"#,
+                ),
             ],
             "save_pretrained",
         ),
-        (&[("vocab.txt", bert), ("tokenizer_config.json", "{")], "not JSON"),
-        (&[("vocab.txt", bert), ("added_tokens.json", r#"{"x": 7}"#)], "number 7"),
-        (&[("vocab.txt", bert), ("added_tokens.json", r#"{"x": "y"}"#)], "no number"),
+        (
+            &[("vocab.txt", bert), ("tokenizer_config.json", "{")],
+            "not JSON",
+        ),
+        (
+            &[("vocab.txt", bert), ("added_tokens.json", r#"{"x": 7}"#)],
+            "number 7",
+        ),
+        (
+            &[("vocab.txt", bert), ("added_tokens.json", r#"{"x": "y"}"#)],
+            "no number",
+        ),
         (
             &[
                 ("vocab.txt", bert),
-                ("tokenizer_config.json", r#"{"added_tokens_decoder": {"x": {"content": "y"}}}"#),
+                (
+                    "tokenizer_config.json",
+                    r#"{"added_tokens_decoder": {"x": {"content": "y"}}}"#,
+                ),
             ],
             "`x`",
         ),
-        (&[("vocab.json", vocab), ("merges.txt", "a b\na c")], "line 2: `c`"),
-        (&[("vocab.json", vocab), ("merges.txt", "#version: 0.2\na b b")], "line 2"),
+        (
+            &[("vocab.json", vocab), ("merges.txt", "a b\na c")],
+            "line 2: `c`",
+        ),
+        (
+            &[
+                ("vocab.json", vocab),
+                ("merges.txt", "#version: 0.2\na b b"),
+            ],
+            "line 2",
+        ),
         (&[("vocab.json", vocab), ("merges.txt", "b a")], "`ba`"),
-        (&[("vocab.json", "[]"), ("merges.txt", "")], "not a JSON object"),
-        (&[("vocab.json", r#"{"a": -1}"#), ("merges.txt", "")], "not a vocabulary"),
+        (
+            &[("vocab.json", "[]"), ("merges.txt", "")],
+            "not a JSON object",
+        ),
+        (
+            &[("vocab.json", r#"{"a": -1}"#), ("merges.txt", "")],
+            "not a vocabulary",
+        ),
         (
             &[
                 ("vocab.json", vocab),
                 ("merges.txt", ""),
-                ("tokenizer_config.json", r#"{"tokenizer_class": "CLIPTokenizerFast"}"#),
+                (
+                    "tokenizer_config.json",
+                    r#"{"tokenizer_class": "CLIPTokenizerFast"}"#,
+                ),
             ],
             "CLIPTokenizer",
         ),
@@ -129,7 +166,10 @@ fn what_does_not_fit_together_says_so() {
             &[
                 ("vocab.json", vocab),
                 ("merges.txt", ""),
-                ("tokenizer_config.json", r#"{"add_bos_token": true, "bos_token": "<x>"}"#),
+                (
+                    "tokenizer_config.json",
+                    r#"{"add_bos_token": true, "bos_token": "<x>"}"#,
+                ),
             ],
             "`<x>`",
         ),

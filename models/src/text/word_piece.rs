@@ -23,10 +23,7 @@ const BERT: [&str; 6] = [
 const SMILES: &str = r"\%\([0-9]{3}\)|\[[^\]]+]|Br?|Cl?|N|O|S|P|F|I|b|c|n|o|s|p|\||\(|\)|\.|=|#|-|\+|\\|\/|:|~|@|\?|>>?|\*|\$|\%[0-9]{2}|[0-9]";
 
 /// The tokenizer whose tokens are the lines of the file at `path`, and its special tokens.
-pub(super) fn read(
-    path: &Path,
-    settings: &TokenizerSettings,
-) -> Result<(Tokenizer, Vec<String>)> {
+pub(super) fn read(path: &Path, settings: &TokenizerSettings) -> Result<(Tokenizer, Vec<String>)> {
     if let Some(class) = settings.token_class()
         && !BERT.contains(&class)
         && class != "SmilesTokenizer"
@@ -39,7 +36,10 @@ pub(super) fn read(
     let token = |key: &str, default: &str| settings.token(key).unwrap_or(default).to_string();
     let number = |token: &str| {
         vocab.get(token).cloned().ok_or_else(|| {
-            Error::malformed(path, format!("the vocabulary has no `{token}`, so it is not BERT's"))
+            Error::malformed(
+                path,
+                format!("the vocabulary has no `{token}`, so it is not BERT's"),
+            )
         })
     };
     let (unknown, sep, cls) = (

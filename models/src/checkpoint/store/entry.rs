@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use burn::tensor::DType;
+use burn::tensor::{DType, TensorData};
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 
@@ -127,6 +127,27 @@ impl Entry {
             None => self.read_rows(sink),
             Some(strides) => self.read_strided(strides, sink),
         }
+    }
+
+    /// All of its elements, in the type that they are stored in.
+    ///
+    /// # Errors
+    /// When they do not follow each other in the file, or the file changed since it was opened.
+    pub(crate) fn data(&self) -> Result<TensorData> {
+        let count: usize = self.shape.iter().product();
+        if self.strides.is_some() {
+            let reason = format!("tensor {} is a part of a larger one", shown(&self.name));
+            return Err(Error::malformed(&self.source.path, reason));
+        }
+        let bytes = match count {
+            0 => Vec::new(),
+            _ => self.map(0, count)?[..count * self.dtype.size()].to_vec(),
+        };
+        Ok(TensorData::from_bytes_vec(
+            bytes,
+            self.shape.clone(),
+            self.dtype,
+        ))
     }
 
     fn read_rows(&self, sink: &mut dyn FnMut(usize, &[f32])) -> Result<()> {

@@ -92,6 +92,14 @@ impl Store {
 /// Tensors of one file, by name.
 type Entries = BTreeMap<String, Entry>;
 
+/// The tensors of the safetensors file at `path`, by name.
+///
+/// # Errors
+/// When it cannot be read, is not whole, or holds a type of element that Burn has not.
+pub(crate) fn safetensors(path: &Path) -> Result<BTreeMap<String, Entry>> {
+    single::open(path)
+}
+
 /// The reader of each of [`FILES`].
 const READERS: [fn(&Path) -> Result<Entries>; 4] = [
     single::open,

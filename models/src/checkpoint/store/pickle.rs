@@ -235,7 +235,7 @@ impl Machine<'_> {
     /// What stands before the next line's end.
     fn line(&mut self) -> Step<Rc<str>> {
         let rest = &self.bytes[self.at..];
-        let length = rest.iter().position(|b| *b == b'\n').ok_or_else(broken)?;
+        let length = memchr::memchr(b'\n', rest).ok_or_else(broken)?;
         self.at += length + 1;
         Ok(String::from_utf8_lossy(&rest[..length]).into())
     }

@@ -1,0 +1,72 @@
+//! What a `config.json` of early days leaves out: the family and the class, told from the
+//! weights' names.
+
+use burn::tensor::{DType, Device};
+
+use super::store::Store;
+use super::{Plan, Wanted};
+use crate::catalog::FAMILIES;
+use crate::config::Raw;
+use crate::error::{Error, Result};
+use crate::families::{Class, Family};
+
+/// Fills in `model_type` and `architectures` where `raw` has none. Gives what was filled in.
+///
+/// # Errors
+/// When no family, or more than one, names its tensors so.
+pub(crate) fn complete(raw: &mut Raw, store: &Store, device: &Device) -> Result<Vec<String>> {
+    let mut notes = Vec::new();
+    if raw.text("model_type")?.is_none() {
+        let family = family(store)?;
+        raw.0.insert("model_type".into(), family.model_type.into());
+        notes.push(format!("model_type: {}", family.model_type));
+    }
+    if raw.architecture().is_none()
+        && let Some(name) = raw.text("model_type")?
+    {
+        let family = crate::catalog::family(name)?;
+        let whole = |class: &&Class| fits(family, class, raw, store, device);
+        if let Some(class) = family.classes.iter().find(whole) {
+            let names = vec![class.name];
+            raw.0.insert("architectures".into(), names.into());
+            notes.push(format!("architectures: {}", class.name));
+        }
+    }
+    Ok(notes)
+}
+
+/// The only family whose prefix and first tensor are there.
+fn family(store: &Store) -> Result<&'static Family> {
+    let is = |family: &&&Family| {
+        let first = family.tensors.first().map(|rule| rule.theirs);
+        let name = format!("{}{}.weight", family.prefix, first.unwrap_or_default());
+        !family.prefix.is_empty() && store.get(&name).is_some()
+    };
+    let found: Vec<&'static Family> = FAMILIES.iter().filter(is).copied().collect();
+    match found.as_slice() {
+        [family] => Ok(family),
+        _ => Err(Error::Config(
+            "`model_type` is missing, which names the family, and the weights' names do not \
+             tell it; add it to config.json"
+                .into(),
+        )),
+    }
+}
+
+/// Whether the checkpoint has every tensor of `class`.
+fn fits(family: &Family, class: &Class, raw: &Raw, store: &Store, device: &Device) -> bool {
+    let Ok(config) = (family.read)(raw, class.task) else {
+        return false;
+    };
+    if config.check().is_err() {
+        return false;
+    }
+    let wanted = Wanted {
+        family,
+        class,
+        dtype: DType::F32,
+        device,
+    };
+    let network = config.init(device);
+    Plan::of(&network, wanted, store).lacks("").is_empty()
+}

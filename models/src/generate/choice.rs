@@ -1,0 +1,312 @@
+//! A token for its scores: the likeliest, or a draw.
+
+use rand::Rng;
+use rand::rngs::StdRng;
+
+use super::sampling::Sampling;
+use crate::error::{Error, Result};
+
+/// How many candidates are sorted at first, to find the likeliest that reach a probability.
+const SORTED: usize = 64;
+
+/// The next token for `scores`, one a token of the vocabulary; none of them is NaN.
+///
+/// # Errors
+/// When every token is excluded.
+pub(super) fn choose(scores: &[f32], sampling: &Sampling, random: &mut StdRng) -> Result<u32> {
+    let (best, largest) = likeliest(scores)?;
+    if sampling.temperature == 0.0 {
+        return Ok(best);
+    }
+    let least = match sampling.top_k {
+        Some(k) => kth(scores, k),
+        None => f32::NEG_INFINITY,
+    };
+    // In the order of the vocabulary, so that a seed's draws do not hang on how it is sorted.
+    let mut candidates: Vec<Candidate> = (0..)
+        .zip(scores)
+        .filter(|(_, score)| **score >= least)
+        .map(|(token, &score)| {
+            let above = f64::from(score) - f64::from(largest);
+            Candidate {
+                token,
+                weight: (above / sampling.temperature).exp(),
+            }
+        })
+        .collect();
+    if let Some(p) = sampling.top_p {
+        keep_nucleus(&mut candidates, p);
+    }
+    if let Some(p) = sampling.min_p {
+        // The likeliest has weight 1.
+        candidates.retain(|candidate| candidate.weight >= p);
+    }
+    let total: f64 = candidates.iter().map(|c| c.weight).sum();
+    let mut draw = random.random::<f64>() * total;
+    for candidate in &candidates {
+        draw -= candidate.weight;
+        if draw < 0.0 {
+            return Ok(candidate.token);
+        }
+    }
+    // A rounding of the sum: the last that can be drawn.
+    let possible = candidates.iter().rev().find(|c| c.weight > 0.0);
+    Ok(possible.map_or(best, |candidate| candidate.token))
+}
+
+/// The first of the tokens with the largest score, and the score.
+fn likeliest(scores: &[f32]) -> Result<(u32, f32)> {
+    let mut best = (0, f32::NEG_INFINITY);
+    for (token, &score) in (0..).zip(scores) {
+        if score > best.1 {
+            best = (token, score);
+        }
+    }
+    match best.1 > f32::NEG_INFINITY {
+        true => Ok(best),
+        false => Err(Error::Input(
+            "no token is left to choose: the checkpoint's rules exclude them all".into(),
+        )),
+    }
+}
+
+/// The `k`th largest score, or where there are not so many the least possible.
+fn kth(scores: &[f32], k: usize) -> f32 {
+    if k > scores.len() {
+        return f32::NEG_INFINITY;
+    }
+    let mut scores = scores.to_vec();
+    let (_, score, _) = scores.select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a));
+    *score
+}
+
+/// The `count` tokens with the largest scores, likeliest first and of equals the first, with
+/// their scores; excluded ones are not among them.
+pub(super) fn largest(scores: &[f32], count: usize) -> Vec<(u32, f32)> {
+    let least = kth(scores, count);
+    let mut found: Vec<(u32, f32)> = (0..)
+        .zip(scores.iter().copied())
+        .filter(|(_, score)| *score >= least && *score > f32::NEG_INFINITY)
+        .collect();
+    // Stable: the order of the vocabulary stays among equals.
+    found.sort_by(|a, b| b.1.total_cmp(&a.1));
+    found.truncate(count);
+    found
+}
+
+/// A token that may be drawn, and how likely it is; the likeliest has 1.
+#[derive(Debug, Clone, Copy)]
+struct Candidate {
+    token: u32,
+    weight: f64,
+}
+
+impl Candidate {
+    /// Likeliest first; of equals the lowest number.
+    fn order(&self, other: &Self) -> std::cmp::Ordering {
+        let by_weight = other.weight.total_cmp(&self.weight);
+        by_weight.then(self.token.cmp(&other.token))
+    }
+}
+
+/// Keeps the fewest of the likeliest candidates that together reach the probability `p`,
+/// likeliest first.
+fn keep_nucleus(candidates: &mut Vec<Candidate>, p: f64) {
+    let wanted = p * candidates.iter().map(|c| c.weight).sum::<f64>();
+    let (mut sorted, mut size, mut reached) = (0, SORTED, 0.0);
+    while sorted < candidates.len() {
+        // Only the likeliest are sorted, and more of them while they do not reach it.
+        size = size.min(candidates.len());
+        let rest = &mut candidates[sorted..];
+        if size - sorted < rest.len() {
+            rest.select_nth_unstable_by(size - sorted, Candidate::order);
+        }
+        candidates[sorted..size].sort_unstable_by(Candidate::order);
+        for at in sorted..size {
+            // The first is kept whatever `p` is.
+            if at > 0 && reached >= wanted {
+                candidates.truncate(at);
+                return;
+            }
+            reached += candidates[at].weight;
+        }
+        sorted = size;
+        size *= 4;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+    use rand::SeedableRng;
+
+    use super::*;
+
+    fn drawing(temperature: f64) -> Sampling {
+        Sampling {
+            temperature,
+            ..Sampling::default()
+        }
+    }
+
+    /// The tokens that 200 draws give.
+    fn drawn(scores: &[f32], sampling: &Sampling) -> Vec<u32> {
+        let mut random = StdRng::seed_from_u64(7);
+        let mut tokens: Vec<u32> = (0..200)
+            .map(|_| choose(scores, sampling, &mut random).unwrap())
+            .collect();
+        tokens.sort_unstable();
+        tokens.dedup();
+        tokens
+    }
+
+    #[test]
+    fn greedy_takes_the_first_of_the_largest() {
+        let scores = [0.0, 2.0, 2.0, -1.0];
+        assert_eq!(drawn(&scores, &Sampling::default()), [1]);
+        assert_eq!(largest(&scores, 3), [(1, 2.0), (2, 2.0), (0, 0.0)]);
+        assert_eq!(largest(&scores[..2], 9), [(1, 2.0), (0, 0.0)]);
+    }
+
+    #[test]
+    fn the_nucleus_is_the_smallest_set_that_reaches_p() {
+        // Probabilities 0.5, 0.25, 0.125, 0.125.
+        let scores = [8f32, 4.0, 2.0, 2.0].map(f32::ln);
+        let with = |p| {
+            let top_p = Some(p);
+            let sampling = Sampling {
+                top_p,
+                ..drawing(1.0)
+            };
+            drawn(&scores, &sampling)
+        };
+        assert_eq!(with(1e-300), [0]);
+        assert_eq!(with(0.4), [0]);
+        assert_eq!(with(0.6), [0, 1]);
+        assert_eq!(with(0.8), [0, 1, 2]);
+        assert_eq!(with(1.0), [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn min_p_is_relative_to_the_likeliest() {
+        let scores = [8f32, 4.0, 2.0, 1.0].map(f32::ln);
+        let with = |min_p| {
+            let min_p = Some(min_p);
+            let sampling = Sampling {
+                min_p,
+                ..drawing(1.0)
+            };
+            drawn(&scores, &sampling)
+        };
+        assert_eq!(with(0.0), [0, 1, 2, 3]);
+        assert_eq!(with(0.2), [0, 1, 2]);
+        assert_eq!(with(0.3), [0, 1]);
+        assert_eq!(with(1.0), [0]);
+    }
+
+    #[test]
+    fn temperature_comes_before_the_cuts() {
+        // At temperature 2 the weights 16, 4, 1 become 4, 2, 1: of 7, not of 21.
+        let scores = [16f32, 4.0, 1.0].map(f32::ln);
+        let top_p = Some(0.7);
+        let sampling = Sampling {
+            top_p,
+            ..drawing(1.0)
+        };
+        assert_eq!(drawn(&scores, &sampling), [0]);
+        let sampling = Sampling {
+            top_p,
+            ..drawing(2.0)
+        };
+        assert_eq!(drawn(&scores, &sampling), [0, 1]);
+    }
+
+    /// Pearson's statistic of 10 000 draws against the weights that `sampling` leaves, over its
+    /// degrees of freedom.
+    #[test]
+    fn draws_follow_the_probabilities() {
+        let weights = [1f64, 6.0, 3.0, 0.0, 2.0, 4.0];
+        let scores = weights.map(|w| w.ln() as f32);
+        let cases = [
+            (drawing(1.0), vec![1.0, 6.0, 3.0, 0.0, 2.0, 4.0]),
+            (drawing(0.5), vec![1.0, 36.0, 9.0, 0.0, 4.0, 16.0]),
+            (
+                Sampling {
+                    top_k: Some(4),
+                    min_p: Some(0.4),
+                    ..drawing(1.0)
+                },
+                vec![0.0, 6.0, 3.0, 0.0, 0.0, 4.0],
+            ),
+            (
+                Sampling {
+                    top_p: Some(0.8),
+                    ..drawing(1.0)
+                },
+                vec![0.0, 6.0, 3.0, 0.0, 0.0, 4.0],
+            ),
+        ];
+        for (sampling, wanted) in cases {
+            let mut random = StdRng::seed_from_u64(1);
+            let mut counts = [0f64; 6];
+            for _ in 0..10_000 {
+                counts[choose(&scores, &sampling, &mut random).unwrap() as usize] += 1.0;
+            }
+            let total: f64 = wanted.iter().sum();
+            let mut statistic = 0.0;
+            for (count, weight) in counts.iter().zip(&wanted) {
+                if *weight == 0.0 {
+                    assert_eq!(*count, 0.0);
+                } else {
+                    let expected = 10_000.0 * weight / total;
+                    statistic += (count - expected).powi(2) / expected;
+                }
+            }
+            // Chi-square with 4 degrees of freedom exceeds 27.9 once in 10⁵; fewer, less often.
+            assert!(statistic < 27.9, "{statistic} {sampling:?}");
+        }
+    }
+
+    #[test]
+    fn excluded_tokens_are_never_chosen() {
+        let none = f32::NEG_INFINITY;
+        let mut random = StdRng::seed_from_u64(1);
+        assert!(choose(&[none, none], &Sampling::default(), &mut random).is_err());
+        assert_eq!(drawn(&[none, -50.0, none], &drawing(1e9)), [1]);
+        assert_eq!(largest(&[none, 1.0, none], 2), [(1, 1.0)]);
+    }
+
+    proptest! {
+        #[test]
+        fn only_the_k_likeliest_are_drawn(scores in prop::collection::vec(-9f32..9.0, 2..40), k in 1usize..40) {
+            let sampling = Sampling { top_k: Some(k), ..drawing(3.0) };
+            let mut sorted = scores.clone();
+            sorted.sort_by(|a, b| b.total_cmp(a));
+            let least = sorted[k.min(sorted.len()) - 1];
+            for token in drawn(&scores, &sampling) {
+                prop_assert!(scores[token as usize] >= least);
+            }
+        }
+
+        /// What sorting everything gives.
+        #[test]
+        fn the_nucleus_is_found_without_sorting_all(weights in prop::collection::vec(0f64..1.0, 1..600), p in 0.001f64..1.0) {
+            let all: Vec<_> = (0..).zip(&weights).map(|(token, &weight)| Candidate { token, weight }).collect();
+            let mut found = all.clone();
+            keep_nucleus(&mut found, p);
+            let mut sorted = all;
+            let wanted = p * sorted.iter().map(|c| c.weight).sum::<f64>();
+            sorted.sort_by(Candidate::order);
+            let mut reached = 0.0;
+            let kept = sorted.iter().take_while(|c| {
+                let keep = reached < wanted;
+                reached += c.weight;
+                keep
+            });
+            let kept = kept.count().max(1);
+            let tokens = |candidates: &[Candidate]| candidates.iter().map(|c| c.token).collect::<Vec<_>>();
+            prop_assert_eq!(tokens(&found), tokens(&sorted[..kept]));
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Generation: token after token, after prompts, for source texts or for sound.
+//!
+//! Every step reads one token a row; keys and values of what was read before stand in the cache,
+//! which new ones are written into in place. Rows that are finished leave the batch. What is
+//! chosen, and in which order scores are changed, is as in transformers' `generate`.
+
+mod beams;
+mod choice;
+mod generation_config;
+mod prompts;
+mod rules;
+mod sampling;
+mod speech;
+mod writer;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use crate::error::{Error, Result};
+use crate::model::Model;
+
+pub use generation_config::GENERATION_CONFIG;
+pub use prompts::Prompts;
+pub use rules::{Rules, Start};
+pub use sampling::Sampling;
+use writer::Writer;
+
+/// Writes up to `max_new_tokens` tokens after `prompt`, or for it where the model is an
+/// encoder-decoder, and gives them; `on_token` sees each as it comes.
+///
+/// # Errors
+/// As those of [`generate_all`].
+pub fn generate(
+    model: &Model,
+    prompt: &[u32],
+    max_new_tokens: usize,
+    sampling: &Sampling,
+    mut on_token: impl FnMut(u32),
+) -> Result<Vec<u32>> {
+    let prompts = Prompts::Tokens(vec![prompt.to_vec()]);
+    let texts = generate_all(model, &prompts, max_new_tokens, sampling, |_, token| {
+        on_token(token);
+    })?;
+    Ok(texts.into_iter().next().unwrap_or_default())
+}
+
+/// Writes up to `max_new_tokens` tokens for each of `prompts` and gives them, a prompt an
+/// entry; `on_token` sees the prompt's index and the token as it comes, or in a beam search,
+/// where nothing is certain before the end, at the end.
+///
+/// A prompt's text is the same in any batch, but that a draw depends on the prompt's index; for
+/// index 0 it is that of the prompt alone.
+///
+/// # Errors
+/// When the model does not generate, a prompt is empty or holds a number that is no token,
+/// prompt and new tokens exceed the model's positions, a number of `sampling` makes no sense,
+/// the device fails or the model's scores are not numbers.
+pub fn generate_all(
+    model: &Model,
+    prompts: &Prompts,
+    max_new_tokens: usize,
+    sampling: &Sampling,
+    mut on_token: impl FnMut(usize, u32),
+) -> Result<Vec<Vec<u32>>> {
+    sampling.check(model)?;
+    if !model.task().generates() {
+        return Err(Error::Input(format!(
+            "a {} model for {} generates no text; load one for text-generation",
+            model.family(),
+            model.task()
+        )));
+    }
+    let start = sampling.rules.start_of(model)?;
+    prompts.check(model, start.len(), max_new_tokens, sampling.beams)?;
+    let nothing = matches!(prompts, Prompts::Tokens(prompts) if prompts.is_empty());
+    if nothing || max_new_tokens == 0 {
+        return Ok(vec![Vec::new(); prompts.count()]);
+    }
+    let (writer, scores) = Writer::begin(model, prompts, &start, max_new_tokens, sampling.cache)?;
+    if sampling.beams == 1 {
+        return draw(writer, scores, max_new_tokens, sampling, on_token);
+    }
+    let texts = beams::search(writer, scores, max_new_tokens, sampling)?;
+    for (prompt, text) in texts.iter().enumerate() {
+        text.iter().for_each(|&token| on_token(prompt, token));
+    }
+    Ok(texts)
+}
+
+/// One text a prompt, each token chosen by itself.
+fn draw(
+    mut writer: Writer<'_>,
+    mut scores: Vec<Vec<f32>>,
+    max_new_tokens: usize,
+    sampling: &Sampling,
+    mut on_token: impl FnMut(usize, u32),
+) -> Result<Vec<Vec<u32>>> {
+    let mut texts = vec![Vec::new(); scores.len()];
+    let mut random: Vec<StdRng> = (0..texts.len()).map(|row| seeded(sampling, row)).collect();
+    for written in 1..=max_new_tokens {
+        let last = written == max_new_tokens;
+        let mut steps = Vec::with_capacity(scores.len());
+        for (at, (row, scores)) in writer.rows().iter().zip(&mut scores).enumerate() {
+            sampling.change(scores, row, last);
+            let token = choice::choose(scores, sampling, &mut random[row.prompt])?;
+            texts[row.prompt].push(token);
+            on_token(row.prompt, token);
+            if !sampling.stop.contains(&token) {
+                steps.push((at, token));
+            }
+        }
+        if last || steps.is_empty() {
+            break;
+        }
+        scores = writer.step(&steps)?;
+    }
+    Ok(texts)
+}
+
+/// Draws of a prompt: other ones for each.
+fn seeded(sampling: &Sampling, prompt: usize) -> StdRng {
+    // The golden ratio's odd multiples are far from each other and from small seeds.
+    let apart = (prompt as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    StdRng::seed_from_u64(sampling.seed ^ apart)
+}

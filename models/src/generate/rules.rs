@@ -1,0 +1,198 @@
+//! Which tokens a checkpoint demands, and which it excludes.
+
+use super::writer::Row;
+use crate::error::{Error, Result};
+use crate::model::Model;
+
+/// What a checkpoint demands of the texts that it writes, whatever it finds likely.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rules {
+    /// What the texts of an encoder-decoder start with, before anything is chosen; none: the
+    /// configuration's `decoder_start_token_id`.
+    pub start: Vec<Start>,
+    /// Sequences that are not written: the last token never follows the others. One alone is
+    /// never written (`bad_words_ids`).
+    pub bad_words: Vec<Vec<u32>>,
+    /// The first token that an encoder-decoder chooses (`forced_bos_token_id`).
+    pub first: Option<u32>,
+    /// One of these is the last token, where the text is as long as it may be
+    /// (`forced_eos_token_id`); none: any may be.
+    pub last: Vec<u32>,
+    /// Tokens that are never chosen (`suppress_tokens`).
+    pub never: Vec<u32>,
+    /// Tokens that are not chosen first (`begin_suppress_tokens`).
+    pub never_first: Vec<u32>,
+}
+
+/// A token that a text starts with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    /// This one.
+    Token(u32),
+    /// The likeliest of these, as the language of what is said.
+    LikeliestOf(Vec<u32>),
+}
+
+impl Rules {
+    /// Refuses tokens that the model cannot read.
+    pub(super) fn check(&self, model: &Model) -> Result<()> {
+        let vocab = model.config().vocab_size();
+        let start = self.start.iter().flat_map(|start| match start {
+            Start::Token(token) => std::slice::from_ref(token),
+            Start::LikeliestOf(tokens) => tokens,
+        });
+        let demanded = start.chain(&self.first).chain(&self.last);
+        for &token in demanded {
+            if token as usize >= vocab {
+                return Err(Error::Input(format!(
+                    "the checkpoint's rules demand token {token}, which is not in the vocabulary \
+                     of {vocab}"
+                )));
+            }
+        }
+        if let Some(Start::LikeliestOf(_)) = self.start.first() {
+            return Err(Error::Input(
+                "the checkpoint's rules start a text with a choice, before there is anything to \
+                 choose by"
+                    .into(),
+            ));
+        }
+        let empty =
+            |start: &Start| matches!(start, Start::LikeliestOf(tokens) if tokens.is_empty());
+        if self.start.iter().any(empty) || self.bad_words.iter().any(Vec::is_empty) {
+            return Err(Error::Input(
+                "the checkpoint's rules have an empty list of tokens".into(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// What the texts of `model` start with; nothing where they continue the prompt.
+    pub(super) fn start_of(&self, model: &Model) -> Result<Vec<Start>> {
+        let config = model.config();
+        if !config.encodes_and_decodes() {
+            return Ok(Vec::new());
+        }
+        if !self.start.is_empty() {
+            return Ok(self.start.clone());
+        }
+        match config.decoder_start {
+            Some(token) if token < config.vocab_size() => Ok(vec![Start::Token(token as u32)]),
+            Some(token) => Err(Error::Config(format!(
+                "`decoder_start_token_id` is {token}, which is not in the vocabulary of {}",
+                config.vocab_size()
+            ))),
+            None => Err(Error::Config(
+                "`decoder_start_token_id` is missing, which an encoder-decoder's text starts with"
+                    .into(),
+            )),
+        }
+    }
+
+    /// Changes the scores of the token after `row`, `last` where none comes after that.
+    pub(super) fn change(&self, scores: &mut [f32], row: &Row, last: bool) {
+        for word in &self.bad_words {
+            if let Some((token, before)) = word.split_last()
+                && row.tokens.ends_with(before)
+            {
+                exclude(scores, *token);
+            }
+        }
+        // Only a text that starts from nothing else has its first token forced.
+        let forced = self.first.filter(|_| row.given == 1 && row.encoded);
+        let written = row.tokens.len() - row.given;
+        if let Some(token) = forced
+            && written == 0
+        {
+            only(scores, &[token]);
+        }
+        if last && !self.last.is_empty() {
+            only(scores, &self.last);
+        }
+        self.never.iter().for_each(|&token| exclude(scores, token));
+        if written == usize::from(forced.is_some()) {
+            let never = self.never_first.iter();
+            never.for_each(|&token| exclude(scores, token));
+        }
+    }
+}
+
+fn exclude(scores: &mut [f32], token: u32) {
+    if let Some(score) = scores.get_mut(token as usize) {
+        *score = f32::NEG_INFINITY;
+    }
+}
+
+/// Leaves `tokens` alone, all alike.
+fn only(scores: &mut [f32], tokens: &[u32]) {
+    scores.fill(f32::NEG_INFINITY);
+    for &token in tokens {
+        if let Some(score) = scores.get_mut(token as usize) {
+            *score = 0.0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NONE: f32 = f32::NEG_INFINITY;
+
+    fn row(given: usize, tokens: &[u32]) -> Row {
+        Row {
+            prompt: 0,
+            pad: 0,
+            given,
+            encoded: true,
+            tokens: tokens.to_vec(),
+        }
+    }
+
+    fn changed(rules: &Rules, row: &Row, last: bool) -> [f32; 4] {
+        let mut scores = [1.0, 2.0, 3.0, 4.0];
+        rules.change(&mut scores, row, last);
+        scores
+    }
+
+    #[test]
+    fn bad_words_are_not_finished() {
+        let rules = Rules {
+            bad_words: vec![vec![0], vec![2, 3, 1]],
+            ..Rules::default()
+        };
+        assert_eq!(changed(&rules, &row(1, &[3]), false), [NONE, 2.0, 3.0, 4.0]);
+        let after = row(1, &[2, 3]);
+        assert_eq!(changed(&rules, &after, false), [NONE, NONE, 3.0, 4.0]);
+    }
+
+    #[test]
+    fn first_and_last_are_forced() {
+        let rules = Rules {
+            first: Some(2),
+            last: vec![3],
+            never_first: vec![1],
+            ..Rules::default()
+        };
+        let forced = [NONE, NONE, 0.0, NONE];
+        assert_eq!(changed(&rules, &row(1, &[0]), false), forced);
+        // The forced token does not count as the first that is chosen.
+        let next = row(1, &[0, 2]);
+        assert_eq!(changed(&rules, &next, false), [1.0, NONE, 3.0, 4.0]);
+        let end = row(1, &[0, 2, 2]);
+        assert_eq!(changed(&rules, &end, false), [1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(changed(&rules, &end, true), [NONE, NONE, NONE, 0.0]);
+        // After more than one token nothing is forced at first.
+        let longer = row(2, &[0, 2]);
+        assert_eq!(changed(&rules, &longer, false), [1.0, NONE, 3.0, 4.0]);
+    }
+
+    #[test]
+    fn suppressed_tokens_are_never_chosen() {
+        let rules = Rules {
+            never: vec![0, 99],
+            ..Rules::default()
+        };
+        assert_eq!(changed(&rules, &row(1, &[3]), false), [NONE, 2.0, 3.0, 4.0]);
+    }
+}

@@ -1,0 +1,79 @@
+//! The folders of the reference set, each loaded and exported once.
+
+use std::path::PathBuf;
+use std::sync::{LazyLock, OnceLock};
+
+use fluxo_compare::{ExportOptions, artifact};
+use fluxo_models::{Model, Tensors, tensors};
+use fluxo_tests::fixture;
+
+/// One folder of the reference set.
+pub struct Case {
+    /// The folder's name, `v4-` before it where config.json has the layout of transformers 4.
+    pub name: String,
+    folder: PathBuf,
+    model: OnceLock<Model>,
+    graph: OnceLock<Result<PathBuf, String>>,
+}
+
+/// Every folder that holds a reference, in the order of their names.
+pub fn all() -> impl Iterator<Item = &'static Case> {
+    static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
+        let mut cases = Vec::new();
+        for (set, prefix) in [("hf", ""), ("hf-v4", "v4-")] {
+            let entries = std::fs::read_dir(fixture(set)).unwrap();
+            let mut folders: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+            folders.sort();
+            folders.retain(|folder| folder.join("reference.safetensors").is_file());
+            cases.extend(folders.into_iter().map(|folder| Case {
+                name: format!("{prefix}{}", folder.file_name().unwrap().to_string_lossy()),
+                folder,
+                model: OnceLock::new(),
+                graph: OnceLock::new(),
+            }));
+        }
+        assert!(!cases.is_empty());
+        cases
+    });
+    CASES.iter()
+}
+
+impl Case {
+    /// The model, on flex.
+    pub fn model(&self) -> &Model {
+        self.model.get_or_init(|| {
+            let device = fluxo_backends::device("flex").unwrap();
+            Model::load(&self.folder, None, &device).unwrap().0
+        })
+    }
+
+    /// The exported ONNX file, checked as every export is.
+    pub fn graph(&self) -> Result<PathBuf, String> {
+        static FOLDER: LazyLock<tempfile::TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
+        let export = || {
+            let folder = FOLDER.path().join(&self.name);
+            fluxo_compare::export(self.model(), &folder, &ExportOptions::default())
+                .map_err(|e| e.to_string())?;
+            Ok(folder.join(artifact::GRAPH))
+        };
+        self.graph.get_or_init(export).clone()
+    }
+
+    /// Inputs `in.*` and transformers' outputs `out.*`, but for the tokens, which are compared as
+    /// such.
+    pub fn reference(&self) -> Tensors {
+        let mut tensors = self.tensors();
+        tensors.remove("out.greedy");
+        tensors
+    }
+
+    /// Everything in the reference file.
+    pub fn tensors(&self) -> Tensors {
+        tensors::read(&self.folder.join("reference.safetensors")).unwrap()
+    }
+
+    /// Whether the model writes tokens.
+    pub fn writes(&self) -> bool {
+        self.model().task().generates()
+    }
+}
