@@ -4,8 +4,8 @@
 //! share is `<part, h> / <h, h>`, averaged over positions, so that the shares sum to one; it is
 //! negative where the part points against the stream.
 //!
-//! Pre-norm adds the parts up as they are written. Post-norm puts a norm behind each sum, which
-//! with its own σ kept is affine: every part goes through `γ · (part − mean part) / σ`
+//! All norm positions but one add the parts up as they are written. Post-norm puts a norm behind
+//! each sum, which with its own σ kept is affine: every part goes through `γ · (part − mean part) / σ`
 //! (root-mean-square norms without the mean) and β joins as a part of its own.
 
 use burn::tensor::Tensor;
@@ -49,31 +49,24 @@ pub(crate) fn fill(
         let number = config.block_of(layer);
         let (block, config) = (&stack.layers[number], &config.blocks[number]);
         let post = config.norm_position == NormPosition::Post;
-        // A post-norm's input is the sum of what the last part was written into.
-        let through = |norm: &Option<Norm>, sum: Rows, parts: &mut Vec<(Source, Rows)>| match norm
-            .as_ref()
-            .filter(|_| post)
-        {
-            Some(norm) => Affine::new(norm, config.norm, &sum).map(|a| a.push(layer, parts)),
-            None => Ok(()),
-        };
-        let summed = |a: Rows, b: Rows| Rows {
-            width: a.width,
-            values: a.values.iter().zip(&b.values).map(|(a, b)| a + b).collect(),
-        };
-        parts.push((Source::Attention(layer), tap(layer, "attn_out")?));
-        if post {
-            through(&block.attention_norm, tap(layer, "t2")?, &mut parts)?;
-        }
+        // Each sublayer: what it wrote, the stream that it wrote it into, the norm of their sum.
+        let attention = Source::Attention(layer);
+        let mut sublayers = vec![(attention, "attn_out", "resid_pre", &block.attention_norm)];
+        let mut stream = "resid_mid";
         if block.cross.is_some() {
-            let written = tap(layer, "cross_out")?;
-            parts.push((Source::Cross(layer), written.clone()));
-            let sum = summed(written, tap(layer, "resid_mid")?);
-            through(&block.cross_norm, sum, &mut parts)?;
+            let cross = Source::Cross(layer);
+            sublayers.push((cross, "cross_out", stream, &block.cross_norm));
+            stream = "resid_cross";
         }
-        parts.push((Source::FeedForward(layer), tap(layer, "ffn_out")?));
-        if post {
-            through(&block.feed_forward_norm, tap(layer, "t5")?, &mut parts)?;
+        let network = Source::FeedForward(layer);
+        sublayers.push((network, "ffn_out", stream, &block.feed_forward_norm));
+        for (source, written, stream, norm) in sublayers {
+            let written = tap(layer, written)?;
+            parts.push((source, written.clone()));
+            if let Some(norm) = norm.as_ref().filter(|_| post) {
+                let sum = written.plus(&tap(layer, stream)?);
+                Affine::new(norm, config.norm, &sum)?.push(layer, &mut parts);
+            }
         }
     }
 
@@ -178,4 +171,49 @@ fn weights(tensor: Tensor<1>) -> Result<Vec<f64>, Error> {
         reason: error.to_string(),
     })?;
     numbers(name, &data)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use burn::tensor::{Distribution, TensorData};
+
+    use super::*;
+
+    /// Every kind of norm: parts that were sent through it sum to what it makes of their sum.
+    #[test]
+    fn parts_go_through_every_norm() {
+        let device = fluxo_backends::device("flex").unwrap();
+        let kinds = [
+            NormKind::Layer,
+            NormKind::LayerWithoutBias,
+            NormKind::Rms,
+            NormKind::RmsPlusOne,
+        ];
+        for kind in kinds {
+            let epsilon = 1e-3;
+            let config = NormConfig { kind, epsilon };
+            let mut norm = config.init(6, &device);
+            let random = Distribution::Uniform(-1.0, 2.0);
+            norm.weight = norm.weight.map(|gain| gain.random_like(random));
+            norm.bias = norm.bias.map(|bias| bias.map(|b| b.random_like(random)));
+            let part = || Tensor::<3>::random([1, 4, 6], random, &device);
+            let (a, b) = (part(), part());
+            let rows = |data: TensorData| Rows::read("x", Some(&data), &[true; 4]).unwrap();
+            let sum = a.clone() + b.clone();
+            let wanted = rows(norm.forward(sum.clone()).to_data());
+            let parts = [(Source::Embedding, a), (Source::Attention(0), b)];
+            let mut parts: Vec<_> = parts.map(|(s, x)| (s, rows(x.to_data()))).into();
+            Affine::new(&norm, config, &rows(sum.to_data()))
+                .unwrap()
+                .push(0, &mut parts);
+            assert_eq!(parts.len(), 2 + usize::from(kind == NormKind::Layer));
+            let sum = parts.into_iter().map(|(_, part)| part);
+            let sum = sum.reduce(|a, b| a.plus(&b)).unwrap();
+            for (sum, wanted) in sum.values.iter().zip(&wanted.values) {
+                // The norm itself is in float32: a few roundings of values up to 4.
+                assert!((sum - wanted).abs() < 2e-6, "{kind:?}: {sum} is not {wanted}");
+            }
+        }
+    }
 }

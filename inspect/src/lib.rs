@@ -19,7 +19,8 @@ use rows::Rows;
 
 /// Runs `model` on `inputs` (those of [`Model::run`]) and measures its residual stream.
 ///
-/// Of an encoder-decoder that of the decoder. The stream's end is the last layer's `resid_post`; a norm after the last layer, as pre-norm
+/// Of an encoder-decoder that of the decoder, of text and images compared that of the text. The
+/// stream's end is the last layer's `resid_post`; a norm after the last layer, as pre-norm
 /// models have one, is not part of it.
 ///
 /// # Errors

@@ -35,7 +35,7 @@ pub struct LayerReport {
     pub cross_share: Option<f64>,
     /// The feed-forward network's share.
     pub feed_forward_share: f64,
-    /// The share of the two norms' β, where norms with a bias stand in the stream (post-norm).
+    /// The share of its norms' β, where norms with a bias stand in the stream (post-norm).
     pub norm_bias_share: Option<f64>,
 }
 
@@ -81,6 +81,9 @@ const STREAM: [&str; 5] = [
     "resid_post",
 ];
 
+/// A share's column and its value.
+type Share = (&'static str, fn(&LayerReport) -> Option<f64>);
+
 impl fmt::Display for StreamReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let norms = match self.norm_position {
@@ -123,13 +126,9 @@ impl StreamReport {
     }
 
     fn stream_table(&self) -> Table {
-        let biases = self
-            .layers
-            .iter()
-            .any(|layer| layer.norm_bias_share.is_some());
-        let shares = ["attn %", "ffn %", "bias %"];
-        let shares = &shares[..if biases { 3 } else { 2 }];
-        let head = ["layer"].iter().chain(&STREAM).chain(shares);
+        let shares = self.shares();
+        let names = shares.iter().map(|(name, _)| name);
+        let head = ["layer"].iter().chain(&STREAM).chain(names);
         let mut table = table(head.map(|name| name.to_string()));
         for layer in &self.layers {
             let norms = STREAM
@@ -137,14 +136,23 @@ impl StreamReport {
                 .map(|name| layer.tap(name).map_or_else(String::new, |s| number(s.norm)));
             let mut row = vec![layer.layer.to_string()];
             row.extend(norms);
-            row.push(percent(layer.attention_share));
-            row.push(percent(layer.feed_forward_share));
-            if biases {
-                row.push(layer.norm_bias_share.map_or_else(String::new, percent));
-            }
+            let shares = shares.iter().map(|(_, share)| share(layer));
+            row.extend(shares.map(|share| share.map_or_else(String::new, percent)));
             table.add_row(row);
         }
         table
+    }
+
+    /// The columns of shares: those that any layer has.
+    fn shares(&self) -> Vec<Share> {
+        let all: [Share; 4] = [
+            ("attn %", |layer| Some(layer.attention_share)),
+            ("cross %", |layer| layer.cross_share),
+            ("ffn %", |layer| Some(layer.feed_forward_share)),
+            ("bias %", |layer| layer.norm_bias_share),
+        ];
+        let some = |share: &Share| self.layers.iter().any(|layer| share.1(layer).is_some());
+        all.into_iter().filter(some).collect()
     }
 }
 

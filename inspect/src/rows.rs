@@ -30,6 +30,15 @@ impl Rows {
         self.values.chunks(self.width)
     }
 
+    /// The sum with `other`, which has as many rows.
+    pub fn plus(&self, other: &Self) -> Self {
+        let values = self.values.iter().zip(&other.values);
+        Self {
+            width: self.width,
+            values: values.map(|(a, b)| a + b).collect(),
+        }
+    }
+
     pub fn is_finite(&self) -> bool {
         self.values.iter().all(|value| value.is_finite())
     }

@@ -1,6 +1,7 @@
 //! `fluxo inspect`.
 
 use anyhow::{Context, Result};
+use burn::tensor::TensorData;
 use fluxo_compare::inputs::split;
 use fluxo_models::{Model, tensors};
 
@@ -20,9 +21,16 @@ pub fn run(args: &Inspect, print: Print) -> Result<Held> {
                 args.input.prompt.as_deref(),
                 args.input.ids.as_deref(),
             )?;
-            (!ids.is_empty())
+            let mut inputs = (!ids.is_empty())
                 .then(|| row(&ids))
-                .context("the prompt is empty: give it at least one token")?
+                .context("the prompt is empty: give it at least one token")?;
+            // An encoder reads the prompt; the decoder is about to start.
+            if model.config().encodes_and_decodes() {
+                let start = model.config().decoder_start.unwrap_or_default() as i64;
+                let start = TensorData::new(vec![start], [1, 1]);
+                inputs.insert("decoder_input_ids".into(), start);
+            }
+            inputs
         }
     };
     let report = fluxo_inspect::stream(&model, &inputs)?;

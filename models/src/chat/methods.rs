@@ -22,10 +22,7 @@ pub(super) fn call(
         "replace" => {
             let (old, new, count): (&str, &str, Option<i64>) = from_args(args)?;
             let limit = count.and_then(|count| usize::try_from(count).ok());
-            let found = text
-                .matches(old)
-                .take(limit.unwrap_or(usize::MAX))
-                .count();
+            let found = text.matches(old).take(limit.unwrap_or(usize::MAX)).count();
             bounded(text.len().saturating_add(found.saturating_mul(new.len())))?;
             Ok(Value::from(text.replacen(old, new, found)))
         }
@@ -52,7 +49,9 @@ pub(super) fn call(
                     .next()
                     .is_some_and(|field| field.contains(':'))
             }) {
-                return Err(invalid("format with a format specification is not supported"));
+                return Err(invalid(
+                    "format with a format specification is not supported",
+                ));
             }
             let longest: usize = args.iter().map(|arg| arg.to_string().len()).sum();
             let fields = text.matches('{').count();
@@ -116,9 +115,7 @@ fn list<'a>(parts: impl IntoIterator<Item = &'a str>) -> Value {
 
 fn bounded(bytes: usize) -> Result<(), Error> {
     match bytes > LARGEST {
-        true => Err(invalid(format!(
-            "a method gives more than {LARGEST} bytes"
-        ))),
+        true => Err(invalid(format!("a method gives more than {LARGEST} bytes"))),
         false => Ok(()),
     }
 }

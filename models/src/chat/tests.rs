@@ -69,7 +69,10 @@ fn broken_templates_say_so_on_one_line() {
         ("{% if %}", "syntax error"),
         ("{{ messages[0].content.nothing() }}", "nothing"),
         ("{{ missing.attribute }}", "undefined"),
-        ("{{ raise_exception('two\nlines') }}", "refuses the messages: two lines"),
+        (
+            "{{ raise_exception('two\nlines') }}",
+            "refuses the messages: two lines",
+        ),
         ("{% include 'x' %}", "include"),
         ("{{ '{:>9}'.format('x') }}", "not supported"),
         ("{{ messages | tojson(indent='x') }}", "cannot convert"),
@@ -83,7 +86,10 @@ fn broken_templates_say_so_on_one_line() {
         (TOKENIZER_CONFIG, "{"),
         (TOKENIZER_CONFIG, "[]"),
         (TOKENIZER_CONFIG, r#"{"chat_template": 1}"#),
-        (TOKENIZER_CONFIG, r#"{"chat_template": [{"name": "x", "template": "y"}]}"#),
+        (
+            TOKENIZER_CONFIG,
+            r#"{"chat_template": [{"name": "x", "template": "y"}]}"#,
+        ),
         (TEMPLATE_JSON, "{}"),
         (TEMPLATE, "{% set a = [namespace()] %}"),
     ] {

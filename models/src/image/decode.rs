@@ -166,7 +166,9 @@ mod tests {
         // Its thumbnail's end, in a segment, is not the file's.
         let segment = [0xff, 0xd8, 0xff, 0xe1, 0, 6, 0xff, 0xd9, 0, 0];
         assert!(!ends(&segment));
-        assert!(ends(&[&segment[..], &[0xff, 0xda, 0, 2, 1, 0xff, 0, 0xff, 0xd9]].concat()));
+        assert!(ends(
+            &[&segment[..], &[0xff, 0xda, 0, 2, 1, 0xff, 0, 0xff, 0xd9]].concat()
+        ));
         assert!(!ends(&[0xff, 0xd8]));
         assert!(!ends(&[0xff, 0xd8, 0xff, 0xe1, 0xff]));
     }

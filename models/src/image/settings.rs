@@ -111,7 +111,10 @@ impl Settings {
                 _ => return Ok(None),
             }
         };
-        if map.get("feature_extractor_type").is_some_and(|kind| kind == "WhisperFeatureExtractor") {
+        if map
+            .get("feature_extractor_type")
+            .is_some_and(|kind| kind == "WhisperFeatureExtractor")
+        {
             return Ok(None);
         }
         Self::of(&map)

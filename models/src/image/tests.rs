@@ -57,7 +57,10 @@ fn jpeg_files_decode_as_in_pillow_but_for_rounding() {
         let off: Vec<f32> = bytes.zip(expected).map(|(a, b)| (a - b).abs()).collect();
         let worst = off.iter().copied().fold(0.0, f32::max);
         let average = off.iter().sum::<f32>() / off.len() as f32;
-        assert!(worst <= most && average <= mean, "{name}: {worst} {average}");
+        assert!(
+            worst <= most && average <= mean,
+            "{name}: {worst} {average}"
+        );
     }
 }
 
@@ -91,7 +94,14 @@ fn refusal(processor: &ImageProcessor, bytes: &[u8]) -> String {
 #[test]
 fn files_that_are_cut_short_are_refused() {
     let vit = ImageProcessor::from_defaults(8);
-    for name in ["rgb.png", "interlaced.png", "palette.png", "420.jpg", "progressive.jpg", "cmyk.jpg"] {
+    for name in [
+        "rgb.png",
+        "interlaced.png",
+        "palette.png",
+        "420.jpg",
+        "progressive.jpg",
+        "cmyk.jpg",
+    ] {
         let whole = std::fs::read(fixture(name)).unwrap();
         // A PNG's last twelve bytes only say that it ends.
         for length in (0..whole.len() - 16).step_by(7) {
@@ -126,7 +136,9 @@ fn absurd_images_are_refused_before_they_are_held() {
 /// The checksum of a PNG's chunk.
 fn crc(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |sum, &byte| {
-        (0..8).fold(sum ^ u32::from(byte), |sum, _| (sum >> 1) ^ (0xedb8_8320 & (sum & 1).wrapping_neg()))
+        (0..8).fold(sum ^ u32::from(byte), |sum, _| {
+            (sum >> 1) ^ (0xedb8_8320 & (sum & 1).wrapping_neg())
+        })
     })
 }
 
@@ -137,7 +149,12 @@ fn what_is_no_image_says_so() {
     assert!(refusal(&vit, b"GIF89a").contains("neither a PNG nor a JPEG"));
     assert!(refusal(&vit, b"text").contains("neither a PNG nor a JPEG"));
     assert!(vit.read(Path::new("/nowhere/at/all.png")).is_err());
-    assert!(vit.read(&fixture("")).unwrap_err().to_string().contains("not a file"));
+    assert!(
+        vit.read(&fixture(""))
+            .unwrap_err()
+            .to_string()
+            .contains("not a file")
+    );
 }
 
 #[test]
@@ -146,10 +163,16 @@ fn settings_that_are_not_the_steps_here_are_refused() {
     assert!(ImageProcessor::load(dir.path()).unwrap().is_none());
     for (config, part) in [
         ("{", "not JSON"),
-        (r#"{"image_processor_type": "ConvNextImageProcessor"}"#, "ConvNext"),
+        (
+            r#"{"image_processor_type": "ConvNextImageProcessor"}"#,
+            "ConvNext",
+        ),
         (r#"{"size": 1000000000}"#, "1000000000"),
         (r#"{"size": {"height": 0, "width": 4}}"#, "an edge of 0"),
-        (r#"{"size": {"shortest_edge": 4, "longest_edge": 8}}"#, "alone"),
+        (
+            r#"{"size": {"shortest_edge": 4, "longest_edge": 8}}"#,
+            "alone",
+        ),
         (r#"{"size": {"height": 4}}"#, "alone"),
         (r#"{"size": [1, 2, 3]}"#, "a height and a width"),
         (r#"{"size": "big"}"#, "no size"),
