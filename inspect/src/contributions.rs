@@ -212,7 +212,10 @@ mod tests {
             let sum = sum.reduce(|a, b| a.plus(&b)).unwrap();
             for (sum, wanted) in sum.values.iter().zip(&wanted.values) {
                 // The norm itself is in float32: a few roundings of values up to 4.
-                assert!((sum - wanted).abs() < 2e-6, "{kind:?}: {sum} is not {wanted}");
+                assert!(
+                    (sum - wanted).abs() < 2e-6,
+                    "{kind:?}: {sum} is not {wanted}"
+                );
             }
         }
     }

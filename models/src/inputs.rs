@@ -9,6 +9,9 @@ use crate::network::NetworkConfig;
 use crate::stack::{InputConfig, StackConfig};
 use crate::tensors::Tensors;
 
+/// The most patches along an axis of an image.
+const LARGEST_GRID: usize = 1024;
+
 /// The names of a network's inputs, but for the cache's, those that must be given first.
 pub fn names(config: &NetworkConfig) -> (Vec<&'static str>, Vec<&'static str>) {
     let (mut needed, mut optional) = (Vec::new(), Vec::new());
@@ -225,7 +228,19 @@ impl Reader<'_> {
         else {
             return Ok(None);
         };
-        let [height, width] = patches.image;
+        let [mut height, mut width] = patches.image;
+        let shape = self
+            .inputs
+            .get("pixel_values")
+            .map(|data| data.shape().to_vec());
+        if let (true, Some(&[_, _, h, w])) = (patches.interpolates, shape.as_deref())
+            && h.is_multiple_of(patches.patch[0])
+            && w.is_multiple_of(patches.patch[1])
+            && (1..=LARGEST_GRID).contains(&(h / patches.patch[0]))
+            && (1..=LARGEST_GRID).contains(&(w / patches.patch[1]))
+        {
+            [height, width] = [h, w];
+        }
         self.floats("pixel_values", [patches.channels, height, width])
     }
 

@@ -55,7 +55,8 @@ fn write(dir: &Path) -> usize {
     let header = serde_json::to_vec(&header).unwrap();
     let file = std::fs::File::create(dir.join("model.safetensors")).unwrap();
     let mut file = std::io::BufWriter::new(file);
-    file.write_all(&(header.len() as u64).to_le_bytes()).unwrap();
+    file.write_all(&(header.len() as u64).to_le_bytes())
+        .unwrap();
     file.write_all(&header).unwrap();
     for _ in 0..end / 4 {
         file.write_all(&0.01f32.to_le_bytes()).unwrap();
@@ -67,7 +68,12 @@ fn write(dir: &Path) -> usize {
 fn status(key: &str) -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with(key)).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
+    line.split_whitespace()
+        .nth(1)
+        .unwrap()
+        .parse::<usize>()
+        .unwrap()
+        * 1024
 }
 
 /// The bound, 1.2 times the weights. What is over 1 is one window of the file, the
@@ -80,14 +86,20 @@ fn loading_takes_little_more_than_the_weights() {
     // From here on the peak counts anew.
     if std::fs::write("/proc/self/clear_refs", "5").is_err() {
         println!("skipped: this system does not reset the peak of memory");
-        assert!(std::env::var("FLUXO_REQUIRE_ALL").is_err(), "no /proc/self/clear_refs");
+        assert!(
+            std::env::var("FLUXO_REQUIRE_ALL").is_err(),
+            "no /proc/self/clear_refs"
+        );
         return;
     }
     let before = status("VmRSS:");
     let (model, report) = Model::load(dir.path(), None, &device).unwrap();
     let peak = status("VmHWM:") - before;
     let ratio = peak as f64 / weights as f64;
-    println!("{} parameters: {ratio:.3} times the weights", report.parameters);
+    println!(
+        "{} parameters: {ratio:.3} times the weights",
+        report.parameters
+    );
     assert_eq!(4 * report.parameters, weights);
     assert!(ratio < 1.2, "{ratio:.3}");
     drop(model);

@@ -34,12 +34,23 @@ fn outputs(folder: &Path, dtype: DType) -> Tensors {
 }
 
 fn difference(found: &TensorData, wanted: &TensorData) -> f64 {
-    let (found, wanted) = (found.as_slice::<f32>().unwrap(), wanted.as_slice::<f32>().unwrap());
-    let largest = wanted.iter().fold(0f64, |max, v| max.max(f64::from(v.abs())));
+    let (found, wanted) = (
+        found.as_slice::<f32>().unwrap(),
+        wanted.as_slice::<f32>().unwrap(),
+    );
+    let largest = wanted
+        .iter()
+        .fold(0f64, |max, v| max.max(f64::from(v.abs())));
     let pairs = found.iter().zip(wanted);
     pairs
         .map(|(a, b)| f64::from((a - b).abs()) / largest)
-        .fold(0.0, |max, d| if d.is_nan() { f64::INFINITY } else { f64::max(max, d) })
+        .fold(0.0, |max, d| {
+            if d.is_nan() {
+                f64::INFINITY
+            } else {
+                f64::max(max, d)
+            }
+        })
 }
 
 fn near(dtype: DType, unit: f64) {
@@ -49,7 +60,10 @@ fn near(dtype: DType, unit: f64) {
         let names = wanted.keys().filter(|name| !name.starts_with("present."));
         let worst = names.map(|name| difference(&found[name], &wanted[name]) / unit);
         let worst = worst.fold(0.0, f64::max);
-        println!("{} {dtype:?} {worst:.1}", folder.file_name().unwrap().display());
+        println!(
+            "{} {dtype:?} {worst:.1}",
+            folder.file_name().unwrap().display()
+        );
         if worst > UNITS {
             far.push((folder, worst));
         }
@@ -71,5 +85,8 @@ fn bfloat16_is_near_float32() {
 fn a_backend_without_the_type_is_refused() {
     let device = fluxo_backends::device("ndarray").unwrap();
     let error = Model::load_as(&fixtures().join("bert"), None, &device, DType::F16).unwrap_err();
-    assert!(matches!(error, Error::Dtype { dtype: DType::F16 }), "{error}");
+    assert!(
+        matches!(error, Error::Dtype { dtype: DType::F16 }),
+        "{error}"
+    );
 }

@@ -122,6 +122,7 @@ fn image_tower(raw: &Raw) -> Result<StackConfig> {
         channels: raw.size_opt("num_channels")?.unwrap_or(3),
         bias: false,
         distillation: false,
+        interpolates: false,
         norm: Some(block.norm),
     });
     tower(raw, block, input)

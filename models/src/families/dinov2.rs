@@ -14,6 +14,7 @@ use crate::config::Raw;
 use crate::error::Result;
 use crate::head::{HeadConfig, OutputConfig, Read};
 use crate::network::NetworkConfig;
+use crate::stack::InputConfig;
 use crate::task::Task;
 
 /// The family.
@@ -48,6 +49,9 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
     let scale = raw.positive_or("layerscale_value", 1.0)?;
     let gated = raw.bool_or("use_swiglu_ffn", false)?;
     if let Some(stack) = &mut config.vision {
+        if let InputConfig::Patches(patches) = &mut stack.input {
+            patches.interpolates = true;
+        }
         for block in &mut stack.blocks {
             block.layer_scale = Some(scale);
             if gated {

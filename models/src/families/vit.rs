@@ -61,6 +61,7 @@ pub(super) fn network(raw: &Raw, task: Task, distillation: bool) -> Result<Netwo
         channels: raw.size_opt("num_channels")?.unwrap_or(3),
         bias: true,
         distillation,
+        interpolates: false,
         norm: None,
     });
     let layers = raw.layers("num_hidden_layers")?;
