@@ -24,7 +24,7 @@ pub struct HeadConfig {
     pub softcap: Option<f64>,
 }
 
-/// Which positions a head reads.
+/// Which positions a head reads, of those that the mask keeps: padding moves nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Read {
@@ -32,7 +32,7 @@ pub enum Read {
     All,
     /// The first.
     First,
-    /// The mean of those that the mask keeps.
+    /// The mean of all.
     Mean,
     /// The first, and behind it the mean of the others.
     FirstAndMean,
@@ -160,7 +160,7 @@ pub struct HeadLayers {
 pub struct Context {
     /// The tokens that were read, `[batch, seq]`.
     pub ids: Option<Tensor<2, Int>>,
-    /// `[batch, seq]`, 0 for padding.
+    /// `[batch, past + seq]`, 0 for padding.
     pub keep: Option<Tensor<2, Int>>,
     /// The token embedding `[vocab, width]`.
     pub table: Option<Tensor<2>>,
@@ -199,43 +199,27 @@ impl HeadLayers {
 
     /// `[batch, seq, d_model] -> [batch, 1, width]`, but for all positions.
     fn read(&self, x: Tensor<3>, context: &Context) -> Tensor<3> {
-        let [_, seq, _] = x.dims();
+        let [batch, seq, _] = x.dims();
         let first = |x: Tensor<3>| x.narrow(1, 0, 1);
-        let last = |x: Tensor<3>| x.narrow(1, seq - 1, 1);
-        let is = |token: usize| {
-            let ids = context.ids.clone();
-            ids.map(|ids| ids.equal_elem(token as i64).int())
-        };
+        // With a cache the mask has the positions before this call's too.
+        let keep = context.keep.clone().map(|keep| {
+            let [_, all] = keep.dims();
+            keep.slice([0..batch, all - seq..all])
+        });
         match self.config.read {
             Read::All => x,
-            Read::First => first(x),
-            Read::Mean => match &context.keep {
-                Some(keep) => weighted(x, keep.clone()),
+            Read::Mean => match keep {
+                Some(keep) => weighted(x, keep),
                 None => x.mean_dim(1),
             },
             Read::FirstAndMean => {
                 let others = x.clone().narrow(1, 1, seq - 1).mean_dim(1);
                 Tensor::cat(vec![first(x), others], 2)
             }
-            Read::LastBut(padding) => match padding.and_then(is) {
-                Some(padded) => {
-                    let kept = padded.equal_elem(0).int();
-                    picked(x, last_of(kept))
-                }
-                None => last(x),
-            },
-            Read::LastOf(token) => match is(token) {
-                Some(found) => picked(x, last_of(found)),
-                None => last(x),
-            },
-            Read::FirstOf(token) => match is(token) {
-                Some(found) => picked(x, first_of(found)),
-                None => first(x),
-            },
-            Read::Highest => match context.ids.clone() {
-                Some(ids) => {
-                    let highest = ids.clone().max_dim(1).expand(ids.dims());
-                    picked(x, first_of(ids.equal(highest).int()))
+            read => match place(read, context.ids.as_ref(), keep) {
+                Some(place) => picked(x, place),
+                None if matches!(read, Read::LastBut(_) | Read::LastOf(_)) => {
+                    x.narrow(1, seq - 1, 1)
                 }
                 None => first(x),
             },
@@ -243,45 +227,60 @@ impl HeadLayers {
     }
 }
 
-/// `place` `[batch, seq]`, with a 1 at the first place of each row that has none.
-fn or_first(place: Tensor<2, Int>) -> Tensor<2, Int> {
-    let [batch, seq] = place.dims();
-    let index = Tensor::<1, Int>::arange(0..seq as i64, &place.device());
-    let first = index
-        .equal_elem(0)
-        .int()
-        .reshape([1, seq])
-        .expand([batch, seq]);
-    let none = place
-        .clone()
-        .sum_dim(1)
-        .equal_elem(0)
-        .int()
-        .expand([batch, seq]);
-    place + none * first
+/// 1 at the one position of each row that `read` reads, elsewhere 0, `[batch, seq]`; `None`
+/// where neither tokens nor mask say it.
+///
+/// `ids` and `keep` are `[batch, seq]`. A row without the position that is looked for is read
+/// at the first that is kept.
+fn place(
+    read: Read,
+    ids: Option<&Tensor<2, Int>>,
+    keep: Option<Tensor<2, Int>>,
+) -> Option<Tensor<2, Int>> {
+    let is = |token: usize| ids.map(|ids| ids.clone().equal_elem(token as i64).int());
+    let but = |token: usize| ids.map(|ids| ids.clone().not_equal_elem(token as i64).int());
+    let wanted = match read {
+        Read::LastBut(padding) => padding.and_then(but),
+        Read::FirstOf(token) | Read::LastOf(token) => is(token),
+        Read::Highest => ids.map(|ids| {
+            let ids = keep.iter().fold(ids.clone(), |ids, keep| ids * keep.clone());
+            let highest = ids.clone().max_dim(1).expand(ids.dims());
+            ids.equal(highest).int()
+        }),
+        _ => None,
+    };
+    let found = match (wanted, keep.clone()) {
+        (Some(wanted), Some(keep)) => wanted * keep,
+        (Some(found), None) | (None, Some(found)) => found,
+        (None, None) => return None,
+    };
+    let keep = keep.unwrap_or_else(|| found.ones_like());
+    Some(match read {
+        Read::LastBut(_) | Read::LastOf(_) => last_of(found, keep),
+        _ => first_of(found, keep),
+    })
 }
 
-/// `[batch, seq]`, 1 at the last place of each row that is not 0, elsewhere 0.
-fn last_of(found: Tensor<2, Int>) -> Tensor<2, Int> {
+/// `[batch, seq]`, 1 at the first place of each row that is not 0, or at the first of `keep`
+/// where none is.
+fn first_of(found: Tensor<2, Int>, keep: Tensor<2, Int>) -> Tensor<2, Int> {
+    let first = |found: Tensor<2, Int>| found.clone().cumsum(1).equal_elem(1).int() * found;
+    let none = found.clone().sum_dim(1).equal_elem(0).int();
+    first(found.clone()) + none.expand(keep.dims()) * first(keep)
+}
+
+/// The same for the last place that is not 0.
+fn last_of(found: Tensor<2, Int>, keep: Tensor<2, Int>) -> Tensor<2, Int> {
     // The only place where as many have come as ever will, and which is one of them.
     let so_far = found.clone().cumsum(1);
     let all = found.clone().sum_dim(1).expand(so_far.dims());
-    so_far.equal(all).int() * found
+    first_of(so_far.equal(all).int() * found, keep)
 }
 
-/// `[batch, seq]`, 1 at the first place of each row that is not 0, elsewhere 0.
-fn first_of(found: Tensor<2, Int>) -> Tensor<2, Int> {
-    found.clone().cumsum(1).equal_elem(1).int() * found
-}
-
-/// The position of each row where `place` `[batch, seq]` is 1, the first where none is:
-/// `[batch, 1, width]`.
+/// The position of each row where `place` `[batch, seq]` is 1: `[batch, 1, width]`.
 fn picked(x: Tensor<3>, place: Tensor<2, Int>) -> Tensor<3> {
     let [batch, seq] = place.dims();
-    let place = or_first(place)
-        .float()
-        .cast(x.dtype())
-        .reshape([batch, seq, 1]);
+    let place = place.float().cast(x.dtype()).reshape([batch, seq, 1]);
     (x * place).sum_dim(1)
 }
 

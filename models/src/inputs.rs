@@ -302,6 +302,16 @@ impl Reader<'_> {
                 "`{first}` and `{name}` differ in batch ({rows} and {other})"
             ));
         }
+        let width = |ids: &Option<Tensor<2, Int>>| ids.as_ref().map(|ids| ids.dims()[1]);
+        if let (Some(read), Some(written)) = (width(&batch.input_ids), width(&batch.decoder_input_ids))
+            && read != written
+            && names(self.config).1.contains(&"decoder_input_ids")
+        {
+            return refuse(format!(
+                "`decoder_input_ids` has {written} positions, and must have the {read} of \
+                 `input_ids`, which say where the answer is read; leave it out"
+            ));
+        }
         let differs = |layer: &LayerCache| layer.own.key.dims()[0] != rows;
         match cache {
             Some(cache) if cache.layers.iter().any(differs) => refuse(format!(

@@ -19,9 +19,11 @@
 //! | `d_ff` | width inside the feed-forward network |
 //! | `vocab` | tokens |
 
+pub mod audio;
 pub mod batch;
 pub mod blocks;
 pub mod catalog;
+pub mod chat;
 pub mod checkpoint;
 pub mod config;
 pub mod error;
@@ -29,6 +31,7 @@ pub mod families;
 pub mod files;
 pub mod generate;
 pub mod head;
+pub mod image;
 pub mod inputs;
 pub mod model;
 pub mod network;

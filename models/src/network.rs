@@ -2,7 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 use serde::Serialize;
 
 use crate::batch::Batch;
@@ -253,7 +253,7 @@ impl Network {
         let streamed = if let Some(decoder) = &self.decoder {
             let encoded = encoding.then(|| self.encoded(&batch, taps, &mut output));
             let (ids, keep) = match encoding {
-                true => (self.decoder_ids(&batch), batch.decoder_attention_mask),
+                true => self.decoder_tokens(&batch),
                 false => (given(batch.input_ids, "input_ids"), batch.attention_mask),
             };
             let signal = Signal::Tokens {
@@ -337,17 +337,25 @@ impl Network {
         vision.forward(name, signal, None, None, None, taps)
     }
 
-    /// The tokens that the decoder reads: those given, or the encoder's, shifted by one behind
-    /// the start token, as classifiers have it.
-    fn decoder_ids(&self, batch: &Batch) -> Tensor<2, burn::tensor::Int> {
+    /// The tokens that the decoder reads and its mask: those given, or the encoder's tokens,
+    /// shifted by one behind the start token, as classifiers have it. Padding before them stays
+    /// before the start token, and hidden; that behind them nobody sees.
+    fn decoder_tokens(&self, batch: &Batch) -> (Tensor<2, Int>, Option<Tensor<2, Int>>) {
+        let keep = batch.decoder_attention_mask.clone();
         if let Some(ids) = &batch.decoder_input_ids {
-            return ids.clone();
+            return (ids.clone(), keep);
         }
         let ids = given(batch.input_ids.clone(), "decoder_input_ids");
         let [rows, seq] = ids.dims();
         let start = self.config.decoder_start.unwrap_or_default() as i64;
         let first = ids.clone().narrow(1, 0, 1).zeros_like() + start;
-        Tensor::cat(vec![first, ids], 1).slice([0..rows, 0..seq])
+        let shifted = Tensor::cat(vec![first, ids], 1).slice([0..rows, 0..seq]);
+        let Some(read) = batch.attention_mask.clone() else {
+            return (shifted, keep);
+        };
+        let begun = read.cumsum(1).greater_elem(0).int();
+        let first = begun.clone().cumsum(1).equal_elem(1);
+        (shifted.mask_fill(first, start), Some(keep.unwrap_or(begun)))
     }
 
     /// Text and images, each into one space, and how they fit (arXiv:2103.00020, figure 3).

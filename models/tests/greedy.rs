@@ -56,16 +56,24 @@ fn agrees(set: &str, least: usize) {
         let (model, _) = Model::load(&folder, None, &device).unwrap();
         let wanted = tokens(&reference["out.greedy"]);
         let wanted = &wanted[wanted.len() - 10..];
+        let prompt = prompt(&reference);
+        // One reference goes beyond what its model is meant for.
+        let fitting = match &prompt {
+            Prompts::Tokens(prompts) if !model.config().encodes_and_decodes() => {
+                model.config().max_positions() + 1 - prompts[0].len()
+            }
+            _ => 10,
+        };
+        assert!(fitting >= 10 || folder.ends_with("llama-dynamic"));
+        let wanted = &wanted[..fitting.min(10)];
         for cache in [true, false] {
             let sampling = Sampling {
                 cache,
                 ..Sampling::default()
             };
             let mut streamed = Vec::new();
-            let got = generate_all(&model, &prompt(&reference), 10, &sampling, |row, token| {
-                assert_eq!(row, 0);
-                streamed.push(token);
-            });
+            let note = |_, token| streamed.push(token);
+            let got = generate_all(&model, &prompt, wanted.len(), &sampling, note);
             let name = folder.display();
             assert_eq!(got.unwrap(), [wanted], "{name}, cache: {cache}");
             assert_eq!(streamed, wanted, "{name}");

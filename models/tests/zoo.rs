@@ -3,7 +3,7 @@
 use fluxo_models::{Model, Request, tensors};
 #[test]
 fn zoo() {
-    let device = fluxo_backends::device("flex").unwrap();
+    let device = fluxo_backends::device(&std::env::var("ON").unwrap_or("flex".into())).unwrap();
     let root = std::env::var("ZOO").unwrap();
     let only = std::env::var("ONLY").unwrap_or_default();
     let mut dirs: Vec<_> = std::fs::read_dir(&root)

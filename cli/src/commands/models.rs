@@ -29,13 +29,12 @@ pub fn run(print: Print) -> Result<Held> {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
-        .set_header(["family", "tasks", "architectures", "paper"]);
+        .set_header(["family", "paper", "tasks"]);
     for row in &rows {
         table.add_row([
             row.family.to_string(),
-            row.tasks.join(", "),
-            row.architectures.join(", "),
             row.paper.to_string(),
+            row.tasks.join(", "),
         ]);
     }
     print.result(&rows, table.trim_fmt())?;

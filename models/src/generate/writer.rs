@@ -44,6 +44,8 @@ pub(super) struct Writer<'a> {
     source_keep: Option<Tensor<2, Int>>,
     /// The longest that a row is read.
     longest: usize,
+    /// Whether the last pass turned keys as those of long sequences.
+    long: bool,
 }
 
 impl<'a> Writer<'a> {
@@ -64,6 +66,7 @@ impl<'a> Writer<'a> {
             encoded: None,
             source_keep: None,
             longest: 0,
+            long: false,
         };
         if model.config().encodes_and_decodes() {
             let source = prompts.source(model)?;
@@ -168,7 +171,10 @@ impl<'a> Writer<'a> {
 
     /// Reads what the cache lacks, and gives the scores of the next tokens.
     fn read(&mut self) -> Result<Vec<Vec<f32>>> {
-        let cache = self.cache.take().filter(|cache| !self.turns(cache));
+        // Keys that were turned by other frequencies are made anew, as for Phi-3 in transformers.
+        let long = self.is_long();
+        let cache = self.cache.take().filter(|_| long == self.long);
+        self.long = long;
         let cache = cache.map(|cache| match cache.room() {
             0 => {
                 let left = self.longest.saturating_sub(cache.past());
@@ -185,20 +191,13 @@ impl<'a> Writer<'a> {
         Ok(scores)
     }
 
-    /// Whether the positions become those of long sequences, by other frequencies than the keys
-    /// of `cache` were turned by. (Phi-3 in transformers starts over there, too.)
-    fn turns(&self, cache: &Cache) -> bool {
+    /// Whether the frequencies that turn keys are those of long sequences.
+    fn is_long(&self) -> bool {
+        let longest = self.rows.iter().map(|row| row.tokens.len()).max();
         let blocks = self.model.config().decoder.iter().flat_map(|d| &d.blocks);
         let mut rotaries = blocks.filter_map(|block| block.attention.rotary.as_ref());
-        let read = cache.past();
-        let length = |width: usize| {
-            let lengths = self.rows.iter().map(|row| width.saturating_sub(row.pad));
-            lengths.max().unwrap_or_default()
-        };
         rotaries.any(|rotary| match rotary.scaling {
-            RotaryScaling::LongRope { original, .. } => {
-                length(read) <= original && original < length(self.width())
-            }
+            RotaryScaling::LongRope { original, .. } => longest > Some(original),
             _ => false,
         })
     }

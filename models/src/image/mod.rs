@@ -39,9 +39,13 @@ impl ImageProcessor {
         Self(Settings::vit(size))
     }
 
-    /// The `pixel_values` `[1, 3, height, width]` of the PNG or JPEG file at `path`. Grey
-    /// images and palettes become RGB; the orientation that a camera notes is not applied, as
-    /// Pillow's `Image.open` does not apply it.
+    /// The `pixel_values` `[1, 3, height, width]` of the PNG or JPEG file at `path`.
+    ///
+    /// Whatever the file holds becomes RGB in 8 bits, as the processor makes it of Pillow's
+    /// `Image.open(path)`. What is transparent is laid over white where the processor converts
+    /// to RGB itself (`do_convert_rgb`: CLIP, Bit), and shows its colour elsewhere. The
+    /// orientation that a camera notes is not applied; transformers' `load_image`, and so its
+    /// pipelines, would apply it.
     ///
     /// # Errors
     /// When the file is neither, is cut short or broken, or has too many pixels.
@@ -130,6 +134,9 @@ fn target(size: Size, image: &Pixels) -> std::result::Result<(usize, usize), Str
             }
         }
     };
+    if height == 0 || width == 0 {
+        return Err("it would be resized to nothing".into());
+    }
     // Between the two passes the image has one old edge and one new one.
     let (high, wide) = (height.max(image.height), width.max(image.width));
     match (high as u64).checked_mul(wide as u64) {

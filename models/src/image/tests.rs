@@ -124,7 +124,22 @@ fn absurd_images_are_refused_before_they_are_held() {
     jpeg[frame + 5..frame + 9].fill(0xff);
     assert!(refusal(&vit, &jpeg).contains("65535 x 65535"));
 
-    // One pixel wide and a billion high.
+    assert!(
+        refusal(
+            &ImageProcessor::from_defaults(0),
+            &std::fs::read(fixture("rgb.png")).unwrap()
+        )
+        .contains("nothing")
+    );
+    assert!(
+        refusal(
+            &ImageProcessor::from_defaults(usize::MAX),
+            &std::fs::read(fixture("rgb.png")).unwrap()
+        )
+        .contains("cannot be resized")
+    );
+
+    // One pixel wide and nine high, made 8192 wide.
     let thin = Settings {
         size: Some(Size::ShortestEdge(8192)),
         ..Settings::vit(1)

@@ -76,3 +76,32 @@ fn padding_changes_nothing() {
         }
     }
 }
+
+/// The same with padding beside the longest row too, a row that is nothing but padding, and
+/// rows of one length without a mask.
+#[test]
+fn rows_are_independent() {
+    for (name, model) in checkpoints() {
+        for seq in lengths(&model, 2) {
+            let wanted = alone(&model, seq, 1);
+            let real = texts(&model, seq, 1);
+            let empty = (Vec::new(), Vec::new());
+            for padding in [Padding::Left, Padding::Right] {
+                let rows = [real.clone(), empty.clone(), real.clone()];
+                let rows = batch(&model, &rows, padding, 2);
+                let outputs = run(&model, &rows, true);
+                for row in [0, 2] {
+                    let what = format!("{name}, {seq} tokens beside an empty row, {padding:?}");
+                    assert_same(&what, &wanted, &answers(&model, &outputs, &rows, row));
+                }
+            }
+            let rows = [real.clone(), texts(&model, seq, 9), real];
+            let rows = batch(&model, &rows, Padding::Right, 0);
+            let outputs = run(&model, &rows, false);
+            for row in [0, 2] {
+                let what = format!("{name}, {seq} tokens beside another row");
+                assert_same(&what, &wanted, &answers(&model, &outputs, &rows, row));
+            }
+        }
+    }
+}

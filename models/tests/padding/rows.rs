@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use burn::tensor::TensorData;
+use fluxo_models::blocks::rotary_scaling::RotaryScaling;
 use fluxo_models::stack::{InputConfig, StackConfig};
 use fluxo_models::{Model, Request, Tensors, inputs};
 
@@ -31,7 +32,7 @@ pub fn checkpoints() -> Vec<(String, Model)> {
 }
 
 /// The stack that reads tokens, the decoder where there are two.
-fn text(model: &Model) -> Option<&StackConfig> {
+pub fn text(model: &Model) -> Option<&StackConfig> {
     let config = model.config();
     let stacks = [&config.decoder, &config.encoder];
     stacks
@@ -44,7 +45,7 @@ fn text(model: &Model) -> Option<&StackConfig> {
 /// edge of each sliding window.
 pub fn lengths(model: &Model, more: usize) -> Vec<usize> {
     let stack = text(model).unwrap();
-    let mut lengths = vec![1, 2, 5];
+    let mut lengths = vec![1, 2, 5, 9];
     for window in stack
         .blocks
         .iter()
@@ -52,10 +53,24 @@ pub fn lengths(model: &Model, more: usize) -> Vec<usize> {
     {
         lengths.extend([window, window + 1, 2 * window + 1]);
     }
-    lengths.retain(|seq| seq + more <= stack.max_positions);
+    let longest = stack.max_positions.min(same_frequencies(stack));
+    lengths.retain(|seq| seq + more <= longest);
     lengths.sort_unstable();
     lengths.dedup();
     lengths
+}
+
+/// Up to which length rotary frequencies are the same for every sequence. Beyond it some
+/// scalings take those of the batch's longest row, as transformers does, so that rows are not
+/// independent there; and keys that are cached keep the frequencies of their time.
+pub fn same_frequencies(stack: &StackConfig) -> usize {
+    let rotary = stack.blocks.iter().filter_map(|block| block.attention.rotary.as_ref());
+    let longest = rotary.map(|rotary| match &rotary.scaling {
+        RotaryScaling::Dynamic { original, .. } => *original,
+        RotaryScaling::LongRope { original, .. } => *original,
+        _ => usize::MAX,
+    });
+    longest.min().unwrap_or(usize::MAX)
 }
 
 /// `seq` tokens of the model's vocabulary.
@@ -168,7 +183,7 @@ pub fn run(model: &Model, [source, target]: &[Rows; 2], masked: bool) -> Tensors
 }
 
 /// Values that are alike in every row.
-fn floats(shape: &[usize]) -> TensorData {
+pub fn floats(shape: &[usize]) -> TensorData {
     let row = shape[1..].iter().product::<usize>();
     let values = (0..shape[0] * row).map(|i| ((i % row * 37) % 101) as f32 / 50.0 - 1.0);
     TensorData::new(values.collect(), shape.to_vec())
