@@ -243,7 +243,9 @@ fn place(
         Read::LastBut(padding) => padding.and_then(but),
         Read::FirstOf(token) | Read::LastOf(token) => is(token),
         Read::Highest => ids.map(|ids| {
-            let ids = keep.iter().fold(ids.clone(), |ids, keep| ids * keep.clone());
+            let ids = keep
+                .iter()
+                .fold(ids.clone(), |ids, keep| ids * keep.clone());
             let highest = ids.clone().max_dim(1).expand(ids.dims());
             ids.equal(highest).int()
         }),

@@ -303,7 +303,8 @@ impl Reader<'_> {
             ));
         }
         let width = |ids: &Option<Tensor<2, Int>>| ids.as_ref().map(|ids| ids.dims()[1]);
-        if let (Some(read), Some(written)) = (width(&batch.input_ids), width(&batch.decoder_input_ids))
+        if let (Some(read), Some(written)) =
+            (width(&batch.input_ids), width(&batch.decoder_input_ids))
             && read != written
             && names(self.config).1.contains(&"decoder_input_ids")
         {

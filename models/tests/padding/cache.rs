@@ -1,7 +1,7 @@
 //! A text in pieces, each with the cache of those before it, is the text as a whole.
 
 use burn::tensor::{Int, Tensor, TensorData};
-use fluxo_models::{Batch, Cache, Model, Output, Taps};
+use fluxo_models::{Batch, Cache, Model, Output, Taps, Task};
 
 use super::rows::{Padding, checkpoints, floats, same_frequencies, text};
 use super::{batch, difference, texts};
@@ -82,11 +82,20 @@ fn kept(state: &Tensor<3>, keep: Option<&Tensor<2, Int>>, from: usize) -> Vec<f3
     let [rows, seq, width] = state.dims();
     let values: Vec<f32> = state.to_data().try_into_vec().unwrap();
     let mask: Vec<i64> = match keep {
-        Some(keep) => columns(keep, from, from + seq).to_data().convert::<i64>().try_into_vec().unwrap(),
+        Some(keep) => columns(keep, from, from + seq)
+            .to_data()
+            .convert::<i64>()
+            .try_into_vec()
+            .unwrap(),
         None => vec![1; rows * seq],
     };
-    let positions = values.chunks(width).zip(mask).filter(|(_, keep)| *keep == 1);
-    positions.flat_map(|(position, _)| position.to_vec()).collect()
+    let positions = values
+        .chunks(width)
+        .zip(mask)
+        .filter(|(_, keep)| *keep == 1);
+    positions
+        .flat_map(|(position, _)| position.to_vec())
+        .collect()
 }
 
 /// With and without padding, in a cache that grows, one with room for all, and one whose room
@@ -97,8 +106,9 @@ fn a_text_in_pieces_is_the_text_as_a_whole() {
     for (name, model) in checkpoints() {
         let whole: usize = PIECES.iter().sum();
         let stack = text(&model).unwrap();
-        // A classifier that reads the end of the encoder's text is given its decoder's as a whole.
-        let classifies = model.config().encodes_and_decodes() && !model.network.answers_positions();
+        // A classifier behind an encoder reads its decoder's text as a whole.
+        let both = model.config().encodes_and_decodes();
+        let classifies = both && model.task() == Task::TextClassification;
         let frequencies_change = same_frequencies(stack) < whole;
         if model.config().decoder.is_none() || classifies || frequencies_change {
             continue;
@@ -106,7 +116,10 @@ fn a_text_in_pieces_is_the_text_as_a_whole() {
         tried += 1;
         for padded in [false, true] {
             let given = Given::of(&model, padded);
-            let full = given.piece(&model, 0, whole, None).last_hidden_state.unwrap();
+            let full = given
+                .piece(&model, 0, whole, None)
+                .last_hidden_state
+                .unwrap();
             for room in [None, Some(whole), Some(2)] {
                 let (mut cache, mut from) = (None, 0);
                 for piece in PIECES {

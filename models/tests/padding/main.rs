@@ -52,9 +52,7 @@ fn assert_same(what: &str, alone: &Answers, found: &Answers) {
     assert!(alone.keys().eq(found.keys()), "{what}");
     for (name, wanted) in alone {
         let difference = difference(&found[name], wanted);
-        if difference > BOUND {
-            println!("BAD {what} {name}: {difference:e}");
-        }
+        assert!(difference <= BOUND, "{what} {name}: {difference:e}");
     }
 }
 

@@ -64,7 +64,10 @@ pub fn lengths(model: &Model, more: usize) -> Vec<usize> {
 /// scalings take those of the batch's longest row, as transformers does, so that rows are not
 /// independent there; and keys that are cached keep the frequencies of their time.
 pub fn same_frequencies(stack: &StackConfig) -> usize {
-    let rotary = stack.blocks.iter().filter_map(|block| block.attention.rotary.as_ref());
+    let rotary = stack
+        .blocks
+        .iter()
+        .filter_map(|block| block.attention.rotary.as_ref());
     let longest = rotary.map(|rotary| match &rotary.scaling {
         RotaryScaling::Dynamic { original, .. } => *original,
         RotaryScaling::LongRope { original, .. } => *original,
