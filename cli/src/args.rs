@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use burn::tensor::DType;
 use clap::{Parser, Subcommand};
@@ -151,8 +152,8 @@ pub struct Generate {
     /// How many tokens to write at most.
     #[arg(long, value_name = "N", default_value_t = 64)]
     pub max_new_tokens: usize,
-    /// What logits are divided by; 0 takes the likeliest token [default: 0, or 1 with --top-k or
-    /// --top-p].
+    /// What logits are divided by; 0 takes the likeliest token [default: 0, or 1 with --top-k,
+    /// --top-p or --min-p].
     #[arg(long, value_name = "T")]
     pub temperature: Option<f64>,
     /// Choose among the K likeliest tokens.
@@ -161,26 +162,75 @@ pub struct Generate {
     /// Choose among the likeliest tokens that together reach probability P.
     #[arg(long, value_name = "P")]
     pub top_p: Option<f64>,
+    /// Choose among tokens at least P times as likely as the likeliest.
+    #[arg(long, value_name = "P")]
+    pub min_p: Option<f64>,
+    /// Make tokens that the text has already less likely: 1 does nothing, 1.3 much.
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    pub repetition_penalty: f64,
+    /// Follow the N likeliest texts at once, and write the best.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub beams: usize,
+    /// With --beams: over 0 favours long texts, below 0 short ones.
+    #[arg(
+        long,
+        value_name = "X",
+        default_value_t = 1.0,
+        allow_negative_numbers = true
+    )]
+    pub length_penalty: f64,
     /// Where the draws start.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// Go on after the token that ends a text.
     #[arg(long)]
     pub ignore_end: bool,
+    /// Keep no keys and values: each token reads the whole text again.
+    #[arg(long)]
+    pub no_cache: bool,
     /// The backend.
     #[arg(long, value_name = "NAME")]
     pub on: Option<String>,
+    /// The element type of weights and arithmetic: f32, f16 or bf16.
+    #[arg(long, value_name = "TYPE", default_value = "f32", value_parser = dtype)]
+    pub dtype: DType,
 }
 
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 pub struct Prompt {
-    /// The text to go on from.
+    /// The text to go on from, or to rewrite where the model is an encoder-decoder; several
+    /// make a batch.
     #[arg(long, value_name = "TEXT")]
-    pub prompt: Option<String>,
-    /// The token numbers to go on from, with commas between them.
-    #[arg(long, value_name = "1,2,3", value_delimiter = ',')]
-    pub ids: Option<Vec<u32>>,
+    pub prompt: Vec<String>,
+    /// The same as token numbers, with commas between them; several make a batch.
+    #[arg(long, value_name = "1,2,3")]
+    pub ids: Vec<Ids>,
+    /// A message to answer, as the model's chat template puts it.
+    #[arg(long, value_name = "TEXT")]
+    pub chat: Option<String>,
+    /// A WAV of 16 kHz to write down.
+    #[arg(long, value_name = "FILE")]
+    pub sound: Option<PathBuf>,
+}
+
+/// Token numbers.
+#[derive(Debug, Clone)]
+pub struct Ids(pub Vec<u32>);
+
+impl FromStr for Ids {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |part: &str| {
+            let number = part.trim().parse();
+            number.map_err(|_| format!("`{part}` is no token number"))
+        };
+        text.split(',')
+            .map(number)
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
 }
 
 #[derive(Debug, clap::Args)]

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use fluxo_models::Model;
-use fluxo_models::model::{CONFIG, TOKENIZER};
 use serde::Serialize;
 
 use crate::error::Error;
 use crate::interface::Interface;
+use crate::publish::{beside, io, publish};
 use crate::report::Report;
 use crate::verify::verify;
 
@@ -23,6 +23,9 @@ pub struct ExportOptions {
     pub cache: bool,
     /// Whether the file is run and compared before it is published.
     pub verify: bool,
+    /// Height and width of the images that the file reads; the configuration's where it is
+    /// `None`.
+    pub image_size: Option<[usize; 2]>,
 }
 
 impl Default for ExportOptions {
@@ -31,6 +34,7 @@ impl Default for ExportOptions {
             opset: 18,
             cache: true,
             verify: true,
+            image_size: None,
         }
     }
 }
@@ -84,8 +88,8 @@ fn last_line(report: &Report) -> String {
         .to_string()
 }
 
-/// Writes `model` as ONNX into the folder `dir`: `config.json`, `tokenizer.json` where there is
-/// one, and `onnx/model.onnx`.
+/// Writes `model` as ONNX into the folder `dir`: `config.json`, the files of the tokenizer where
+/// there is one, and `onnx/model.onnx`.
 ///
 /// The files are made beside, the graph is run in the embedded runtimes at sizes that no trace
 /// had and compared with Burn ([`verify`]), and only then do they come under their names; what
@@ -99,25 +103,22 @@ pub fn export(
     dir: &Path,
     options: &ExportOptions,
 ) -> std::result::Result<ExportReport, ExportError> {
-    export_with(model, dir, options, |file, cached| {
-        verify(model, file, cached)
-    })
+    export_with(model, dir, options, |file| verify(model, file, options))
 }
 
-/// [`export()`] with the check as a function of the written file and whether it takes a cache.
+/// [`export()`] with the check as a function of the written file.
 fn export_with(
     model: &Model,
     dir: &Path,
     options: &ExportOptions,
-    check: impl FnOnce(&Path, bool) -> Result<Report, Error>,
+    check: impl FnOnce(&Path) -> Result<Report, Error>,
 ) -> std::result::Result<ExportReport, ExportError> {
     let beside = beside(dir)?;
     let draft = beside.path();
     let file = draft.join(GRAPH);
     write(model, &file, options)?;
-    let cached = Interface::of(model, options.cache).cached();
     let verification = match options.verify {
-        true => Some(check(&file, cached).map_err(ExportError::Unverified)?),
+        true => Some(check(&file).map_err(ExportError::Unverified)?),
         false => None,
     };
     if let Some(report) = verification.as_ref().filter(|report| !report.agrees()) {
@@ -148,7 +149,7 @@ pub(crate) fn write(model: &Model, path: &Path, options: &ExportOptions) -> Resu
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent).map_err(|e| io(parent, e))?;
     }
-    let interface = Interface::of(model, options.cache);
+    let interface = Interface::of(model, options)?;
     let spec = interface.spec(model.family());
     let settings = fluxo_onnx::Options {
         opset: options.opset,
@@ -159,56 +160,6 @@ pub(crate) fn write(model: &Model, path: &Path, options: &ExportOptions) -> Resu
     })?;
     graph.write(path)?;
     Ok(())
-}
-
-/// A folder on the file system of `dir`, for what is not finished: in `dir` where that exists,
-/// beside it otherwise.
-fn beside(dir: &Path) -> Result<tempfile::TempDir, Error> {
-    let home = match dir.parent() {
-        _ if dir.is_dir() => dir,
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    if dir.exists() && !dir.is_dir() {
-        return Err(Error::Model {
-            path: dir.to_path_buf(),
-            reason: "a file of this name is in the way; name a folder".to_string(),
-        });
-    }
-    std::fs::create_dir_all(home).map_err(|e| io(home, e))?;
-    tempfile::Builder::new()
-        .prefix(".fluxo-export-")
-        .tempdir_in(home)
-        .map_err(|e| io(home, e))
-}
-
-/// Moves every file of `draft` under its name in `dir`, the graph last.
-fn publish(draft: &Path, dir: &Path) -> Result<(), Error> {
-    let graphs = dir.join("onnx");
-    std::fs::create_dir_all(&graphs).map_err(|e| io(&graphs, e))?;
-    let mut files = vec![CONFIG.to_string(), TOKENIZER.to_string()];
-    // External data, if any, before the graph that names it.
-    let onnx = draft.join("onnx");
-    for entry in std::fs::read_dir(&onnx).map_err(|e| io(&onnx, e))? {
-        let name = entry.map_err(|e| io(&onnx, e))?.file_name();
-        files.push(format!("onnx/{}", name.to_string_lossy()));
-    }
-    files.retain(|file| file != GRAPH);
-    files.push(GRAPH.to_string());
-    for file in files {
-        let (from, to) = (draft.join(&file), dir.join(&file));
-        if from.is_file() {
-            std::fs::rename(&from, &to).map_err(|e| io(&to, e))?;
-        }
-    }
-    Ok(())
-}
-
-fn io(path: &Path, source: std::io::Error) -> Error {
-    Error::Io {
-        path: path.to_path_buf(),
-        source,
-    }
 }
 
 #[cfg(test)]
@@ -321,13 +272,31 @@ mod tests {
     }
 
     #[test]
+    fn the_files_of_a_tokenizer_come_along() {
+        let dir = tempfile::tempdir().unwrap();
+        let (checkpoint, exported) = (dir.path().join("ckpt"), dir.path().join("exported"));
+        model("bert", 3).save(&checkpoint).unwrap();
+        let words = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nflow\n";
+        std::fs::write(checkpoint.join("vocab.txt"), words).unwrap();
+        let settings = r#"{"tokenizer_class": "BertTokenizer"}"#;
+        std::fs::write(checkpoint.join("tokenizer_config.json"), settings).unwrap();
+        let device = fluxo_backends::device("flex").unwrap();
+        let (model, _) = Model::load(&checkpoint, None, &device).unwrap();
+        export(&model, &exported, &ExportOptions::default()).unwrap();
+        let found = files(&exported);
+        for name in ["config.json", GRAPH, "tokenizer_config.json", "vocab.txt"] {
+            assert!(found.iter().any(|file| file == name), "{name}: {found:?}");
+        }
+    }
+
+    #[test]
     fn a_file_that_does_not_agree_is_not_kept() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("exported");
         let (model, other) = (model("bert", 3), model("bert", 4));
         let options = ExportOptions::default();
-        let error = export_with(&model, &target, &options, |file, cached| {
-            verify(&other, file, cached)
+        let error = export_with(&model, &target, &options, |file| {
+            verify(&other, file, &options)
         })
         .unwrap_err();
         assert!(error.did_not_hold());
@@ -343,7 +312,7 @@ mod tests {
         std::fs::create_dir_all(target.join("onnx")).unwrap();
         std::fs::write(target.join(GRAPH), "old").unwrap();
         let unverified = Error::runner("tract", "no");
-        let error = export_with(&model, &target, &options, |_, _| Err(unverified)).unwrap_err();
+        let error = export_with(&model, &target, &options, |_| Err(unverified)).unwrap_err();
         assert!(
             error
                 .to_string()
@@ -378,6 +347,12 @@ mod tests {
         };
         let error = export(&model, &dir.path().join("e"), &options).unwrap_err();
         assert!(error.to_string().contains("opset 7"), "{error}");
+        let options = ExportOptions {
+            image_size: Some([8, 8]),
+            ..ExportOptions::default()
+        };
+        let error = export(&model, &dir.path().join("e"), &options).unwrap_err();
+        assert!(error.to_string().contains("reads no images"), "{error}");
         assert_eq!(files(dir.path()), ["file"]);
     }
 }

@@ -7,6 +7,9 @@ use fluxo_models::{
 };
 use fluxo_onnx::{Args, Input, Outputs, Spec};
 
+use crate::error::{Error, Result};
+use crate::export::ExportOptions;
+
 /// How a model is called in its file.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Interface {
@@ -16,15 +19,26 @@ pub(crate) struct Interface {
 }
 
 impl Interface {
-    /// The interface of `model`; `cache` says whether a decoder takes and gives its cache. That
-    /// of an encoder-decoder has none yet: its file reads both texts whole.
-    pub(crate) fn of(model: &Model, cache: bool) -> Self {
-        let config = model.config().clone();
-        let cached = cache && config.cached() && !config.encodes_and_decodes();
-        Self {
+    /// The interface of `model`. That of an encoder-decoder has no cache yet: its file reads both
+    /// texts whole.
+    ///
+    /// # Errors
+    /// When `options` ask for images that the model does not read.
+    pub(crate) fn of(model: &Model, options: &ExportOptions) -> Result<Self> {
+        let mut config = model.config().clone();
+        if let Some(size) = options.image_size {
+            resize(&mut config, size)?;
+        }
+        let cached = options.cache && config.cached() && !config.encodes_and_decodes();
+        Ok(Self {
             cached_layers: if cached { config.layers() } else { 0 },
             config,
-        }
+        })
+    }
+
+    /// The model's configuration, its images of the file's size.
+    pub(crate) fn config(&self) -> &NetworkConfig {
+        &self.config
     }
 
     pub(crate) fn cached(&self) -> bool {
@@ -163,6 +177,28 @@ impl Interface {
             AnyRank::Four(value) => outputs.float(name, value),
         })
     }
+}
+
+/// Sets the height and width of the images.
+fn resize(config: &mut NetworkConfig, size: [usize; 2]) -> Result<()> {
+    let refuse = |reason: String| Err(Error::from(fluxo_onnx::Error::Option(reason)));
+    let stack = config.vision.as_mut().map(|stack| &mut stack.input);
+    let Some(InputConfig::Patches(patches)) = stack else {
+        return refuse("an image size, and the model reads no images".into());
+    };
+    if patches.image == size {
+        return Ok(());
+    }
+    let [rows, columns] = patches.grid(size);
+    if !patches.interpolates || rows * columns == 0 {
+        let ([height, width], own) = (size, patches.image);
+        return refuse(format!(
+            "images of {height}x{width}, and the model reads those of {}x{}",
+            own[0], own[1]
+        ));
+    }
+    patches.image = size;
+    Ok(())
 }
 
 /// Inputs in the order that transformers' own exports have.

@@ -14,6 +14,7 @@ pub mod export;
 pub mod inputs;
 mod interface;
 pub mod mask;
+mod publish;
 pub mod report;
 pub mod runner;
 pub mod samples;

@@ -10,10 +10,13 @@ use fluxo_models::{NetworkConfig, Tensors, inputs};
 /// sounds are waves between -1 and 1; images that texts are compared with are one more.
 pub fn inputs(config: &NetworkConfig, batch: usize, seq: usize) -> Tensors {
     let (needed, optional) = inputs::names(config);
+    // What a decoder reads is made where it need not be given.
+    let optional = optional
+        .into_iter()
+        .filter(|name| !name.starts_with("decoder_"));
     let mut made = Tensors::new();
     for name in needed.into_iter().chain(optional) {
         let data = match name {
-            "decoder_attention_mask" => continue,
             "pixel_values" | "input_features" => {
                 let more = usize::from(config.logit_scale.is_some());
                 waves(shape(config, name, batch + more))
@@ -31,6 +34,15 @@ pub fn inputs(config: &NetworkConfig, batch: usize, seq: usize) -> Tensors {
         made.insert(name.to_string(), data);
     }
     made
+}
+
+/// The longest text that every stack reads; 1 where none reads text.
+pub fn longest(config: &NetworkConfig) -> usize {
+    let stacks = config
+        .stacks()
+        .filter(|(_, stack)| stack.tokens().is_some());
+    let longest = stacks.map(|(_, stack)| stack.max_positions).min();
+    longest.unwrap_or(1)
 }
 
 fn matrix(batch: usize, seq: usize, value: impl Fn(usize, usize) -> usize) -> TensorData {

@@ -7,6 +7,8 @@ use fluxo_models::{Model, Request, Tensors};
 
 use crate::compare::compare_cases;
 use crate::error::Result;
+use crate::export::ExportOptions;
+use crate::interface::Interface;
 use crate::report::{Report, Skipped};
 use crate::runner::{Runner, burn::Burn, rten, rten::Rten, tract, tract::Tract};
 use crate::samples;
@@ -18,14 +20,15 @@ const SEQUENCES: [usize; 3] = [1, 2, 17];
 /// The lengths of the calls of a decoding: a prompt, single tokens, and two at once.
 const STEPS: [usize; 5] = [4, 1, 1, 2, 1];
 
-/// Runs the ONNX file at `path` in the embedded runtimes and compares them with `model`,
-/// which `cached` says was exported with its cache.
+/// Runs the ONNX file at `path` in the embedded runtimes and compares them with `model`, which
+/// was exported with `options`.
 ///
 /// A runtime that cannot load the file or run any of it is listed as skipped.
 ///
 /// # Errors
 /// When no runtime could run the file, or Burn could not run the model.
-pub fn verify(model: &Model, path: &Path, cached: bool) -> Result<Report> {
+pub fn verify(model: &Model, path: &Path, options: &ExportOptions) -> Result<Report> {
+    let interface = Interface::of(model, options)?;
     let backend = fluxo_backends::default_name().unwrap_or("flex");
     let reference = Burn::new(backend, model, backend, Request::default())?;
     let mut runners: Vec<Box<dyn Runner>> = vec![Box::new(reference)];
@@ -56,7 +59,7 @@ pub fn verify(model: &Model, path: &Path, cached: bool) -> Result<Report> {
     if let (1, Some(error)) = (runners.len(), failed) {
         return Err(error);
     }
-    let cases = cases(model, runners[0].as_mut(), cached)?;
+    let cases = cases(&interface, runners[0].as_mut())?;
     let mut report = compare_cases(&mut runners, &cases, None)?;
     report.skipped.extend(skipped);
     Ok(report)
@@ -64,13 +67,9 @@ pub fn verify(model: &Model, path: &Path, cached: bool) -> Result<Report> {
 
 /// Inputs of every size, and of a decoding in steps where the file has a cache; `reference`
 /// computes the caches.
-fn cases(
-    model: &Model,
-    reference: &mut dyn Runner,
-    cached: bool,
-) -> Result<Vec<(String, Tensors)>> {
-    let config = model.config();
-    let longest = config.max_positions();
+fn cases(interface: &Interface, reference: &mut dyn Runner) -> Result<Vec<(String, Tensors)>> {
+    let config = interface.config();
+    let longest = samples::longest(config);
     let mut cases = Vec::new();
     for batch in BATCHES {
         let mut sequences = SEQUENCES.map(|seq| seq.min(longest)).to_vec();
@@ -82,7 +81,7 @@ fn cases(
             ));
         }
     }
-    if !cached {
+    if !interface.cached() {
         return Ok(cases);
     }
     let (batch, mut past, mut before) = (2, 0, Tensors::new());

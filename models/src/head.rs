@@ -199,6 +199,9 @@ impl HeadLayers {
 
     /// `[batch, seq, d_model] -> [batch, 1, width]`, but for all positions.
     fn read(&self, x: Tensor<3>, context: &Context) -> Tensor<3> {
+        if self.config.read == Read::All {
+            return x;
+        }
         let [batch, seq, _] = x.dims();
         let first = |x: Tensor<3>| x.narrow(1, 0, 1);
         // With a cache the mask has the positions before this call's too.
@@ -207,7 +210,6 @@ impl HeadLayers {
             keep.slice([0..batch, all - seq..all])
         });
         match self.config.read {
-            Read::All => x,
             Read::Mean => match keep {
                 Some(keep) => weighted(x, keep),
                 None => x.mean_dim(1),

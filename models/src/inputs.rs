@@ -5,6 +5,7 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use crate::batch::Batch;
 use crate::blocks::cache::{Cache, KeyValue, LayerCache};
 use crate::error::{Error, Result};
+use crate::head::Read;
 use crate::network::NetworkConfig;
 use crate::stack::{InputConfig, StackConfig};
 use crate::tensors::Tensors;
@@ -24,16 +25,12 @@ pub fn names(config: &NetworkConfig) -> (Vec<&'static str>, Vec<&'static str>) {
         _ => {}
     }
     if config.encodes_and_decodes() {
-        // A classifier makes the decoder's tokens of the encoder's.
-        match config
-            .head
-            .as_ref()
-            .is_some_and(|head| head.read != crate::head::Read::All)
-        {
-            true => optional.push("decoder_input_ids"),
-            false => needed.push("decoder_input_ids"),
+        // A classifier makes the decoder's tokens of the encoder's, and reads the answer there.
+        let reads = config.head.as_ref().map(|head| head.read);
+        if reads.is_none_or(|read| read == Read::All) {
+            needed.push("decoder_input_ids");
+            optional.push("decoder_attention_mask");
         }
-        optional.push("decoder_attention_mask");
     } else if config.decoder.is_some() {
         needed.push("input_ids");
         optional.push("attention_mask");
@@ -300,17 +297,6 @@ impl Reader<'_> {
         if let Some((name, other)) = given.find(|(_, other)| *other != rows) {
             return refuse(format!(
                 "`{first}` and `{name}` differ in batch ({rows} and {other})"
-            ));
-        }
-        let width = |ids: &Option<Tensor<2, Int>>| ids.as_ref().map(|ids| ids.dims()[1]);
-        if let (Some(read), Some(written)) =
-            (width(&batch.input_ids), width(&batch.decoder_input_ids))
-            && read != written
-            && names(self.config).1.contains(&"decoder_input_ids")
-        {
-            return refuse(format!(
-                "`decoder_input_ids` has {written} positions, and must have the {read} of \
-                 `input_ids`, which say where the answer is read; leave it out"
             ));
         }
         let differs = |layer: &LayerCache| layer.own.key.dims()[0] != rows;

@@ -1,7 +1,7 @@
 //! A model: a network, where it came from, and how it reads text.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use burn::tensor::{DType, Device, TensorData};
@@ -25,6 +25,8 @@ use crate::text::Text;
 pub const CONFIG: &str = "config.json";
 /// The tokenizer of a checkpoint.
 pub const TOKENIZER: &str = "tokenizer.json";
+/// Files of a checkpoint that go where the model goes: how it writes, sees and hears.
+const CARRIED: [&str; 2] = ["generation_config.json", "preprocessor_config.json"];
 /// The key of `config.json` that says how a model of ours reads text.
 const TEXT_KEY: &str = "fluxo_text";
 
@@ -59,6 +61,7 @@ pub struct Model {
     raw: Raw,
     text: Option<Text>,
     dtype: DType,
+    carried: Vec<PathBuf>,
 }
 
 impl Model {
@@ -122,6 +125,11 @@ impl Model {
             raw,
             text,
             dtype,
+            carried: CARRIED
+                .map(|name| dir.join(name))
+                .into_iter()
+                .filter(|path| path.is_file())
+                .collect(),
         };
         Ok((model, report))
     }
@@ -159,6 +167,7 @@ impl Model {
             raw,
             text: None,
             dtype: DType::F32,
+            carried: Vec::new(),
         })
     }
 
@@ -175,12 +184,14 @@ impl Model {
         self.save_config(dir)
     }
 
-    /// Writes `config.json` and the files of the tokenizer, where the model has one.
+    /// Writes `config.json`, the files of the tokenizer, where the model has one, and what else
+    /// its checkpoint says of writing, seeing and hearing.
     ///
     /// # Errors
     /// When the folder cannot be written.
     pub fn save_config(&self, dir: &Path) -> Result<()> {
-        for path in self.text.as_ref().map(Text::files).unwrap_or_default() {
+        let text = self.text.as_ref().map(Text::files).unwrap_or_default();
+        for path in text.iter().chain(&self.carried) {
             if let Some(name) = path.file_name()
                 && *path != dir.join(name)
             {

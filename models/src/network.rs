@@ -353,8 +353,9 @@ impl Network {
         let Some(read) = batch.attention_mask.clone() else {
             return (shifted, keep);
         };
-        let begun = read.cumsum(1).greater_elem(0).int();
-        let first = begun.clone().cumsum(1).equal_elem(1);
+        let counted = read.clone().cumsum(1);
+        let first = (counted.clone().equal_elem(1).int() * read).equal_elem(1);
+        let begun = counted.greater_elem(0).int();
         (shifted.mask_fill(first, start), Some(keep.unwrap_or(begun)))
     }
 

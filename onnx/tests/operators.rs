@@ -272,6 +272,11 @@ fn reductions() {
         ("int cumsum", BOTH, |mut a| {
             i(a.s().cumsum(1) + a.s().cumsum(2))
         }),
+        ("bool cumsum", BOTH, |mut a| i(a.b().int().cumsum(1))),
+        // To tract what is cast to 64-bit integers is a size, which it has no running sum of.
+        ("cast cumsum", &[Rten], |mut a| {
+            i((a.x() * 3.0).int().cumsum(1))
+        }),
         ("variance", BOTH, |mut a| {
             f(a.x().var_bias(2) + a.x().var_mean_bias(2).1)
         }),

@@ -72,7 +72,10 @@ fn models_and_backends_are_listed() {
         .iter()
         .map(|m| m["family"].as_str().unwrap())
         .collect();
-    assert_eq!(names, ["bert", "gpt2", "llama"]);
+    assert_eq!(names.len(), 30);
+    for family in ["bert", "gpt-neox", "flan-t5", "whisper", "clip"] {
+        assert!(names.contains(&family), "{family}");
+    }
     let backends = json(&["backends"]);
     let flex = &backends["backends"][0];
     assert_eq!(
@@ -105,7 +108,7 @@ fn new_is_the_same_for_one_seed_and_trains_runs_and_tells() {
     assert_eq!(weights("a"), weights("b"));
     assert_ne!(weights("a"), weights("c"));
     let info = json(&["info", text(&at("a"))]);
-    assert_eq!(info["configuration"]["layers"], 2);
+    assert_eq!(info["configuration"]["decoder"]["layers"], 2);
     assert_eq!(info["text"], "bytes");
     refused(
         &["new", "llama", "--out", text(&at("a"))],
@@ -113,7 +116,7 @@ fn new_is_the_same_for_one_seed_and_trains_runs_and_tells() {
     );
     refused(
         &["new", "lama", "--out", text(&at("d"))],
-        "known families: bert, gpt2, llama",
+        "known families: bert, roberta",
     );
     refused(
         &["new", "llama", "--out", text(&at("d")), "--set", "layers=2"],
@@ -344,13 +347,13 @@ fn broken_checkpoints_are_refused() {
     let weights = dir.path().join("model.safetensors");
     let bytes = std::fs::read(&weights).unwrap();
     std::fs::write(&weights, &bytes[..bytes.len() - 100]).unwrap();
-    generate(dir.path(), "not a whole safetensors file");
+    generate(dir.path(), "safetensors file");
     std::fs::write(&weights, [&u64::MAX.to_le_bytes()[..], b"{}"].concat()).unwrap();
-    generate(dir.path(), "not a whole safetensors file");
+    generate(dir.path(), "safetensors file");
     let hostile = br#"{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,4]}}"#;
     let length = (hostile.len() as u64).to_le_bytes();
     std::fs::write(&weights, [&length[..], hostile, &[0; 4]].concat()).unwrap();
-    generate(dir.path(), "not a whole safetensors file");
+    generate(dir.path(), "safetensors file");
     std::fs::write(&weights, b"").unwrap();
     generate(dir.path(), "empty");
     std::fs::remove_file(&weights).unwrap();
@@ -648,4 +651,144 @@ fn a_run_is_trained_stopped_resumed_exported_and_compared() {
         &["train", "--out", text(&dir.path().join("none")), "--resume"],
         "none",
     );
+}
+
+/// One batch of prompts gives what each gives alone; beams, draws and the cache are flags.
+#[test]
+fn prompts_are_written_after_in_batches() {
+    let model = fixture("hf/gpt2");
+    let generate = |flags: &[&str]| {
+        let fixed = [
+            "generate",
+            text(&model),
+            "--max-new-tokens",
+            "5",
+            "--ignore-end",
+        ];
+        json(&[&fixed, flags].concat())
+    };
+    let both = generate(&["--ids", "5,6,7,8", "--ids", "9,10"]);
+    for (row, ids) in ["5,6,7,8", "9,10"].into_iter().enumerate() {
+        let alone = generate(&["--ids", ids]);
+        assert_eq!(both["rows"][row]["ids"], alone["ids"]);
+        assert_eq!(alone, generate(&["--ids", ids, "--no-cache"]));
+        assert_eq!(
+            generate(&["--ids", ids, "--beams", "3"])["ids"]
+                .as_array()
+                .unwrap()
+                .len(),
+            5
+        );
+    }
+    let drawn = |seed| {
+        generate(&[
+            "--ids",
+            "5,6",
+            "--temperature",
+            "3",
+            "--min-p",
+            "0.01",
+            "--seed",
+            seed,
+        ])
+    };
+    assert_eq!(drawn("1"), drawn("1"));
+    assert_ne!(drawn("1"), drawn("2"));
+    refused(
+        &["generate", text(&model), "--ids", "1", "--beams", "0"],
+        "beam",
+    );
+    let output = fluxo(&["generate", text(&model), "--ids", "1", "--dtype", "f8"]);
+    assert_eq!(output.status.code(), Some(2));
+    refused(
+        &["generate", text(&fixture("hf/vit")), "--ids", "1"],
+        "text-generation",
+    );
+}
+
+/// An image or a sound is prepared as the checkpoint's own file says.
+#[test]
+fn images_and_sounds_are_inputs() {
+    let out = tempfile::tempdir().unwrap();
+    let file = out.path().join("out.safetensors");
+    let vit = copy("vit");
+    let image = fixture("images/rgb.png");
+    let args = [
+        "run",
+        text(vit.path()),
+        "--image",
+        text(&image),
+        "--out",
+        text(&file),
+    ];
+    refused(&args, "preprocessor_config.json");
+    let processor = serde_json::json!({
+        "image_processor_type": "ViTImageProcessor", "size": {"height": 16, "width": 16},
+        "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5],
+    });
+    std::fs::write(
+        vit.path().join("preprocessor_config.json"),
+        processor.to_string(),
+    )
+    .unwrap();
+    json(&args);
+    let logits = &tensors::read(&file).unwrap()["logits"];
+    assert_eq!(logits.shape().to_vec(), [1, 5]);
+    let broken = out.path().join("broken.png");
+    std::fs::write(&broken, &std::fs::read(&image).unwrap()[..60]).unwrap();
+    refused(
+        &[
+            "run",
+            text(vit.path()),
+            "--image",
+            text(&broken),
+            "--out",
+            text(&file),
+        ],
+        "broken.png",
+    );
+
+    let whisper = copy("whisper");
+    let processor = serde_json::json!({
+        "feature_extractor_type": "WhisperFeatureExtractor", "feature_size": 16,
+        "sampling_rate": 16000, "hop_length": 160, "n_fft": 400, "chunk_length": 1,
+        "n_samples": 6400, "nb_max_frames": 40,
+    });
+    std::fs::write(
+        whisper.path().join("preprocessor_config.json"),
+        processor.to_string(),
+    )
+    .unwrap();
+    let rate = fixture("audio/44100.wav");
+    refused(
+        &["generate", text(whisper.path()), "--sound", text(&rate)],
+        "16000",
+    );
+}
+
+/// A pickle that would run a program is refused, and the program does not run.
+#[test]
+fn code_in_a_checkpoint_is_not_run() {
+    let dir = copy("gpt2");
+    std::fs::remove_file(dir.path().join("model.safetensors")).unwrap();
+    let made = dir.path().join("made");
+    let pickle = format!("cposix\nsystem\n(S'touch {}'\ntR.", made.display());
+    std::fs::write(dir.path().join("pytorch_model.bin"), pickle).unwrap();
+    refused(&["info", text(dir.path())], "holds code");
+    assert!(!made.exists());
+}
+
+/// A shard outside its folder is refused.
+#[test]
+fn shards_stay_in_their_folder() {
+    let dir = copy("gpt2");
+    let weights = dir.path().join("model.safetensors");
+    std::fs::rename(&weights, dir.path().join("elsewhere")).unwrap();
+    let index = serde_json::json!({"weight_map": {"transformer.wte.weight": "../elsewhere"}});
+    std::fs::write(
+        dir.path().join("model.safetensors.index.json"),
+        index.to_string(),
+    )
+    .unwrap();
+    refused(&["info", text(dir.path())], "escape");
 }

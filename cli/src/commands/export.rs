@@ -16,6 +16,7 @@ pub fn run(args: &Export, print: Print) -> Result<Held> {
         opset: args.opset,
         cache: !args.no_cache,
         verify: true,
+        ..ExportOptions::default()
     };
     match fluxo_compare::export(&model, &args.out, &options) {
         Ok(report) => {

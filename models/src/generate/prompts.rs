@@ -56,7 +56,7 @@ impl Prompts {
             )),
             Self::Sound(_) => fits(start, max_new_tokens, written_to),
             Self::Tokens(_) if reads_sound(config) => refuse(format!(
-                "a {} model reads sound; give it a spectrogram instead of tokens",
+                "a {} model reads sound, no tokens; give it sound",
                 model.family()
             )),
             Self::Tokens(prompts) => {

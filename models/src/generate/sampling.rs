@@ -101,8 +101,8 @@ impl Sampling {
         }
         if self.beams > 1 && self.temperature > 0.0 {
             return refuse(format!(
-                "{} beams take what is likeliest and draw nothing; leave the temperature out, or \
-                 the beams",
+                "{} beams take what is likeliest and draw nothing; leave out temperature, top-k, \
+                 top-p and min-p, or the beams",
                 self.beams
             ));
         }

@@ -1,6 +1,6 @@
 //! Arithmetic and functions that work element by element.
 
-use burn_ir::{BinaryOpIr, ClampOpIr, ScalarOpIr, TensorIr, UnaryOpIr};
+use burn_ir::{BinaryOpIr, CastOpIr, ClampOpIr, ScalarOpIr, TensorIr, UnaryOpIr};
 
 use super::context::{Context, Lowered, unsupported};
 use crate::graph::ValueId;
@@ -161,6 +161,15 @@ pub(super) fn shift_left(cx: &mut Context, op: &ScalarOpIr) -> Lowered {
     }
     let factor = cx.scalar(cx.dtype(x), bits.exp2());
     let out = cx.binary("Mul", x, factor)?;
+    cx.bind(&op.out, out)
+}
+
+/// True as 1, false as 0. A choice and no cast: to tract 0.23.9 what is cast to 64-bit integers
+/// becomes sizes, which it has no running sum of.
+pub(super) fn count(cx: &mut Context, op: &CastOpIr) -> Lowered {
+    let (input, dtype) = (cx.get(&op.input)?, cx.dtype_of(&op.out)?);
+    let (one, zero) = (cx.scalar(dtype, 1.0), cx.scalar(dtype, 0.0));
+    let out = cx.select(input, one, zero)?;
     cx.bind(&op.out, out)
 }
 

@@ -320,7 +320,8 @@ fn lower_numeric(cx: &mut Context, op: &Num) -> Lowered {
 
 fn lower_bool(cx: &mut Context, op: &Bool) -> Lowered {
     match op {
-        Bool::IntoFloat(op) | Bool::IntoInt(op) => elementwise::cast(cx, &op.input, &op.out),
+        Bool::IntoFloat(op) => elementwise::cast(cx, &op.input, &op.out),
+        Bool::IntoInt(op) => elementwise::count(cx, op),
         Bool::Not(op) => elementwise::unary(cx, op, "Not"),
         Bool::And(op) => elementwise::binary(cx, op, "And"),
         Bool::Or(op) => elementwise::binary(cx, op, "Or"),

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::sync::{LazyLock, OnceLock};
 
 use fluxo_compare::{ExportOptions, artifact};
-use fluxo_models::{Model, Tensors, tensors};
+use fluxo_models::stack::InputConfig;
+use fluxo_models::{Model, NetworkConfig, Tensors, tensors};
 use fluxo_tests::fixture;
 
 /// One folder of the reference set.
@@ -52,11 +53,30 @@ impl Case {
         static FOLDER: LazyLock<tempfile::TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
         let export = || {
             let folder = FOLDER.path().join(&self.name);
-            fluxo_compare::export(self.model(), &folder, &ExportOptions::default())
-                .map_err(|e| e.to_string())?;
+            let options = ExportOptions {
+                image_size: self.image_size(),
+                ..ExportOptions::default()
+            };
+            fluxo_compare::export(self.model(), &folder, &options).map_err(|e| e.to_string())?;
             Ok(folder.join(artifact::GRAPH))
         };
         self.graph.get_or_init(export).clone()
+    }
+
+    /// Height and width of the reference's images, which need not be the configuration's.
+    fn image_size(&self) -> Option<[usize; 2]> {
+        let shape = self.tensors().get("in.pixel_values")?.shape().to_vec();
+        Some([shape[2], shape[3]])
+    }
+
+    /// The network's configuration, its images of the reference's size.
+    pub fn config(&self) -> NetworkConfig {
+        let mut config = self.model().config().clone();
+        let vision = config.vision.as_mut().map(|stack| &mut stack.input);
+        if let (Some(InputConfig::Patches(patches)), Some(size)) = (vision, self.image_size()) {
+            patches.image = size;
+        }
+        config
     }
 
     /// Inputs `in.*` and transformers' outputs `out.*`, but for the tokens, which are compared as
@@ -72,8 +92,8 @@ impl Case {
         tensors::read(&self.folder.join("reference.safetensors")).unwrap()
     }
 
-    /// Whether the model writes tokens.
+    /// Whether the reference has greedy tokens.
     pub fn writes(&self) -> bool {
-        self.model().task().generates()
+        self.tensors().contains_key("out.greedy")
     }
 }

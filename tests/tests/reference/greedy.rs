@@ -1,18 +1,23 @@
-//! Greedy tokens from an exported file alone.
+//! Greedy tokens from named inputs and outputs alone.
 
 use burn::tensor::TensorData;
 use fluxo_models::Tensors;
 
 use super::cases::Case;
-use super::{Outcome, runner};
+use super::{Outcome, RUNTIMES, runner};
 
-/// The ten tokens that transformers chose after row 0. Where the file takes a cache, it is fed
-/// back a token at a time; else the whole text is read each time.
-pub fn in_runtime(case: &'static Case, runtime: &'static str) -> Outcome {
-    let mut runner = runner(case, runtime)?;
+/// The ten tokens that transformers chose after row 0. A cache that is given is fed back, a token
+/// at a time; without one the whole text is read each time.
+pub fn tokens(case: &'static Case, name: &'static str) -> Outcome {
+    let mut runner = runner(case, name)?;
     let reference = case.tensors();
     let all = reference["out.greedy"].as_slice::<i64>().unwrap();
-    let (prompt, wanted) = all.split_at(all.len() - 10);
+    let (prompt, mut wanted) = all.split_at(all.len() - 10);
+    if !RUNTIMES.contains(&name) {
+        // One reference goes beyond the positions that its model has, which a backend refuses.
+        let room = case.config().max_positions() + 1 - prompt.len();
+        wanted = &wanted[..room.min(10)];
+    }
     let encodes = reference.contains_key("in.decoder_input_ids");
     let text = if encodes {
         "decoder_input_ids"

@@ -1,0 +1,61 @@
+//! Every head of every family as an ONNX file: the tiny model of each family and task, with
+//! fresh weights. Against transformers' own outputs see the reference set in `tests/`.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use fluxo_compare::runner::{Runner, burn::Burn, ort::Ort};
+use fluxo_compare::{ExportOptions, artifact, compare, export, samples};
+use fluxo_models::catalog::FAMILIES;
+use fluxo_models::{Model, Request, Settings, Task};
+
+#[test]
+fn every_head_of_every_family_exports() {
+    let heads: Vec<(&str, Task)> = FAMILIES
+        .iter()
+        .flat_map(|family| family.tasks().map(|task| (family.name, task)))
+        .collect();
+    assert!(heads.len() > 2 * FAMILIES.len());
+    let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(2, |n| n.get()) {
+            scope.spawn(|| {
+                while let Some(&(family, task)) = heads.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if let Err(reason) = exports(family, task) {
+                        let reason = format!("{family} for {task}: {reason}");
+                        wrong.lock().unwrap().push(reason);
+                    }
+                }
+            });
+        }
+    });
+    let wrong = wrong.into_inner().unwrap();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn exports(family: &str, task: Task) -> Result<(), String> {
+    let device = fluxo_backends::device("flex").unwrap();
+    let settings = Settings {
+        task: Some(task),
+        ..Settings::default()
+    };
+    let model = Model::new(family, &settings, 5, &device).map_err(|e| e.to_string())?;
+    let dir = tempfile::tempdir().unwrap();
+    let exported = export(&model, dir.path(), &ExportOptions::default());
+    let exported = exported.map_err(|e| e.to_string())?;
+    let report = exported.verification.unwrap();
+    if report.runners.len() != 3 {
+        return Err(report.to_string());
+    }
+    let found = artifact::runtimes();
+    if !found.iter().any(|r| r.name == "ort" && r.usable) {
+        return Ok(()); // the reference set says that it is missing
+    }
+    let flex = Burn::new("flex", &model, "flex", Request::default());
+    let ort = Ort::load("ort", &exported.file).map_err(|e| e.to_string())?;
+    let mut runners: [Box<dyn Runner>; 2] = [Box::new(flex.unwrap()), Box::new(ort)];
+    let inputs = samples::inputs(model.config(), 2, 7);
+    let report = compare(&mut runners, &inputs, None).map_err(|e| e.to_string())?;
+    if report.agrees() { Ok(()) } else { Err(report.to_string()) }
+}
