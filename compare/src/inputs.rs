@@ -53,7 +53,7 @@ pub fn complete(signature: &Signature, inputs: &Tensors) -> Result<Tensors> {
 fn says_nothing(name: &str, data: &TensorData) -> bool {
     let all = |value: f64| crate::numbers(data).is_ok_and(|all| all.iter().all(|v| *v == value));
     match name {
-        "attention_mask" => all(1.0),
+        "attention_mask" | "decoder_attention_mask" => all(1.0),
         "token_type_ids" => all(0.0),
         _ => false,
     }

@@ -1,6 +1,7 @@
 //! The inputs and outputs that a model of the zoo has as an ONNX file, by the names that other
 //! programs expect.
 
+use fluxo_models::head::Read;
 use fluxo_models::stack::{InputConfig, UNBOUNDED};
 use fluxo_models::{
     AnyRank, Batch, Cache, KeyValue, LayerCache, Model, Network, NetworkConfig, Taps, inputs,
@@ -19,8 +20,8 @@ pub(crate) struct Interface {
 }
 
 impl Interface {
-    /// The interface of `model`. That of an encoder-decoder has no cache yet: its file reads both
-    /// texts whole.
+    /// The interface of `model`. The file of an encoder-decoder has no cache yet: it reads both
+    /// texts whole. That of a model that answers for whole rows has none either.
     ///
     /// # Errors
     /// When `options` ask for images that the model does not read.
@@ -29,7 +30,11 @@ impl Interface {
         if let Some(size) = options.image_size {
             resize(&mut config, size)?;
         }
-        let cached = options.cache && config.cached() && !config.encodes_and_decodes();
+        let goes_on = config
+            .head
+            .as_ref()
+            .is_none_or(|head| head.read == Read::All);
+        let cached = options.cache && config.cached() && !config.encodes_and_decodes() && goes_on;
         Ok(Self {
             cached_layers: if cached { config.layers() } else { 0 },
             config,

@@ -57,5 +57,9 @@ fn exports(family: &str, task: Task) -> Result<(), String> {
     let mut runners: [Box<dyn Runner>; 2] = [Box::new(flex.unwrap()), Box::new(ort)];
     let inputs = samples::inputs(model.config(), 2, 7);
     let report = compare(&mut runners, &inputs, None).map_err(|e| e.to_string())?;
-    if report.agrees() { Ok(()) } else { Err(report.to_string()) }
+    if report.agrees() {
+        Ok(())
+    } else {
+        Err(report.to_string())
+    }
 }

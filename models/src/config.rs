@@ -196,12 +196,17 @@ impl Raw {
 
     /// How many labels there are: `num_labels`, or those of `id2label`, or two.
     pub fn labels(&self) -> Result<usize> {
+        self.labels_or(2)
+    }
+
+    /// How many labels there are: `num_labels`, or those of `id2label`, or `default`.
+    pub fn labels_or(&self, default: usize) -> Result<usize> {
         if let Some(labels) = self.size_opt("num_labels")? {
             return Ok(labels);
         }
         match self.get("id2label") {
             Some(Value::Object(labels)) if !labels.is_empty() => Ok(labels.len()),
-            _ => Ok(2),
+            _ => Ok(default),
         }
     }
 }

@@ -194,8 +194,9 @@ impl StackConfig {
     }
 }
 
-/// What goes into a stack.
+/// What goes into a stack. One is made a pass, so its size is no matter.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant)]
 pub enum Signal {
     /// Token numbers and their types, each `[batch, seq]`, and the table of tokens
     /// `[vocab, width]`.

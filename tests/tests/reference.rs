@@ -7,8 +7,6 @@
 mod cases;
 #[path = "reference/greedy.rs"]
 mod greedy;
-#[path = "reference/known.rs"]
-mod known;
 #[path = "reference/zoo.rs"]
 mod zoo;
 
@@ -17,10 +15,9 @@ use fluxo_compare::runner::{Runner, burn::Burn, ort::Ort, rten::Rten, tract::Tra
 use fluxo_compare::{artifact, compare, samples};
 use fluxo_models::Request;
 use fluxo_tests::trial;
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::Arguments;
 
 use cases::Case;
-use known::{excused, known};
 
 const BACKENDS: [&str; 3] = ["flex", "ndarray", "wgpu"];
 const RUNTIMES: [&str; 3] = ["tract", "rten", "ort"];
@@ -33,49 +30,35 @@ fn bound(runner: &str) -> f64 {
 
 fn main() {
     let arguments = Arguments::from_args();
+    let runners = BACKENDS.into_iter().filter(|name| compiled(name));
+    let runners: Vec<_> = runners
+        .chain(RUNTIMES)
+        .map(|name| (name, here(name)))
+        .collect();
+    let onnx = fluxo_tests::python_has("onnx");
     let mut trials = Vec::new();
     for case in cases::all() {
-        for backend in BACKENDS.into_iter().filter(|name| compiled(name)) {
-            let here = fluxo_backends::device(backend).map(drop);
-            let here = here.map_err(|e| e.to_string());
+        for (runner, here) in &runners {
             let mut add = |what: &str, check: Check| {
-                let name = format!("{} {what} {backend}", case.name);
-                trials.push(trial(name, here.clone(), move || check(case, backend)));
+                let (name, runner) = (format!("{} {what} {runner}", case.name), *runner);
+                trials.push(trial(name, here.clone(), move || check(case, runner)));
             };
             add("reference", against_reference);
-            if backend != "flex" {
+            if *runner != "flex" {
                 add("sizes", other_sizes);
             }
-            // On the others this is generation's own test.
-            if backend == "wgpu" && case.writes() {
+            // On the CPU backends this is generation's own test.
+            if !["flex", "ndarray"].contains(runner) && case.writes() {
                 add("greedy", greedy::tokens);
             }
         }
-        for runtime in RUNTIMES {
-            let here = runtime_here(runtime);
-            let mut add = |what: &str, check: Check| {
-                let name = format!("{} {what} {runtime}", case.name);
-                let known = known(&case.name, runtime, what);
-                trials.push(trial(name, here.clone(), move || {
-                    excused(known, check(case, runtime))
-                }));
-            };
-            add("reference", against_reference);
-            add("sizes", other_sizes);
-            if case.writes() {
-                add("greedy", greedy::tokens);
-            }
-        }
-        trials.push(checker(case));
+        let name = format!("{} onnx checker", case.name);
+        trials.push(trial(name, onnx.clone(), || checker(case)));
     }
-    trials.push(trial(
-        "docs/zoo.md lists every family",
-        Ok(()),
-        zoo::is_complete,
-    ));
-    let whole = arguments.filter.is_none() && arguments.skip.is_empty();
+    let name = "docs/zoo.md lists every family";
+    trials.push(trial(name, Ok(()), zoo::is_complete));
     let conclusion = libtest_mimic::run(&arguments, trials);
-    if whole && !arguments.list && std::env::var_os("FLUXO_WRITE_DOCS").is_some() {
+    if std::env::var_os("FLUXO_WRITE_DOCS").is_some() {
         zoo::write();
     }
     conclusion.exit();
@@ -92,13 +75,15 @@ fn compiled(backend: &str) -> bool {
     statuses.iter().any(|s| s.name == backend && s.compiled)
 }
 
-fn runtime_here(runtime: &str) -> Outcome {
-    let found = artifact::runtimes();
-    let found = found.into_iter().find(|r| r.name == runtime).unwrap();
-    if found.usable {
-        Ok(())
-    } else {
-        Err(found.about)
+/// Whether the backend or runtime works on this machine.
+fn here(name: &str) -> Outcome {
+    match artifact::runtimes().into_iter().find(|r| r.name == name) {
+        Some(runtime) if runtime.usable => Ok(()),
+        Some(runtime) => Err(runtime.about),
+        None => match fluxo_backends::device(name) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        },
     }
 }
 
@@ -128,8 +113,10 @@ fn against_reference(case: &'static Case, name: &'static str) -> Outcome {
     let report = runner(case, name).and_then(|runner| {
         compare(&mut [runner], &inputs, Some(bound(name))).map_err(|e| e.to_string())
     });
-    let report = report.inspect_err(|_| zoo::note(case, name, None))?;
-    zoo::note(case, name, report.worst().map(|pair| pair.scaled));
+    let report = report?;
+    if let Some(worst) = report.worst() {
+        zoo::note(case, name, worst.scaled);
+    }
     if report.pairs.len() != wanted {
         let compared = report.pairs.len();
         return Err(format!(
@@ -164,30 +151,27 @@ fn other_sizes(case: &'static Case, other: &'static str) -> Outcome {
 }
 
 /// The ONNX project's own checker, with full shape inference; and each weight is stored once.
-fn checker(case: &'static Case) -> Trial {
-    let name = format!("{} onnx checker", case.name);
-    trial(name, fluxo_tests::python_has("onnx"), move || {
-        let output = std::process::Command::new(fluxo_tests::python())
-            .args(["-c", CHECK])
-            .arg(case.graph()?)
-            .output()
-            .map_err(|e| e.to_string())?;
-        if !output.status.success() {
-            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
-        }
-        let stored = String::from_utf8_lossy(&output.stdout);
-        let stored: usize = stored
-            .trim()
-            .parse()
-            .map_err(|e| format!("{stored}: {e}"))?;
-        let weights = case.model().network.num_params();
-        match stored <= weights {
-            true => Ok(()),
-            false => Err(format!(
-                "{stored} weights are stored, the model has {weights}"
-            )),
-        }
-    })
+fn checker(case: &'static Case) -> Outcome {
+    let output = std::process::Command::new(fluxo_tests::python())
+        .args(["-c", CHECK])
+        .arg(case.graph()?)
+        .output()
+        .map_err(|e| e.to_string())?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    let stored = String::from_utf8_lossy(&output.stdout);
+    let stored: usize = stored
+        .trim()
+        .parse()
+        .map_err(|e| format!("{stored}: {e}"))?;
+    let weights = case.model().network.num_params();
+    match stored <= weights {
+        true => Ok(()),
+        false => Err(format!(
+            "{stored} weights are stored, the model has {weights}"
+        )),
+    }
 }
 
 /// Checks the file and prints how many weights it holds.

@@ -208,7 +208,7 @@ fn the_run_folder_is_a_checkpoint_and_says_what_was_done() {
     for folder in ["", "last"] {
         let (model, report) =
             fluxo_models::Model::load(&c.out.join(folder), None, &Device::flex()).unwrap();
-        assert_eq!(model.config().vocab_size, 256);
+        assert_eq!(model.config().vocab_size(), 256);
         assert_eq!(model.text().unwrap().vocab_size(), 256);
         drop(report);
     }
@@ -365,7 +365,7 @@ fn a_tokenizer_travels_with_the_run() {
     for folder in ["", "last"] {
         let dir = c.out.join(folder);
         let (model, _) = fluxo_models::Model::load(&dir, None, &Device::flex()).unwrap();
-        assert_eq!(model.config().vocab_size, 6);
+        assert_eq!(model.config().vocab_size(), 6);
         assert_eq!(model.text().unwrap().encode("what stream").unwrap(), [4, 2]);
     }
 }

@@ -70,7 +70,7 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
         Task::Text2TextGeneration => Some(HeadConfig::every(OutputConfig::Tied { bias: true })),
         Task::TextClassification => {
             let end = raw.count_opt("eos_token_id")?.unwrap_or(2);
-            let head = HeadConfig::of(Read::LastOf(end), outputs(raw.labels()?));
+            let head = HeadConfig::of(Read::LastOf(end), outputs(raw.labels_or(3)?));
             Some(head.behind(dense(d_model, Activation::Tanh)))
         }
         _ => None,

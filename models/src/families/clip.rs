@@ -176,6 +176,7 @@ fn preset(preset: Preset) -> Map<String, Value> {
         "layer_norm_eps": 1e-5,
         "num_attention_heads": heads,
         "num_hidden_layers": layers,
+        "projection_dim": d_model,
     });
     let with = |own: Value| {
         let mut map = object(tower.clone());

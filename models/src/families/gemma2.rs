@@ -65,10 +65,10 @@ pub(super) fn network(raw: &Raw, defaults: Defaults) -> Result<NetworkConfig> {
 /// The head, its logits capped.
 pub(super) fn head(config: &mut NetworkConfig, raw: &Raw, task: Task) -> Result<()> {
     decoder(config, raw, task, raw.bool_or("tie_word_embeddings", true)?)?;
-    if task == Task::TextGeneration {
-        if let Some(head) = &mut config.head {
-            head.softcap = raw.positive_opt("final_logit_softcapping")?;
-        }
+    if task == Task::TextGeneration
+        && let Some(head) = &mut config.head
+    {
+        head.softcap = raw.positive_opt("final_logit_softcapping")?;
     }
     Ok(())
 }

@@ -24,13 +24,8 @@ pub const FAMILY: Family = Family {
         Class::with_head("Gemma3ForCausalLM", Task::TextGeneration, LM_HEAD),
         Class::bare("Gemma3TextModel", Task::FeatureExtraction),
         Class::with_head(
-            "Gemma3ForSequenceClassification",
+            "Gemma3TextForSequenceClassification",
             Task::TextClassification,
-            SCORE,
-        ),
-        Class::with_head(
-            "Gemma3ForTokenClassification",
-            Task::TokenClassification,
             SCORE,
         ),
     ],

@@ -30,11 +30,6 @@ pub const FAMILY: Family = Family {
             Task::TextClassification,
             SCORE,
         ),
-        Class::with_head(
-            "Olmo2ForTokenClassification",
-            Task::TokenClassification,
-            SCORE,
-        ),
     ],
     prefix: "model.",
     read,

@@ -77,6 +77,7 @@ fn preset(preset: Preset) -> Map<String, Value> {
         json!({
             "architectures": ["Phi3ForCausalLM"],
             "model_type": "phi3",
+            "pad_token_id": null,
             "rms_norm_eps": 1e-5,
             "sliding_window": null,
         }),

@@ -1,6 +1,7 @@
 //! Every family of the zoo, with each of its heads, can be trained: on flex, in the tiny preset.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../../../models/tests/common/inputs.rs"]
 mod inputs;
 
 use burn::module::{Module, ModuleVisitor, Param};
@@ -126,7 +127,6 @@ fn a_few_steps_lower_the_loss() {
             let gradients = GradientsParams::from_grads(loss.backward(), &network);
             network = adam.step(1e-5, network, gradients);
         }
-        println!("L {} {name} {losses:?}", 1.0 - losses[3] / losses[0]);
         assert!(losses[3] < losses[0], "{name}: {losses:?}");
     }
 }
