@@ -93,13 +93,13 @@ fn runner(case: &Case, name: &str) -> Result<Box<dyn Runner>, String> {
         hidden_states: true,
         taps: false,
     };
-    Ok(match name {
+    let runner: fluxo_compare::Result<Box<dyn Runner>> = match name {
         "tract" => Tract::load(name, &case.graph()?).map(|runner| Box::new(runner) as _),
         "rten" => Rten::load(name, &case.graph()?).map(|runner| Box::new(runner) as _),
         "ort" => Ort::load(name, &case.graph()?).map(|runner| Box::new(runner) as _),
         _ => Burn::new(name, case.model(), name, request).map(|runner| Box::new(runner) as _),
-    }
-    .map_err(|e| e.to_string())?)
+    };
+    runner.map_err(|e| e.to_string())
 }
 
 /// Every `out.*` of the reference, hidden states on backends only.
