@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use burn::tensor::TensorData;
+use fluxo_models::stack::StackConfig;
 use fluxo_models::{Model, Request, Tensors};
 
 use crate::compare::compare_cases;
@@ -15,8 +16,9 @@ use crate::samples;
 
 /// The batch sizes and sequence lengths that a file is tried at. The exporter traces at other
 /// primes.
-const BATCHES: [usize; 2] = [1, 3];
-const SEQUENCES: [usize; 3] = [1, 2, 17];
+const SIZES: [(usize, usize); 6] = [(1, 1), (1, 2), (1, 17), (3, 1), (3, 2), (3, 17)];
+/// The same for files that read images or sounds: those are of one size, and take long.
+const FEW_SIZES: [(usize, usize); 2] = [(1, 17), (3, 2)];
 /// The lengths of the calls of a decoding: a prompt, single tokens, and two at once.
 const STEPS: [usize; 5] = [4, 1, 1, 2, 1];
 
@@ -71,15 +73,17 @@ fn cases(interface: &Interface, reference: &mut dyn Runner) -> Result<Vec<(Strin
     let config = interface.config();
     let longest = samples::longest(config);
     let mut cases = Vec::new();
-    for batch in BATCHES {
-        let mut sequences = SEQUENCES.map(|seq| seq.min(longest)).to_vec();
-        sequences.dedup();
-        for seq in sequences {
-            cases.push((
-                format!("at batch {batch}, sequence {seq}"),
-                samples::inputs(config, batch, seq),
-            ));
-        }
+    let reads_text = |stack: &StackConfig| stack.tokens().is_some();
+    let sizes = match config.stacks().all(|(_, stack)| reads_text(stack)) {
+        true => &SIZES[..],
+        false => &FEW_SIZES,
+    };
+    for &(batch, seq) in sizes {
+        let seq = seq.min(longest);
+        cases.push((
+            format!("at batch {batch}, sequence {seq}"),
+            samples::inputs(config, batch, seq),
+        ));
     }
     if !interface.cached() {
         return Ok(cases);

@@ -1,7 +1,8 @@
 //! How a family's tensor names and layouts map to ours.
 
 /// Some of our parameters and the published tensors that they come from. `{i}` stands for the
-/// first number in a name (a layer's) and `{e}` for the second (an expert's).
+/// first number in a name (a layer's), `{e}` for the second (an expert's), and `{s}` for
+/// `encoder` or `decoder` where a name starts with that.
 #[derive(Debug, Clone, Copy)]
 pub struct Rule {
     /// Our modules (or parameters), in the order in which the published tensor joins them.
@@ -107,21 +108,36 @@ pub fn find<'a>(
     path: &str,
     has: impl Fn(&str) -> bool,
 ) -> Option<Found> {
-    let (template, numbers) = template(path);
-    let (module, leaf) = template.rsplit_once('.').unwrap_or(("", &template));
+    let (template, mut values) = template(path);
+    let stack = ["encoder", "decoder"].into_iter().find_map(|stack| {
+        let rest = template.strip_prefix(stack)?;
+        rest.starts_with('.')
+            .then(|| (stack, format!("{{s}}{rest}")))
+    });
+    if let Some((stack, _)) = &stack {
+        values.push(("{s}", stack));
+    }
+    let templates = [
+        Some(template.as_str()),
+        stack.as_ref().map(|(_, t)| t.as_str()),
+    ];
+    let leaf = template.rsplit('.').next().unwrap_or_default();
     rules.into_iter().find_map(|rule| {
         let whole = matches!(rule.layout, Layout::Tensor | Layout::Flat | Layout::Row);
-        let wanted = if whole { template.as_str() } else { module };
-        if !rule.ours.contains(&wanted) {
+        let mut wanted = templates.iter().flatten().map(|template| match whole {
+            true => template,
+            false => template.rsplit_once('.').map_or("", |(module, _)| module),
+        });
+        if !wanted.any(|wanted| rule.ours.contains(&wanted)) {
             return None;
         }
         if let Some(module) = rule.beside
-            && !has(&format!("{}.weight", filled(module, &numbers)))
+            && !has(&format!("{}.weight", filled(module, &values)))
         {
             return None;
         }
         let name = |name: &str| {
-            let name = filled(name, &numbers);
+            let name = filled(name, &values);
             if whole {
                 name
             } else {
@@ -136,28 +152,28 @@ pub fn find<'a>(
     })
 }
 
-/// `layers.12.norm.weight` as `layers.{i}.norm.weight` and its numbers.
-fn template(path: &str) -> (String, Vec<&str>) {
-    let mut numbers = Vec::new();
+/// `layers.12.norm.weight` as `layers.{i}.norm.weight`, and what stands for each hole.
+fn template(path: &str) -> (String, Vec<(&'static str, &str)>) {
+    let mut values = Vec::new();
     let parts: Vec<&str> = path
         .split('.')
         .map(
             |part| match part.bytes().all(|byte| byte.is_ascii_digit()) {
                 true => {
-                    numbers.push(part);
-                    if numbers.len() == 1 { "{i}" } else { "{e}" }
+                    let hole = if values.is_empty() { "{i}" } else { "{e}" };
+                    values.push((hole, part));
+                    hole
                 }
                 false => part,
             },
         )
         .collect();
-    (parts.join("."), numbers)
+    (parts.join("."), values)
 }
 
-fn filled(name: &str, numbers: &[&str]) -> String {
-    let holes = ["{i}", "{e}"].iter().zip(numbers);
-    holes.fold(name.to_string(), |name, (hole, number)| {
-        name.replace(hole, number)
+fn filled(name: &str, values: &[(&'static str, &str)]) -> String {
+    values.iter().fold(name.to_string(), |name, (hole, value)| {
+        name.replace(hole, value)
     })
 }
 
@@ -201,6 +217,15 @@ mod tests {
         let expert = find(RULES, "layers.3.experts.7.up.weight").unwrap();
         assert_eq!(expert.theirs, "h.3.moe.7.w3.weight");
         assert_eq!(find(RULES, "class_token").unwrap().theirs, "cls");
+    }
+
+    #[test]
+    fn one_rule_may_serve_both_stacks() {
+        let rules = [linear(&["{s}.layers.{i}.up"], "{s}.block.{i}.wi")];
+        let up = find(&rules, "decoder.layers.2.up.weight").unwrap();
+        assert_eq!(up.theirs, "decoder.block.2.wi.weight");
+        assert_eq!(up.parts, ["decoder.layers.2.up.weight"]);
+        assert_eq!(find(&rules, "vision.layers.2.up.weight"), None);
     }
 
     #[test]

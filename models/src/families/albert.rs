@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::bert::{self, ANSWER, PER_TOKEN};
 use super::heads::{dense, fill_mask, outputs, per_token, pooler};
-use super::{Class, Family, Preset, activation, object};
+use super::{Class, Family, Preset, activation, merged};
 use crate::blocks::activation::Activation;
 use crate::checkpoint::rule::{Rule, linear, same, tensor};
 use crate::config::Raw;
@@ -115,12 +115,12 @@ const CLASSIFY: &[Rule] = &[
 ];
 
 fn preset(preset: Preset) -> Map<String, Value> {
-    let mut map = (bert::FAMILY.preset)(preset);
+    let map = (bert::FAMILY.preset)(preset);
     let (width, vocab) = match preset {
         Preset::Tiny => (64, 256),
         _ => (128, 30000),
     };
-    map.extend(object(json!({
+    let own = json!({
         "architectures": ["AlbertForMaskedLM"],
         "model_type": "albert",
         "embedding_size": width,
@@ -128,6 +128,6 @@ fn preset(preset: Preset) -> Map<String, Value> {
         "inner_group_num": 1,
         "num_hidden_groups": 1,
         "vocab_size": vocab,
-    })));
-    map
+    });
+    merged(map, own)
 }

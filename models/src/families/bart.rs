@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::heads::{dense, outputs};
-use super::{Class, Family, Preset, activation, head_dim, object};
+use super::{Class, Family, Preset, activation, head_dim, merged, object};
 use crate::blocks::activation::Activation;
 use crate::blocks::attention::AttentionConfig;
 use crate::blocks::block::{BlockConfig, NormPosition};
@@ -123,37 +123,26 @@ pub(super) fn network(
 #[rustfmt::skip]
 pub(super) const TENSORS: &[Rule] = &[
     same(&["encoder.embedding.token"], "shared"),
-    same(&["encoder.embedding.position.table"], "encoder.embed_positions"),
-    same(&["encoder.embedding.norm"], "encoder.layernorm_embedding"),
+    same(&["decoder.embedding.token"], "decoder.embed_tokens"),
+    same(&["{s}.embedding.position.table"], "{s}.embed_positions"),
+    same(&["{s}.embedding.norm"], "{s}.layernorm_embedding"),
     same(&["encoder.frames.conv1"], "encoder.conv1"),
     same(&["encoder.frames.conv2"], "encoder.conv2"),
     same(&["encoder.frames.position"], "encoder.embed_positions"),
-    linear(&["encoder.layers.{i}.attention.query"], "encoder.layers.{i}.self_attn.q_proj"),
-    linear(&["encoder.layers.{i}.attention.key"], "encoder.layers.{i}.self_attn.k_proj"),
-    linear(&["encoder.layers.{i}.attention.value"], "encoder.layers.{i}.self_attn.v_proj"),
-    linear(&["encoder.layers.{i}.attention.output"], "encoder.layers.{i}.self_attn.out_proj"),
-    same(&["encoder.layers.{i}.attention_norm"], "encoder.layers.{i}.self_attn_layer_norm"),
-    linear(&["encoder.layers.{i}.feed_forward.up"], "encoder.layers.{i}.fc1"),
-    linear(&["encoder.layers.{i}.feed_forward.down"], "encoder.layers.{i}.fc2"),
-    same(&["encoder.layers.{i}.feed_forward_norm"], "encoder.layers.{i}.final_layer_norm"),
-    same(&["encoder.final_norm"], "encoder.layer_norm"),
-    same(&["decoder.embedding.token"], "decoder.embed_tokens"),
-    same(&["decoder.embedding.position.table"], "decoder.embed_positions"),
-    same(&["decoder.embedding.norm"], "decoder.layernorm_embedding"),
-    linear(&["decoder.layers.{i}.attention.query"], "decoder.layers.{i}.self_attn.q_proj"),
-    linear(&["decoder.layers.{i}.attention.key"], "decoder.layers.{i}.self_attn.k_proj"),
-    linear(&["decoder.layers.{i}.attention.value"], "decoder.layers.{i}.self_attn.v_proj"),
-    linear(&["decoder.layers.{i}.attention.output"], "decoder.layers.{i}.self_attn.out_proj"),
-    same(&["decoder.layers.{i}.attention_norm"], "decoder.layers.{i}.self_attn_layer_norm"),
+    linear(&["{s}.layers.{i}.attention.query"], "{s}.layers.{i}.self_attn.q_proj"),
+    linear(&["{s}.layers.{i}.attention.key"], "{s}.layers.{i}.self_attn.k_proj"),
+    linear(&["{s}.layers.{i}.attention.value"], "{s}.layers.{i}.self_attn.v_proj"),
+    linear(&["{s}.layers.{i}.attention.output"], "{s}.layers.{i}.self_attn.out_proj"),
+    same(&["{s}.layers.{i}.attention_norm"], "{s}.layers.{i}.self_attn_layer_norm"),
     linear(&["decoder.layers.{i}.cross.query"], "decoder.layers.{i}.encoder_attn.q_proj"),
     linear(&["decoder.layers.{i}.cross.key"], "decoder.layers.{i}.encoder_attn.k_proj"),
     linear(&["decoder.layers.{i}.cross.value"], "decoder.layers.{i}.encoder_attn.v_proj"),
     linear(&["decoder.layers.{i}.cross.output"], "decoder.layers.{i}.encoder_attn.out_proj"),
     same(&["decoder.layers.{i}.cross_norm"], "decoder.layers.{i}.encoder_attn_layer_norm"),
-    linear(&["decoder.layers.{i}.feed_forward.up"], "decoder.layers.{i}.fc1"),
-    linear(&["decoder.layers.{i}.feed_forward.down"], "decoder.layers.{i}.fc2"),
-    same(&["decoder.layers.{i}.feed_forward_norm"], "decoder.layers.{i}.final_layer_norm"),
-    same(&["decoder.final_norm"], "decoder.layer_norm"),
+    linear(&["{s}.layers.{i}.feed_forward.up"], "{s}.layers.{i}.fc1"),
+    linear(&["{s}.layers.{i}.feed_forward.down"], "{s}.layers.{i}.fc2"),
+    same(&["{s}.layers.{i}.feed_forward_norm"], "{s}.layers.{i}.final_layer_norm"),
+    same(&["{s}.final_norm"], "{s}.layer_norm"),
 ];
 pub(super) const LOGITS_BIAS: &[Rule] = &[row(&["head.bias"], "final_logits_bias")];
 const CLASSIFY: &[Rule] = &[
@@ -162,20 +151,20 @@ const CLASSIFY: &[Rule] = &[
 ];
 
 fn preset(preset: Preset) -> Map<String, Value> {
-    let mut map = sizes(preset);
+    let map = sizes(preset);
     let vocab = match preset {
         Preset::Tiny => 256,
         _ => 50265,
     };
-    map.extend(object(json!({
+    let own = json!({
         "architectures": ["BartForConditionalGeneration"],
         "model_type": "bart",
         "decoder_start_token_id": 2,
         "eos_token_id": 2,
         "pad_token_id": 1,
         "vocab_size": vocab,
-    })));
-    map
+    });
+    merged(map, own)
 }
 
 /// Sizes for a model of BART's kin.

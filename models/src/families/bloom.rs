@@ -91,10 +91,7 @@ const TENSORS: &[Rule] = &[
     same(&["embedding.token"], "word_embeddings"),
     same(&["embedding.norm"], "word_embeddings_layernorm"),
     same(&["layers.{i}.attention_norm"], "h.{i}.input_layernorm"),
-    by_head(
-        &["layers.{i}.attention.query", "layers.{i}.attention.key", "layers.{i}.attention.value"],
-        "h.{i}.self_attention.query_key_value",
-    ),
+    by_head(&["layers.{i}.attention.query", "layers.{i}.attention.key", "layers.{i}.attention.value"], "h.{i}.self_attention.query_key_value"),
     linear(&["layers.{i}.attention.output"], "h.{i}.self_attention.dense"),
     same(&["layers.{i}.feed_forward_norm"], "h.{i}.post_attention_layernorm"),
     linear(&["layers.{i}.feed_forward.up"], "h.{i}.mlp.dense_h_to_4h"),

@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Class, Family, Preset, activation, head_dim, object};
+use super::{Class, Family, Preset, activation, head_dim, merged, object};
 use crate::blocks::attention::AttentionConfig;
 use crate::blocks::block::{BlockConfig, NormPosition};
 use crate::blocks::embedding::EmbeddingConfig;
@@ -178,11 +178,7 @@ fn preset(preset: Preset) -> Map<String, Value> {
         "num_hidden_layers": layers,
         "projection_dim": d_model,
     });
-    let with = |own: Value| {
-        let mut map = object(tower.clone());
-        map.extend(object(own));
-        map
-    };
+    let with = |own: Value| merged(object(tower.clone()), own);
     object(json!({
         "architectures": ["CLIPModel"],
         "model_type": "clip",

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::heads::outputs;
 use super::vit::{self, CLASSIFIER};
-use super::{Class, Family, Preset, object, only};
+use super::{Class, Family, Preset, merged, only};
 use crate::blocks::activation::Activation;
 use crate::blocks::feed_forward::FeedForwardConfig;
 use crate::checkpoint::rule::{Rule, linear, same, tensor};
@@ -86,10 +86,8 @@ const TENSORS: &[Rule] = &[
     linear(&["layers.{i}.attention.output"], "encoder.layer.{i}.attention.output.dense"),
     tensor(&["layers.{i}.attention_scale"], "encoder.layer.{i}.layer_scale1.lambda1"),
     same(&["layers.{i}.feed_forward_norm"], "encoder.layer.{i}.norm2"),
-    linear(&["layers.{i}.feed_forward.gate", "layers.{i}.feed_forward.up"], "encoder.layer.{i}.mlp.weights_in")
-        .beside("layers.{i}.feed_forward.gate"),
-    linear(&["layers.{i}.feed_forward.down"], "encoder.layer.{i}.mlp.weights_out")
-        .beside("layers.{i}.feed_forward.gate"),
+    linear(&["layers.{i}.feed_forward.gate", "layers.{i}.feed_forward.up"], "encoder.layer.{i}.mlp.weights_in").beside("layers.{i}.feed_forward.gate"),
+    linear(&["layers.{i}.feed_forward.down"], "encoder.layer.{i}.mlp.weights_out").beside("layers.{i}.feed_forward.gate"),
     linear(&["layers.{i}.feed_forward.up"], "encoder.layer.{i}.mlp.fc1"),
     linear(&["layers.{i}.feed_forward.down"], "encoder.layer.{i}.mlp.fc2"),
     tensor(&["layers.{i}.feed_forward_scale"], "encoder.layer.{i}.layer_scale2.lambda1"),
@@ -99,11 +97,11 @@ const TENSORS: &[Rule] = &[
 fn preset(preset: Preset) -> Map<String, Value> {
     let mut map = vit::sizes(preset, "Dinov2ForImageClassification", "dinov2");
     map.remove("intermediate_size");
-    map.extend(object(json!({
+    let own = json!({
         "layer_norm_eps": 1e-6,
         "layerscale_value": 1.0,
         "mlp_ratio": 4,
         "use_swiglu_ffn": false,
-    })));
-    map
+    });
+    merged(map, own)
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::bert::{self, ANSWER, PER_TOKEN};
 use super::heads::{dense, fill_mask, outputs, per_token};
-use super::{Class, Family, Preset, activation, object};
+use super::{Class, Family, Preset, activation, merged};
 use crate::blocks::activation::Activation;
 use crate::checkpoint::rule::{Rule, linear, same, tensor};
 use crate::config::Raw;
@@ -82,16 +82,16 @@ const CLASSIFY: &[Rule] = &[
 ];
 
 fn preset(preset: Preset) -> Map<String, Value> {
-    let mut map = (bert::FAMILY.preset)(preset);
+    let map = (bert::FAMILY.preset)(preset);
     let width = match preset {
         Preset::Tiny => 64,
         Preset::Small => 128,
         Preset::Base => 768,
     };
-    map.extend(object(json!({
+    let own = json!({
         "architectures": ["ElectraForMaskedLM"],
         "model_type": "electra",
         "embedding_size": width,
-    })));
-    map
+    });
+    merged(map, own)
 }

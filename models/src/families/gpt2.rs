@@ -84,10 +84,7 @@ const TENSORS: &[Rule] = &[
     same(&["embedding.token"], "wte"),
     same(&["embedding.position.table"], "wpe"),
     same(&["layers.{i}.attention_norm"], "h.{i}.ln_1"),
-    columns(
-        &["layers.{i}.attention.query", "layers.{i}.attention.key", "layers.{i}.attention.value"],
-        "h.{i}.attn.c_attn",
-    ),
+    columns(&["layers.{i}.attention.query", "layers.{i}.attention.key", "layers.{i}.attention.value"], "h.{i}.attn.c_attn"),
     columns(&["layers.{i}.attention.output"], "h.{i}.attn.c_proj"),
     same(&["layers.{i}.feed_forward_norm"], "h.{i}.ln_2"),
     columns(&["layers.{i}.feed_forward.up"], "h.{i}.mlp.c_fc"),

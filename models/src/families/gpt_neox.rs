@@ -94,10 +94,7 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
 const TENSORS: &[Rule] = &[
     same(&["embedding.token"], "embed_in"),
     same(&["layers.{i}.attention_norm"], "layers.{i}.input_layernorm"),
-    by_head(
-        &["layers.{i}.attention.query", "layers.{i}.attention.key", "layers.{i}.attention.value"],
-        "layers.{i}.attention.query_key_value",
-    ),
+    by_head(&["layers.{i}.attention.query", "layers.{i}.attention.key", "layers.{i}.attention.value"], "layers.{i}.attention.query_key_value"),
     linear(&["layers.{i}.attention.output"], "layers.{i}.attention.dense"),
     same(&["layers.{i}.feed_forward_norm"], "layers.{i}.post_attention_layernorm"),
     linear(&["layers.{i}.feed_forward.up"], "layers.{i}.mlp.dense_h_to_4h"),

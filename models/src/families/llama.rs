@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::gpt2::{LM_HEAD, SCORE};
 use super::heads::decoder;
-use super::{Class, Family, Preset, activation, head_dim, object};
+use super::{Class, Family, Preset, activation, head_dim, merged, object};
 use crate::blocks::attention::{AttentionConfig, ProjectionBias};
 use crate::blocks::block::{BlockConfig, NormPosition};
 use crate::blocks::embedding::EmbeddingConfig;
@@ -164,9 +164,7 @@ fn preset(preset: Preset) -> Map<String, Value> {
 
 /// The `config.json` of a new model of Llama's kin: its sizes, and what `own` says.
 pub(super) fn kin(preset: Preset, own: Value) -> Map<String, Value> {
-    let mut map = sizes(preset);
-    map.extend(object(own));
-    map
+    merged(sizes(preset), own)
 }
 
 fn sizes(preset: Preset) -> Map<String, Value> {

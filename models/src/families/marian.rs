@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::bart::{self, LOGITS_BIAS, TENSORS};
-use super::{Class, Family, Preset, object, only};
+use super::{Class, Family, Preset, merged, only};
 use crate::blocks::block::NormPosition;
 use crate::blocks::position::PositionConfig;
 use crate::config::Raw;
@@ -44,12 +44,12 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
 }
 
 fn preset(preset: Preset) -> Map<String, Value> {
-    let mut map = bart::sizes(preset);
+    let map = bart::sizes(preset);
     let vocab = match preset {
         Preset::Tiny => 256,
         _ => 58101,
     };
-    map.extend(object(json!({
+    let own = json!({
         "architectures": ["MarianMTModel"],
         "model_type": "marian",
         "activation_function": "swish",
@@ -58,6 +58,6 @@ fn preset(preset: Preset) -> Map<String, Value> {
         "pad_token_id": vocab - 1,
         "scale_embedding": true,
         "vocab_size": vocab,
-    })));
-    map
+    });
+    merged(map, own)
 }

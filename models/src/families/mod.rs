@@ -181,6 +181,12 @@ fn head_dim(d_model: usize, heads: usize) -> Result<usize> {
     Ok(d_model / heads)
 }
 
+/// `map` with what `own` says in its place.
+fn merged(mut map: Map<String, Value>, own: Value) -> Map<String, Value> {
+    map.extend(object(own));
+    map
+}
+
 /// A JSON object from `json!({…})`.
 fn object(value: Value) -> Map<String, Value> {
     match value {

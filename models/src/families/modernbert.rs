@@ -105,11 +105,7 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
             let read = match raw.text("classifier_pooling")?.unwrap_or("cls") {
                 "cls" => Read::First,
                 "mean" => Read::Mean,
-                other => {
-                    return Err(Error::Config(format!(
-                        "`classifier_pooling` is `{other}`, which is not supported"
-                    )));
-                }
+                other => return Err(Error::Config(format!("no `classifier_pooling` `{other}`"))),
             };
             Some(HeadConfig::of(read, outputs(raw.labels()?)).behind(dense))
         }
@@ -125,12 +121,17 @@ fn attend(raw: &Raw, head_dim: usize, stack: &mut StackConfig) -> Result<()> {
     let window = raw.size_opt("local_attention")?.unwrap_or(128) / 2 + 1;
     let types = raw.texts("layer_types")?;
     let tables = |kind, theta_key, theta| {
-        let defaults = Defaults {
-            theta,
-            theta_key,
-            ..Defaults::default()
-        };
-        rotary(raw, head_dim, kind, defaults)
+        let usual = Defaults::default();
+        rotary(
+            raw,
+            head_dim,
+            kind,
+            Defaults {
+                theta,
+                theta_key,
+                ..usual
+            },
+        )
     };
     let whole = tables("full_attention", "global_rope_theta", 160_000.0)?;
     let local = tables("sliding_attention", "local_rope_theta", 10_000.0)?;
@@ -155,10 +156,7 @@ const TENSORS: &[Rule] = &[
     same(&["embedding.token"], "embeddings.tok_embeddings"),
     same(&["embedding.norm"], "embeddings.norm"),
     same(&["layers.{i}.attention_norm"], "layers.{i}.attn_norm"),
-    linear(
-        &["layers.{i}.attention.query", "layers.{i}.attention.key", "layers.{i}.attention.value"],
-        "layers.{i}.attn.Wqkv",
-    ),
+    linear(&["layers.{i}.attention.query", "layers.{i}.attention.key", "layers.{i}.attention.value"], "layers.{i}.attn.Wqkv"),
     linear(&["layers.{i}.attention.output"], "layers.{i}.attn.Wo"),
     same(&["layers.{i}.feed_forward_norm"], "layers.{i}.mlp_norm"),
     linear(&["layers.{i}.feed_forward.gate", "layers.{i}.feed_forward.up"], "layers.{i}.mlp.Wi"),

@@ -57,16 +57,10 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
 const TENSORS: &[Rule] = &[
     same(&["embedding.token"], "embed_tokens"),
     same(&["layers.{i}.attention_norm"], "layers.{i}.input_layernorm"),
-    linear(
-        &["layers.{i}.attention.query", "layers.{i}.attention.key", "layers.{i}.attention.value"],
-        "layers.{i}.self_attn.qkv_proj",
-    ),
+    linear(&["layers.{i}.attention.query", "layers.{i}.attention.key", "layers.{i}.attention.value"], "layers.{i}.self_attn.qkv_proj"),
     linear(&["layers.{i}.attention.output"], "layers.{i}.self_attn.o_proj"),
     same(&["layers.{i}.feed_forward_norm"], "layers.{i}.post_attention_layernorm"),
-    linear(
-        &["layers.{i}.feed_forward.gate", "layers.{i}.feed_forward.up"],
-        "layers.{i}.mlp.gate_up_proj",
-    ),
+    linear(&["layers.{i}.feed_forward.gate", "layers.{i}.feed_forward.up"], "layers.{i}.mlp.gate_up_proj"),
     linear(&["layers.{i}.feed_forward.down"], "layers.{i}.mlp.down_proj"),
     same(&["final_norm"], "norm"),
 ];

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::bert::{self, ANSWER, PER_TOKEN};
 use super::heads::{dense, fill_mask, outputs, per_token, pooler};
-use super::{Class, Family, Preset, object};
+use super::{Class, Family, Preset, merged};
 use crate::blocks::activation::Activation;
 use crate::blocks::embedding::Counting;
 use crate::blocks::position::PositionConfig;
@@ -89,13 +89,13 @@ const CLASSIFY: &[Rule] = &[
 ];
 
 fn preset(preset: Preset) -> Map<String, Value> {
-    let mut map = (bert::FAMILY.preset)(preset);
+    let map = (bert::FAMILY.preset)(preset);
     let positions = map["max_position_embeddings"].as_u64().unwrap_or_default() + 2;
     let vocab = match preset {
         Preset::Tiny => 256,
         _ => 50265,
     };
-    map.extend(object(json!({
+    let own = json!({
         "architectures": ["RobertaForMaskedLM"],
         "model_type": "roberta",
         "layer_norm_eps": 1e-5,
@@ -103,6 +103,6 @@ fn preset(preset: Preset) -> Map<String, Value> {
         "pad_token_id": 1,
         "type_vocab_size": 1,
         "vocab_size": vocab,
-    })));
-    map
+    });
+    merged(map, own)
 }

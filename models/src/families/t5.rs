@@ -8,6 +8,7 @@
 use serde_json::{Map, Value, json};
 
 use super::gpt2::LM_HEAD;
+use super::heads::decoder;
 use super::{Class, Family, Preset, object};
 use crate::blocks::activation::Activation;
 use crate::blocks::attention::{AttentionConfig, ProjectionBias};
@@ -19,7 +20,6 @@ use crate::blocks::norm::NormConfig;
 use crate::checkpoint::rule::{Rule, linear, same};
 use crate::config::Raw;
 use crate::error::{Error, Result};
-use crate::head::{HeadConfig, OutputConfig};
 use crate::network::NetworkConfig;
 use crate::stack::{InputConfig, StackConfig};
 use crate::task::Task;
@@ -60,12 +60,8 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
         scale: Some(1.0),
         ..AttentionConfig::new(raw.size("num_heads")?, raw.size("d_kv")?)
     };
-    let block = BlockConfig::new(
-        NormPosition::Pre,
-        norm,
-        attention.clone(),
-        feed_forward(raw)?,
-    );
+    let network = feed_forward(raw)?;
+    let block = BlockConfig::new(NormPosition::Pre, norm, attention.clone(), network);
     let tokens = EmbeddingConfig::tokens(raw.size("vocab_size")?);
     let bias = |both_sides| -> Result<BiasConfig> {
         Ok(BiasConfig::Buckets {
@@ -79,15 +75,11 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
         })
     };
     let layers = raw.layers("num_layers")?;
+    let input = InputConfig::Tokens(tokens.clone());
     let encoder = StackConfig {
         bias: Some(bias(true)?),
         final_norm: Some(norm),
-        ..StackConfig::uniform(
-            d_model,
-            layers,
-            block.clone(),
-            InputConfig::Tokens(tokens.clone()),
-        )
+        ..StackConfig::uniform(d_model, layers, block.clone(), input)
     };
     let mut config = NetworkConfig {
         encoder: Some(encoder),
@@ -108,29 +100,21 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
         cross: Some(attention),
         ..block
     };
-    let tokens = EmbeddingConfig {
+    let input = InputConfig::Tokens(EmbeddingConfig {
         borrowed: true,
         ..tokens
-    };
-    let vocab = tokens.vocab_size;
+    });
     config.decoder = Some(StackConfig {
         bias: Some(bias(false)?),
         final_norm: Some(norm),
-        ..StackConfig::uniform(d_model, layers, block, InputConfig::Tokens(tokens))
+        ..StackConfig::uniform(d_model, layers, block, input)
     });
     let tied = raw.bool_or("tie_word_embeddings", true)?;
-    let scaled = raw.bool_or("scale_decoder_outputs", tied)?;
-    let output = match tied {
-        true => OutputConfig::Tied { bias: false },
-        false => OutputConfig::Linear {
-            size: vocab,
-            bias: false,
-        },
-    };
-    config.head = Some(HeadConfig {
-        scale: scaled.then(|| 1.0 / (d_model as f64).sqrt()),
-        ..HeadConfig::every(output)
-    });
+    decoder(&mut config, raw, Task::TextGeneration, tied)?;
+    if let Some(head) = &mut config.head {
+        let scaled = raw.bool_or("scale_decoder_outputs", tied)?;
+        head.scale = scaled.then(|| 1.0 / (d_model as f64).sqrt());
+    }
     config.decoder_start = raw.count_opt("decoder_start_token_id")?;
     Ok(config)
 }
@@ -161,37 +145,28 @@ fn feed_forward(raw: &Raw) -> Result<FeedForwardConfig> {
 #[rustfmt::skip]
 const TENSORS: &[Rule] = &[
     same(&["encoder.embedding.token"], "shared"),
-    same(&["encoder.relative"], "encoder.block.0.layer.0.SelfAttention.relative_attention_bias"),
-    same(&["encoder.layers.{i}.attention_norm"], "encoder.block.{i}.layer.0.layer_norm"),
-    linear(&["encoder.layers.{i}.attention.query"], "encoder.block.{i}.layer.0.SelfAttention.q"),
-    linear(&["encoder.layers.{i}.attention.key"], "encoder.block.{i}.layer.0.SelfAttention.k"),
-    linear(&["encoder.layers.{i}.attention.value"], "encoder.block.{i}.layer.0.SelfAttention.v"),
-    linear(&["encoder.layers.{i}.attention.output"], "encoder.block.{i}.layer.0.SelfAttention.o"),
-    same(&["encoder.layers.{i}.feed_forward_norm"], "encoder.block.{i}.layer.1.layer_norm"),
-    linear(&["encoder.layers.{i}.feed_forward.gate"], "encoder.block.{i}.layer.1.DenseReluDense.wi_0"),
-    linear(&["encoder.layers.{i}.feed_forward.up"], "encoder.block.{i}.layer.1.DenseReluDense.wi_1")
-        .beside("encoder.layers.{i}.feed_forward.gate"),
-    linear(&["encoder.layers.{i}.feed_forward.up"], "encoder.block.{i}.layer.1.DenseReluDense.wi"),
-    linear(&["encoder.layers.{i}.feed_forward.down"], "encoder.block.{i}.layer.1.DenseReluDense.wo"),
-    same(&["encoder.final_norm"], "encoder.final_layer_norm"),
-    same(&["decoder.relative"], "decoder.block.0.layer.0.SelfAttention.relative_attention_bias"),
-    same(&["decoder.layers.{i}.attention_norm"], "decoder.block.{i}.layer.0.layer_norm"),
-    linear(&["decoder.layers.{i}.attention.query"], "decoder.block.{i}.layer.0.SelfAttention.q"),
-    linear(&["decoder.layers.{i}.attention.key"], "decoder.block.{i}.layer.0.SelfAttention.k"),
-    linear(&["decoder.layers.{i}.attention.value"], "decoder.block.{i}.layer.0.SelfAttention.v"),
-    linear(&["decoder.layers.{i}.attention.output"], "decoder.block.{i}.layer.0.SelfAttention.o"),
+    same(&["{s}.relative"], "{s}.block.0.layer.0.SelfAttention.relative_attention_bias"),
+    same(&["{s}.layers.{i}.attention_norm"], "{s}.block.{i}.layer.0.layer_norm"),
+    linear(&["{s}.layers.{i}.attention.query"], "{s}.block.{i}.layer.0.SelfAttention.q"),
+    linear(&["{s}.layers.{i}.attention.key"], "{s}.block.{i}.layer.0.SelfAttention.k"),
+    linear(&["{s}.layers.{i}.attention.value"], "{s}.block.{i}.layer.0.SelfAttention.v"),
+    linear(&["{s}.layers.{i}.attention.output"], "{s}.block.{i}.layer.0.SelfAttention.o"),
     same(&["decoder.layers.{i}.cross_norm"], "decoder.block.{i}.layer.1.layer_norm"),
     linear(&["decoder.layers.{i}.cross.query"], "decoder.block.{i}.layer.1.EncDecAttention.q"),
     linear(&["decoder.layers.{i}.cross.key"], "decoder.block.{i}.layer.1.EncDecAttention.k"),
     linear(&["decoder.layers.{i}.cross.value"], "decoder.block.{i}.layer.1.EncDecAttention.v"),
     linear(&["decoder.layers.{i}.cross.output"], "decoder.block.{i}.layer.1.EncDecAttention.o"),
+    same(&["encoder.layers.{i}.feed_forward_norm"], "encoder.block.{i}.layer.1.layer_norm"),
+    linear(&["encoder.layers.{i}.feed_forward.gate"], "encoder.block.{i}.layer.1.DenseReluDense.wi_0"),
+    linear(&["encoder.layers.{i}.feed_forward.up"], "encoder.block.{i}.layer.1.DenseReluDense.wi_1").beside("encoder.layers.{i}.feed_forward.gate"),
+    linear(&["encoder.layers.{i}.feed_forward.up"], "encoder.block.{i}.layer.1.DenseReluDense.wi"),
+    linear(&["encoder.layers.{i}.feed_forward.down"], "encoder.block.{i}.layer.1.DenseReluDense.wo"),
     same(&["decoder.layers.{i}.feed_forward_norm"], "decoder.block.{i}.layer.2.layer_norm"),
     linear(&["decoder.layers.{i}.feed_forward.gate"], "decoder.block.{i}.layer.2.DenseReluDense.wi_0"),
-    linear(&["decoder.layers.{i}.feed_forward.up"], "decoder.block.{i}.layer.2.DenseReluDense.wi_1")
-        .beside("decoder.layers.{i}.feed_forward.gate"),
+    linear(&["decoder.layers.{i}.feed_forward.up"], "decoder.block.{i}.layer.2.DenseReluDense.wi_1").beside("decoder.layers.{i}.feed_forward.gate"),
     linear(&["decoder.layers.{i}.feed_forward.up"], "decoder.block.{i}.layer.2.DenseReluDense.wi"),
     linear(&["decoder.layers.{i}.feed_forward.down"], "decoder.block.{i}.layer.2.DenseReluDense.wo"),
-    same(&["decoder.final_norm"], "decoder.final_layer_norm"),
+    same(&["{s}.final_norm"], "{s}.final_layer_norm"),
 ];
 
 fn t5(preset: Preset, network: &str, tied: bool) -> Map<String, Value> {

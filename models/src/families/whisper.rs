@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::bart::{self, TENSORS};
-use super::{Class, Family, Preset, object};
+use super::{Class, Family, Preset, merged};
 use crate::blocks::block::NormPosition;
 use crate::blocks::frames::FramesConfig;
 use crate::blocks::norm::NormConfig;
@@ -83,7 +83,7 @@ fn preset(preset: Preset) -> Map<String, Value> {
         Preset::Tiny => (40, 50, 256),
         _ => (80, 1500, 51865),
     };
-    map.extend(object(json!({
+    let own = json!({
         "architectures": ["WhisperForConditionalGeneration"],
         "model_type": "whisper",
         "decoder_start_token_id": vocab - 2,
@@ -93,6 +93,6 @@ fn preset(preset: Preset) -> Map<String, Value> {
         "num_mel_bins": mels,
         "pad_token_id": vocab - 1,
         "vocab_size": vocab,
-    })));
-    map
+    });
+    merged(map, own)
 }
