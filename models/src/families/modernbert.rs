@@ -121,17 +121,9 @@ fn attend(raw: &Raw, head_dim: usize, stack: &mut StackConfig) -> Result<()> {
     let window = raw.size_opt("local_attention")?.unwrap_or(128) / 2 + 1;
     let types = raw.texts("layer_types")?;
     let tables = |kind, theta_key, theta| {
-        let usual = Defaults::default();
-        rotary(
-            raw,
-            head_dim,
-            kind,
-            Defaults {
-                theta,
-                theta_key,
-                ..usual
-            },
-        )
+        let mut defaults = Defaults::default();
+        (defaults.theta, defaults.theta_key) = (theta, theta_key);
+        rotary(raw, head_dim, kind, defaults)
     };
     let whole = tables("full_attention", "global_rope_theta", 160_000.0)?;
     let local = tables("sliding_attention", "local_rope_theta", 10_000.0)?;
