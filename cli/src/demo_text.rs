@@ -27,7 +27,7 @@ pub const TEXT: &str = concat!(
     include_str!("../../models/src/generate/mod.rs"),
     include_str!("../../models/src/inputs.rs"),
     include_str!("../../models/src/model.rs"),
-    include_str!("../../models/src/network.rs"),
+    include_str!("../../models/src/network/mod.rs"),
     include_str!("../../models/src/tensors.rs"),
     include_str!("../../models/src/text.rs"),
 );
