@@ -168,7 +168,7 @@ fn the_report_says_what_was_done() {
     let device = fluxo_backends::device("flex").unwrap();
     let (_, report) = Model::load(&folder("gpt2"), None, &device).unwrap();
     assert_eq!(report.split.len(), 6); // a fused weight and bias in each of 3 layers
-    assert_eq!(report.tied, ["lm_head.weight = token embedding"]);
+    assert_eq!(report.tied, ["head = token embedding"]);
     assert!(report.transposed.is_empty() && report.unused.is_empty());
     let (_, report) =
         Model::load(&folder("llama"), Some(Task::FeatureExtraction), &device).unwrap();

@@ -20,6 +20,7 @@ use rand_distr::StandardNormal;
 
 use crate::error::{Error, Result};
 use crate::families::{Class, Family};
+use crate::head::OutputConfig;
 use crate::network::{Network, NetworkConfig};
 use crate::tensors::Tensors;
 use layout::Joined;
@@ -75,7 +76,7 @@ pub(crate) fn load(
         plan = Plan::of(&network, wanted, &store);
     }
     let values = plan.read(&mut report)?;
-    plan.settle(&mut report);
+    plan.settle(config, &mut report);
     let network = params::assign(network, values, wanted.device, wanted.dtype);
     Ok((network, report))
 }
@@ -280,17 +281,24 @@ impl<'a> Plan<'a> {
     }
 
     /// Sorts what was not read into tied copies and the rest.
-    fn settle(&self, report: &mut LoadReport) {
+    fn settle(&self, config: &NetworkConfig, report: &mut LoadReport) {
+        let output = config.head.as_ref().map(|head| head.output);
+        let tied_head = matches!(output, Some(OutputConfig::Tied { .. }));
         let used: BTreeSet<&str> = report.used.iter().map(String::as_str).collect();
         let copies = self.class.copies.iter().chain(self.family.copies);
         let copies: Vec<&str> = copies.copied().collect();
         let (mut tied, mut unused) = (Vec::new(), Vec::new());
+        if tied_head {
+            tied.push("head = token embedding".to_string());
+        }
         for name in self.store.names().filter(|name| !used.contains(name)) {
             let is = |copy: &&str| {
                 name.strip_suffix(*copy)
                     .is_some_and(|before| before.is_empty() || before.ends_with('.'))
             };
-            if copies.iter().any(is) {
+            // Without a tied head, what is stored as one is not a copy.
+            let embeds = name.ends_with("embed_tokens.weight");
+            if copies.iter().any(is) && (tied_head || embeds) {
                 tied.push(format!("{name} (a copy of the token embedding)"));
                 continue;
             }
