@@ -274,6 +274,9 @@ pub struct Export {
     /// Leave the cache of a decoder out.
     #[arg(long)]
     pub no_cache: bool,
+    /// Height and width of the images it reads [default: those of the configuration].
+    #[arg(long, value_name = "N")]
+    pub image_size: Option<usize>,
 }
 
 #[derive(Debug, clap::Args)]

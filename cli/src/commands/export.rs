@@ -15,8 +15,8 @@ pub fn run(args: &Export, print: Print) -> Result<Held> {
     let options = ExportOptions {
         opset: args.opset,
         cache: !args.no_cache,
+        image_size: args.image_size.map(|size| [size, size]),
         verify: true,
-        ..ExportOptions::default()
     };
     match fluxo_compare::export(&model, &args.out, &options) {
         Ok(report) => {
