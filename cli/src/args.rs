@@ -241,7 +241,9 @@ pub struct Train {
     /// What the model is to do.
     #[arg(long)]
     pub task: Option<Task>,
-    /// Text files, or folders of them.
+    /// What to learn from: text files; lines of pairs (.jsonl, .tsv) for text-classification and
+    /// text2text-generation; folders of images, a folder a class, for image-classification; or
+    /// folders of such files.
     #[arg(long, value_name = "PATH")]
     pub data: Vec<PathBuf>,
     /// The run folder, which becomes a checkpoint.

@@ -29,6 +29,8 @@ pub const TOKENIZER: &str = "tokenizer.json";
 const CARRIED: [&str; 2] = ["generation_config.json", "preprocessor_config.json"];
 /// The key of `config.json` that says how a model of ours reads text.
 const TEXT_KEY: &str = "fluxo_text";
+/// Keys of `config.json` that every family may have: how many labels there are, and their names.
+const LABEL_KEYS: [&str; 3] = ["num_labels", "id2label", "label2id"];
 
 /// What a new model is made of.
 #[derive(Debug, Clone, Default)]
@@ -142,7 +144,7 @@ impl Model {
         let family = catalog::family(family)?;
         let mut map = (family.preset)(settings.preset);
         for (key, value) in &settings.set {
-            if !map.contains_key(key) {
+            if !map.contains_key(key) && !LABEL_KEYS.contains(&key.as_str()) {
                 let known: Vec<_> = map.keys().map(String::as_str).collect();
                 return Err(Error::Config(format!(
                     "{} has no `{key}`; it has: {}",

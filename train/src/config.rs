@@ -22,7 +22,7 @@ pub struct TrainConfig {
     /// What the model learns to do.
     #[serde(default = "text_generation")]
     pub task: String,
-    /// Text files, or folders of them.
+    /// What is learned from, files or folders; each task has its own form.
     #[serde(default)]
     pub data: Vec<PathBuf>,
     /// The run folder.
@@ -30,10 +30,11 @@ pub struct TrainConfig {
     /// The model's size: `tiny`, `small` or `base`.
     #[serde(default = "tiny")]
     pub preset: String,
-    /// A `tokenizer.json`; without one the text is trained on as bytes.
+    /// A `tokenizer.json`; without one texts are read as bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokenizer: Option<PathBuf>,
-    /// The part of every file, at its end, that is held back for evaluation.
+    /// The part of the data that is held back for evaluation: the end of every text file, every
+    /// so many-th line or image.
     #[serde(default = "five_percent")]
     pub validation_fraction: f64,
     /// Where the first weights and the batches come from.
@@ -45,7 +46,7 @@ pub struct TrainConfig {
     /// Rows in one forward pass.
     #[serde(default = "batch_size")]
     pub batch_size: usize,
-    /// Tokens in one row.
+    /// Tokens in one row; longer lines are cut.
     #[serde(default = "sequence_length")]
     pub sequence_length: usize,
     /// Forward passes averaged into one update.
@@ -79,7 +80,7 @@ pub struct TrainConfig {
     /// given. The last step always evaluates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub eval_every: Option<usize>,
-    /// Batches in one evaluation, spread evenly over the text held back.
+    /// Batches in one evaluation, spread evenly over what was held back.
     #[serde(default = "eval_batches")]
     pub eval_batches: usize,
     /// Steps from one checkpoint to the next; as `eval_every` where it is not given.
@@ -319,7 +320,7 @@ impl TrainConfig {
         )?;
         need(
             !self.data.is_empty(),
-            "data is empty; name a text file or a folder of them",
+            "data is empty; name files or folders to learn from",
         )?;
         Ok(())
     }
@@ -331,12 +332,6 @@ impl TrainConfig {
     pub(crate) fn checkpoint_every(&self) -> usize {
         self.checkpoint_every.unwrap_or(self.steps)
     }
-
-    /// Tokens that one update sees.
-    pub(crate) fn tokens_per_step(&self) -> u64 {
-        (self.batch_size * self.sequence_length * self.accumulation) as u64
-    }
-
     pub(crate) fn schedule(&self) -> Schedule {
         Schedule {
             peak: self.learning_rate,

@@ -24,7 +24,7 @@ pub enum Error {
         /// What is wrong with it, and what is known.
         reason: String,
     },
-    /// The text cannot be trained on.
+    /// The data cannot be learned from.
     #[error("data: {0}")]
     Data(String),
     /// There is something in the run folder, and it was not asked to go on with it.

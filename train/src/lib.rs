@@ -1,6 +1,19 @@
 //! Trains the models of the Fluxo zoo: tasks, data, the loop, and the run folder.
 //!
-//! [`train`] is the whole of it. A run folder looks like this:
+//! [`train`] is the whole of it. What a run can teach, and from what data:
+//!
+//! | task | data |
+//! |---|---|
+//! | `text-generation`, `fill-mask` | text files, or folders of them |
+//! | `text-classification` | `.jsonl` or `.tsv` files of `text` and `label`, or folders of them |
+//! | `text2text-generation` | the same of `source` and `target` |
+//! | `image-classification` | folders with a folder of PNG or JPEG files for each class |
+//!
+//! A line of JSONL is an object with both fields; a line of TSV is the first field, a tab and
+//! the second (or a first line names the two in another order). Speech recognition and the
+//! comparison of texts and images (CLIP) cannot be trained here.
+//!
+//! A run folder looks like this:
 //!
 //! ```text
 //! OUT/config.json, model.safetensors    the model with the best validation loss, a checkpoint
@@ -9,7 +22,7 @@
 //! OUT/last/                             the last weights, the optimiser's moments, the counters
 //! ```
 //!
-//! A run is a pure function of its configuration and its text: batches are drawn from the seed
+//! A run is a pure function of its configuration and its data: batches are drawn from the seed
 //! and the step alone, so a stopped and resumed run ends in the same weights as one that was
 //! never stopped (bit for bit on a CPU backend).
 
@@ -18,6 +31,7 @@ mod config;
 mod data;
 mod error;
 mod metrics;
+mod model;
 mod optimizer;
 mod plot;
 mod progress;

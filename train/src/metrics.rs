@@ -119,11 +119,11 @@ pub struct Summary {
     pub stopped: bool,
     /// Updates done, those before a resumption included.
     pub steps: usize,
-    /// Tokens seen in them.
+    /// Tokens read in them, padding left out; of images patches.
     pub tokens: u64,
     /// Seconds they took, evaluation included.
     pub seconds: f64,
-    /// The training loss of the first step, in nats a token.
+    /// The training loss of the first step, in nats an answer: a token, or a label.
     pub first_loss: f32,
     /// The training loss of the last step.
     pub last_loss: f32,

@@ -33,7 +33,7 @@ pub(crate) struct State {
     pub(crate) first_loss: f32,
     pub(crate) last_loss: f32,
     pub(crate) best: Option<Best>,
-    /// SHA-256 of the text.
+    /// SHA-256 of the data.
     pub(crate) data: String,
 }
 
@@ -47,6 +47,8 @@ pub(crate) struct Best {
 /// A run's folder.
 pub(crate) struct Run {
     out: PathBuf,
+    /// What belongs beside the weights: names and contents of files.
+    beside: Vec<(&'static str, Vec<u8>)>,
 }
 
 impl Run {
@@ -55,6 +57,7 @@ impl Run {
     pub(crate) fn create(config: &TrainConfig) -> Result<Self> {
         let run = Self {
             out: config.out.clone(),
+            beside: Vec::new(),
         };
         files::make_folder(&run.out)?;
         let mut entries = fs::read_dir(&run.out).map_err(Error::io(&run.out))?;
@@ -88,10 +91,19 @@ impl Run {
         }
         let run = Self {
             out: config.out.clone(),
+            beside: Vec::new(),
         };
         run.recover()?;
         run.write_config(config)?;
         Ok(run)
+    }
+
+    /// The same with `files` beside the weights.
+    pub(crate) fn with(self, files: Vec<(&'static str, Vec<u8>)>) -> Self {
+        Self {
+            beside: files,
+            ..self
+        }
     }
 
     pub(crate) fn metrics(&self) -> PathBuf {
@@ -112,7 +124,7 @@ impl Run {
 
     /// Saves the model that the run folder stands for.
     pub(crate) fn save_best(&self, model: &Model) -> Result<()> {
-        Ok(at_rest(model).save(&self.out)?)
+        self.save_model(model, &self.out)
     }
 
     /// Saves what the run goes on from: all of it beside, then in the place of the one before.
@@ -127,7 +139,7 @@ impl Run {
         let [last, new, old] = [LAST, LAST_NEW, LAST_OLD].map(|name| self.out.join(name));
         remove(&new)?;
         files::make_folder(&new)?;
-        at_rest(model).save(&new)?;
+        self.save_model(model, &new)?;
         tensors::write(&new.join(MOMENTS), &optimizer.save(&model.network))?;
         files::write_atomic(&new.join(STATE), |file| {
             Ok(serde_json::to_writer_pretty(file, state)?)
@@ -138,6 +150,19 @@ impl Run {
         }
         fs::rename(&new, &last).map_err(Error::io(&last))?;
         remove(&old)
+    }
+
+    /// Saves `model`, without what training hangs on it, as a checkpoint in `dir`.
+    fn save_model(&self, model: &Model, dir: &Path) -> Result<()> {
+        let mut model = model.clone();
+        model.network = model.network.valid();
+        model.save(dir)?;
+        for (name, contents) in &self.beside {
+            files::write_atomic(&dir.join(name), |file| {
+                std::io::Write::write_all(file, contents)
+            })?;
+        }
+        Ok(())
     }
 
     /// What [`Self::save_last`] saved: the model on `device`, its moments put into `optimizer`;
@@ -171,13 +196,6 @@ impl Run {
         remove(&old)?;
         remove(&new)
     }
-}
-
-/// The model without what training hangs on it.
-fn at_rest(model: &Model) -> Model {
-    let mut model = model.clone();
-    model.network = model.network.valid();
-    model
 }
 
 fn remove(folder: &Path) -> Result<()> {

@@ -7,19 +7,20 @@ use std::time::Instant;
 use burn::module::Module;
 use burn::tensor::Device;
 use burn_optim::{GradientsAccumulator, GradientsParams};
-use fluxo_models::{Model, Settings, Task, Text};
+use fluxo_models::{Model, Text};
 
 use crate::clip;
 use crate::config::TrainConfig;
-use crate::data::{Blocks, Corpus};
+use crate::data::{Part, Row};
 use crate::error::{Error, Result};
 use crate::metrics::{EvalLine, Line, Metrics, Summary, TrainLine};
+use crate::model::{check_length, new_model};
 use crate::optimizer::PathAdamW;
 use crate::plot;
 use crate::progress::Progress;
 use crate::run::{Best, Run, State};
 use crate::schedule::Schedule;
-use crate::task::text_generation::{self, Rows};
+use crate::task::{self, Lesson, Loss};
 
 /// How a run is carried out.
 #[derive(Debug, Clone, Default)]
@@ -48,7 +49,7 @@ struct Trainer {
     config: TrainConfig,
     schedule: Schedule,
     run: Run,
-    corpus: Corpus,
+    lesson: Box<dyn Lesson>,
     model: Model,
     optimizer: PathAdamW,
     state: State,
@@ -63,18 +64,19 @@ struct Trainer {
 /// What one update measured.
 struct Update {
     loss: f32,
+    tokens: u64,
     rate: f64,
     gradient_norm: f32,
 }
 
 impl Trainer {
     fn new(config: TrainConfig, device: &Device, options: &RunOptions) -> Result<Self> {
-        let task = task(&config)?;
+        let task = task::named(&config)?;
         let text = match &config.tokenizer {
-            Some(path) => Some(Text::from_file(path)?),
-            None => None,
+            Some(path) => Text::from_file(path)?,
+            None => Text::bytes(),
         };
-        let corpus = Corpus::load(&config, text.as_ref())?;
+        let mut lesson = task::open(&config, task, &text)?;
         let device = device.clone().inner();
         let mut optimizer = PathAdamW::new(&config.adamw());
         let mut run = None;
@@ -89,25 +91,30 @@ impl Trainer {
             Some(loaded) => loaded,
             None => {
                 let state = State {
-                    data: corpus.digest.clone(),
+                    data: lesson.digest().into(),
                     ..State::default()
                 };
-                (new_model(&config, text, &device)?, state)
+                (
+                    new_model(&config, task, text, lesson.labels(), &device)?,
+                    state,
+                )
             }
         };
-        check_model(&model, &config)?;
-        if state.data != corpus.digest {
+        check_length(&model, &config)?;
+        lesson.fit(&model, &config)?;
+        if state.data != lesson.digest() {
             return Err(Error::Mismatch {
                 out: config.out,
-                key: "text with SHA-256",
+                key: "data with SHA-256",
                 was: state.data,
-                now: corpus.digest,
+                now: lesson.digest().into(),
             });
         }
         let run = match run {
             Some(run) => run,
             None => Run::create(&config)?, // last, so that a refusal leaves nothing behind
-        };
+        }
+        .with(lesson.files());
         model.network = model.network.train();
         let metrics = Metrics::open(run.metrics(), state.step)?;
         let progress = Progress::new(options.quiet, config.steps, state.step);
@@ -117,7 +124,7 @@ impl Trainer {
             device: device.autodiff(),
             config,
             run,
-            corpus,
+            lesson,
             model,
             optimizer,
             state,
@@ -134,13 +141,13 @@ impl Trainer {
     fn run(&mut self, stop: &AtomicBool) -> Result<bool> {
         let before = self.state.seconds;
         let began = Instant::now();
-        let (mut logged, mut tokens) = (Instant::now(), 0u64);
+        let (mut logged, mut tokens, mut steps) = (Instant::now(), 0u64, 0usize);
         let mut stopped = false;
         while self.state.step < self.config.steps && !stopped {
             let step = self.state.step + 1;
             let update = self.update(step)?;
             self.state.step = step;
-            self.state.tokens += self.config.tokens_per_step();
+            self.state.tokens += update.tokens;
             self.state.last_loss = update.loss;
             if step == 1 {
                 self.state.first_loss = update.loss;
@@ -149,18 +156,18 @@ impl Trainer {
             stopped = stop.load(Ordering::Relaxed) && step < self.config.steps;
             let end = stopped || step == self.config.steps;
 
-            tokens += self.config.tokens_per_step();
-            let tokens_per_second = tokens as f64 / logged.elapsed().as_secs_f64().max(1e-9);
+            tokens += update.tokens;
+            steps += 1;
+            let elapsed = logged.elapsed().as_secs_f64().max(1e-9);
             let line = TrainLine {
                 step,
                 loss: update.loss,
                 learning_rate: update.rate,
                 gradient_norm: update.gradient_norm,
-                tokens_per_second,
+                tokens_per_second: tokens as f64 / elapsed,
                 seconds: self.state.seconds,
             };
-            let left = (self.config.steps - step) as f64 * self.config.tokens_per_step() as f64
-                / tokens_per_second;
+            let left = (self.config.steps - step) as f64 * elapsed / steps as f64;
             self.progress.step(&line, left);
             if step == 1 || step.is_multiple_of(self.config.log_every) || end {
                 self.metrics.push(Line::Train(line))?;
@@ -175,7 +182,7 @@ impl Trainer {
                 self.checkpoint()?;
             }
             if evaluate || step.is_multiple_of(self.config.log_every) {
-                (logged, tokens) = (Instant::now(), 0);
+                (logged, tokens, steps) = (Instant::now(), 0, 0);
             }
         }
         self.progress.end();
@@ -186,16 +193,20 @@ impl Trainer {
     fn update(&mut self, step: usize) -> Result<Update> {
         let passes = self.config.accumulation;
         let mut sum = GradientsAccumulator::new();
-        let mut total = 0f64;
+        let (mut total, mut tokens) = (0f64, 0);
         for pass in 0..passes {
             let first = pass * self.config.batch_size;
-            let blocks: Vec<_> = (first..first + self.config.batch_size)
-                .map(|row| self.corpus.train.sample(self.config.seed, step, row))
+            let examples = self.lesson.examples();
+            let rows: Vec<_> = (first..first + self.config.batch_size)
+                .map(|row| Row::drawn(self.config.seed, step, row, examples))
                 .collect();
-            let rows = Rows::new(&blocks, &self.device);
-            let loss = text_generation::loss(&self.model.network, rows).ok_or_else(no_logits)?;
-            let gradients = loss.clone().div_scalar(passes as f32).backward();
-            total += f64::from(clip::scalar(loss.inner())?);
+            let network = &self.model.network;
+            let loss = self
+                .lesson
+                .loss(network, Part::Training, &rows, &self.device)?;
+            tokens += loss.tokens;
+            let gradients = loss.mean.clone().div_scalar(passes as f32).backward();
+            total += f64::from(clip::scalar(loss.mean.inner())?);
             let gradients = GradientsParams::from_grads(gradients, &self.model.network);
             sum.accumulate(&self.model.network, gradients);
         }
@@ -210,21 +221,15 @@ impl Trainer {
         self.model.network = self.optimizer.step(rate, network, gradients, scale);
         Ok(Update {
             loss,
+            tokens,
             rate,
             gradient_norm,
         })
     }
 
-    /// Measures the loss on the text held back, and saves the model where it is the best yet.
+    /// Measures the loss on what was held back, and saves the model where it is the best yet.
     fn evaluate(&mut self) -> Result<()> {
-        let network = self.model.network.valid();
-        let loss = mean_loss(
-            |blocks| {
-                text_generation::loss(&network, Rows::new(blocks, &self.device.clone().inner()))
-            },
-            &self.corpus.validation,
-            &self.config,
-        )?;
+        let loss = self.mean_loss()?;
         let step = self.state.step;
         self.finite(step, "evaluation loss", loss)?;
         let best = self.state.best.is_none_or(|best| loss < best.loss);
@@ -255,6 +260,25 @@ impl Trainer {
             &self.metrics.losses(),
             &self.metrics.eval_losses(),
         )
+    }
+
+    /// The mean loss over the examples that evaluation looks at, each answer counting alike.
+    fn mean_loss(&self) -> Result<f32> {
+        let network = self.model.network.valid();
+        let device = self.device.clone().inner();
+        let most = self.config.eval_batches * self.config.batch_size;
+        let row = |example| Row::evaluated(self.config.seed, example);
+        let rows: Vec<_> = self.lesson.evaluated(most).into_iter().map(row).collect();
+        let (mut total, mut all) = (0f64, 0f64);
+        for rows in rows.chunks(self.config.batch_size) {
+            let loss = self
+                .lesson
+                .loss(&network, Part::Evaluation, rows, &device)?;
+            let Loss { mean, answers, .. } = loss;
+            total += f64::from(clip::scalar(mean)?) * answers as f64;
+            all += answers as f64;
+        }
+        Ok((total / all) as f32)
     }
 
     fn finite(&self, step: usize, what: &'static str, value: f32) -> Result<()> {
@@ -288,76 +312,4 @@ impl Trainer {
             out: self.config.out,
         })
     }
-}
-
-/// The mean of `loss` over the blocks that evaluation looks at.
-fn mean_loss(
-    loss: impl Fn(&[Vec<i64>]) -> Option<burn::tensor::Tensor<1>>,
-    blocks: &Blocks,
-    config: &TrainConfig,
-) -> Result<f32> {
-    let blocks = blocks.spread(config.eval_batches * config.batch_size);
-    let mut total = 0f64;
-    for batch in blocks.chunks(config.batch_size) {
-        let loss = clip::scalar(loss(batch).ok_or_else(no_logits)?)?;
-        total += f64::from(loss) * batch.len() as f64;
-    }
-    Ok((total / blocks.len() as f64) as f32)
-}
-
-/// The task, where it can be trained.
-fn task(config: &TrainConfig) -> Result<Task> {
-    match config.task.parse::<Task>() {
-        Ok(Task::TextGeneration) => Ok(Task::TextGeneration),
-        _ => Err(Error::Config(format!(
-            "task `{}` cannot be trained; text-generation can",
-            config.task
-        ))),
-    }
-}
-
-/// A model with random weights that reads `text`, or bytes.
-fn new_model(config: &TrainConfig, text: Option<Text>, device: &Device) -> Result<Model> {
-    let text = text.unwrap_or_else(Text::bytes);
-    let mut set = vec![("vocab_size".to_string(), text.vocab_size().to_string())];
-    for (key, value) in &config.model {
-        let value = value
-            .as_str()
-            .map_or_else(|| value.to_string(), str::to_string);
-        set.push((key.clone(), value));
-    }
-    let preset = config.preset.parse().map_err(Error::Model)?;
-    let settings = Settings {
-        preset,
-        set,
-        task: Some(config.task.parse().map_err(Error::Model)?),
-    };
-    let mut model = Model::new(&config.family, &settings, config.seed, device)?;
-    model.set_text(text);
-    Ok(model)
-}
-
-/// Whether `model` can learn what `config` wants.
-fn check_model(model: &Model, config: &TrainConfig) -> Result<()> {
-    let network = model.config();
-    if network.decoder.is_none() || network.encoder.is_some() {
-        return Err(Error::Config(format!(
-            "{} sees the tokens after the one it predicts, so text-generation teaches it nothing; \
-             take a decoder, e.g. gpt2 or llama",
-            config.family
-        )));
-    }
-    if config.sequence_length > network.max_positions() {
-        return Err(Error::Config(format!(
-            "sequence_length = {} is over the model's {} positions; shorten it, or raise the \
-             model's with --set model.KEY=N",
-            config.sequence_length,
-            network.max_positions()
-        )));
-    }
-    Ok(())
-}
-
-fn no_logits() -> Error {
-    Error::Config("the model has no head that predicts tokens; take gpt2 or llama".into())
 }

@@ -248,7 +248,10 @@ fn what_cannot_be_is_refused_and_nothing_is_touched() {
     bad.family = "bert".into();
     bad.model.clear();
     let error = go(&bad, false, false).unwrap_err().to_string();
-    assert!(error.contains("take a decoder"), "{error}");
+    assert!(
+        error.contains("bert has no head for text-generation"),
+        "{error}"
+    );
     let mut bad = c.clone();
     bad.task = "feature-extraction".into();
     assert!(matches!(

@@ -40,6 +40,10 @@ impl RotaryConfig {
     }
 
     /// The tables for `positions` `[batch, query]`, in the element type `dtype`.
+    ///
+    /// Where the scaling depends on the sequence's length, that is the batch's highest position,
+    /// for all rows alike, and keys that are cached keep the angles of their time: as in
+    /// transformers.
     pub fn tables(&self, positions: &Tensor<2, Int>, dtype: DType) -> Rotary {
         let [batch, query] = positions.dims();
         let positions = positions.clone().float().cast(DType::F32);

@@ -1,12 +1,18 @@
-//! Which block a row of a batch is: a pure function, so that a resumed run replays nothing.
+//! Which example a row of a batch is: a pure function, so that a resumed run replays nothing.
 
-/// Where row `row` of step `step` starts, from 0 up to but not including `places`.
+/// Which of `places` examples row `row` of step `step` is, from 0 on.
 ///
 /// Every place is as likely as any other, up to `places / 2^64`.
 pub(crate) fn start(seed: u64, step: u64, row: u64, places: usize) -> usize {
     let bits = mix(mix(mix(seed).wrapping_add(step)).wrapping_add(row));
     // The high half of the product maps 64 bits evenly onto the places.
     ((u128::from(bits) * places as u128) >> 64) as usize
+}
+
+/// Where anything random about row `row` of step `step` comes from: nothing that [`start`]
+/// shows.
+pub(crate) fn noise(seed: u64, step: u64, row: u64) -> u64 {
+    mix(!mix(mix(mix(seed).wrapping_add(step)).wrapping_add(row)))
 }
 
 /// SplitMix64's step: adjacent numbers in, unrelated ones out

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use fluxo_models::Text;
 use sha2::{Digest, Sha256};
 
-use super::sampler;
+use super::{Part, Row};
 use crate::config::TrainConfig;
 use crate::error::{Error, Result};
 
@@ -20,7 +20,7 @@ pub(crate) struct Corpus {
 /// A row of tokens that blocks are cut from; `u8` for bytes keeps large texts small.
 pub(crate) struct Blocks {
     tokens: Tokens,
-    /// Tokens in a block: `sequence_length` inputs and the one after them.
+    /// Tokens in a block.
     length: usize,
 }
 
@@ -30,18 +30,33 @@ enum Tokens {
 }
 
 impl Corpus {
-    /// Reads `config`'s files, as bytes where `text` is none.
+    /// Reads `config`'s files as `text` says, in blocks of `length` tokens.
     ///
     /// # Errors
-    /// When a file cannot be read or is not UTF-8 for a tokenizer, or when there is too little
-    /// text for one block of `sequence_length`.
-    pub(crate) fn load(config: &TrainConfig, text: Option<&Text>) -> Result<Self> {
+    /// When a file cannot be read, is not UTF-8 for a tokenizer or holds the byte `refused`, or
+    /// when there is too little text for one block.
+    pub(crate) fn load(
+        config: &TrainConfig,
+        text: &Text,
+        length: usize,
+        refused: Option<u8>,
+    ) -> Result<Self> {
+        let text = Some(text).filter(|text| !text.is_bytes());
         let (mut train, mut validation) = match text {
             None => (Tokens::Bytes(vec![]), Tokens::Bytes(vec![])),
             Some(_) => (Tokens::Ids(vec![]), Tokens::Ids(vec![])),
         };
         for path in files(&config.data)? {
             let bytes = std::fs::read(&path).map_err(Error::io(&path))?;
+            if let Some(at) = bytes.iter().position(|byte| Some(*byte) == refused) {
+                let line = 1 + bytes[..at].iter().filter(|byte| **byte == b'\n').count();
+                return Err(Error::Data(format!(
+                    "{}: line {line}: it holds the byte {}, which stands for the mask; leave the \
+                     file out, or give a tokenizer",
+                    path.display(),
+                    bytes[at]
+                )));
+            }
             let held = (bytes.len() as f64 * config.validation_fraction) as usize;
             let cut = bytes.len() - held;
             match text {
@@ -68,12 +83,7 @@ impl Corpus {
             digest.update((part.len() as u64).to_le_bytes());
             part.feed(&mut digest);
         }
-        let digest = digest
-            .finalize()
-            .iter()
-            .map(|b| format!("{b:02x}"))
-            .collect();
-        let length = config.sequence_length + 1;
+        let digest = hexadecimal(digest);
         let blocks = |tokens: Tokens, part: &str, mend: &str| match tokens.len() {
             0 if part == "training" => Err(Error::Data(format!(
                 "there is no text in {}; name a text file that is not empty",
@@ -103,22 +113,28 @@ impl Corpus {
             digest,
         })
     }
+
+    /// The blocks of `rows`.
+    pub(crate) fn blocks(&self, part: Part, rows: &[Row]) -> Vec<Vec<i64>> {
+        let blocks = match part {
+            Part::Training => &self.train,
+            Part::Evaluation => &self.validation,
+        };
+        rows.iter().map(|row| blocks.block(row.example)).collect()
+    }
 }
 
 impl Blocks {
-    /// The tokens of the block that row `row` of step `step` is, `sequence_length + 1` of them.
-    pub(crate) fn sample(&self, seed: u64, step: usize, row: usize) -> Vec<i64> {
-        let places = self.tokens.len() - self.length + 1;
-        self.block(sampler::start(seed, step as u64, row as u64, places))
+    /// Where a block may start.
+    pub(crate) fn places(&self) -> usize {
+        self.tokens.len() - self.length + 1
     }
 
-    /// At most `count` blocks, spread evenly from the first token to the last.
-    pub(crate) fn spread(&self, count: usize) -> Vec<Vec<i64>> {
+    /// At most `count` places of blocks, spread evenly from the first token to the last.
+    pub(crate) fn spread(&self, count: usize) -> Vec<usize> {
         let last = self.tokens.len() - self.length;
         let count = count.min(self.tokens.len() / self.length).max(1);
-        (0..count)
-            .map(|i| self.block(last * i / (count - 1).max(1)))
-            .collect()
+        (0..count).map(|i| last * i / (count - 1).max(1)).collect()
     }
 
     fn block(&self, start: usize) -> Vec<i64> {
@@ -156,6 +172,12 @@ impl Tokens {
             Self::Ids(all) => all.iter().for_each(|id| digest.update(id.to_le_bytes())),
         }
     }
+}
+
+/// What was fed to `digest`, in hexadecimal.
+pub(crate) fn hexadecimal(digest: Sha256) -> String {
+    let bytes = digest.finalize();
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The files at `paths`: those named, and in folders all that look like text, by name.
@@ -217,6 +239,10 @@ mod tests {
         c
     }
 
+    fn load(config: &TrainConfig) -> Result<Corpus> {
+        Corpus::load(config, &Text::bytes(), config.sequence_length + 1, None)
+    }
+
     #[test]
     fn the_end_of_every_file_is_held_back() {
         let dir = tempfile::tempdir().unwrap();
@@ -226,20 +252,17 @@ mod tests {
         std::fs::write(dir.path().join("picture"), [1u8, 0, 2]).unwrap();
         std::fs::create_dir(dir.path().join("c")).unwrap();
         std::fs::write(dir.path().join("c/d.txt"), "0123").unwrap();
-        let c = Corpus::load(&config(dir.path(), 1), None).unwrap();
+        let c = load(&config(dir.path(), 1)).unwrap();
         let text = |blocks: &Blocks| match &blocks.tokens {
             Tokens::Bytes(all) => String::from_utf8(all.clone()).unwrap(),
             Tokens::Ids(_) => unreachable!(),
         };
         assert_eq!(text(&c.train), "abcdefgDE012");
         assert_eq!(text(&c.validation), "XFG3");
-        let again = Corpus::load(&config(dir.path(), 2), None).unwrap();
+        let again = load(&config(dir.path(), 2)).unwrap();
         assert_eq!(c.digest, again.digest);
         std::fs::write(dir.path().join("a.txt"), "abXc").unwrap();
-        assert_ne!(
-            c.digest,
-            Corpus::load(&config(dir.path(), 1), None).unwrap().digest
-        );
+        assert_ne!(c.digest, load(&config(dir.path(), 1)).unwrap().digest);
     }
 
     #[test]
@@ -248,21 +271,32 @@ mod tests {
             tokens: Tokens::Bytes((0..100).collect()),
             length: 5,
         };
-        let starts: Vec<i64> = blocks.spread(3).iter().map(|b| b[0]).collect();
-        assert_eq!(starts, [0, 47, 95]);
+        assert_eq!(blocks.spread(3), [0, 47, 95]);
         assert_eq!(blocks.spread(1000).len(), 20);
-        let drawn: std::collections::BTreeSet<i64> =
-            (0..2000).map(|step| blocks.sample(1, step, 0)[0]).collect();
+        assert_eq!(blocks.places(), 96);
+        let corpus = Corpus {
+            train: blocks,
+            validation: Blocks {
+                tokens: Tokens::Ids(vec![7; 9]),
+                length: 9,
+            },
+            digest: String::new(),
+        };
+        let rows: Vec<Row> = (0..2000).map(|step| Row::drawn(1, step, 0, 96)).collect();
+        let drawn = corpus.blocks(Part::Training, &rows);
+        assert!(drawn.iter().all(|block| block.len() == 5));
+        let starts: std::collections::BTreeSet<i64> = drawn.iter().map(|b| b[0]).collect();
         // 96 places, 2000 draws: one of them unseen has probability under 1e-7.
-        assert_eq!(drawn, (0..96).collect());
-        assert_eq!(blocks.sample(1, 3, 0).len(), 5);
+        assert_eq!(starts, (0..96).collect());
+        let evaluated = [Row::evaluated(1, 0)];
+        assert_eq!(corpus.blocks(Part::Evaluation, &evaluated), [[7; 9]]);
     }
 
     #[test]
     fn too_little_text_is_told_with_the_mend() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("a.txt");
-        let load = |length| Corpus::load(&config(dir.path(), length), None);
+        let load = |length| super::tests::load(&config(dir.path(), length));
         std::fs::write(&file, "").unwrap();
         let error = load(4).err().unwrap().to_string();
         assert!(error.contains("there is no text in"), "{error}");
@@ -276,7 +310,7 @@ mod tests {
         assert!(error.contains("2 tokens for evaluation"), "{error}");
         let mut missing = config(dir.path(), 4);
         missing.data = vec![dir.path().join("none.txt")];
-        let error = Corpus::load(&missing, None).err().unwrap().to_string();
+        let error = super::tests::load(&missing).err().unwrap().to_string();
         assert!(error.contains("none.txt"), "{error}");
     }
 
@@ -296,7 +330,7 @@ mod tests {
         c.data = vec![dir.path().join("a.txt")];
         // Of 13 bytes the last 3 are held back, which begins inside of ß: it moves with them.
         std::fs::write(&c.data[0], "ein Ma Maß ?").unwrap();
-        let corpus = Corpus::load(&c, Some(&text)).unwrap();
+        let corpus = Corpus::load(&c, &text, 2, None).unwrap();
         let ids = |blocks: &Blocks| match &blocks.tokens {
             Tokens::Ids(ids) => ids.clone(),
             Tokens::Bytes(_) => unreachable!(),
@@ -304,7 +338,7 @@ mod tests {
         assert_eq!(ids(&corpus.train), [1, 0, 0]);
         assert_eq!(ids(&corpus.validation), [0, 0]);
         std::fs::write(&c.data[0], b"ein \xff").unwrap();
-        let error = Corpus::load(&c, Some(&text)).err().unwrap().to_string();
+        let error = Corpus::load(&c, &text, 2, None).err().unwrap().to_string();
         assert!(error.contains("a.txt: not UTF-8 at byte 4"), "{error}");
     }
 }

@@ -1,3 +1,115 @@
-//! What a run teaches: how a batch is cut, and what the loss is.
+//! What a run teaches: one file a task.
+//!
+//! A [`Lesson`] has examples, most to learn from and some to be evaluated on, and says what the
+//! loss of a network on some of them is. The loop knows nothing else of a task.
 
-pub(crate) mod text_generation;
+mod fill_mask;
+mod image_classification;
+mod text2text_generation;
+mod text_classification;
+mod text_generation;
+
+use burn::nn::loss::CrossEntropyLossConfig;
+use burn::tensor::{Device, Int, Tensor};
+use fluxo_models::{Model, Network, Output, Task, Text};
+
+use crate::config::TrainConfig;
+use crate::data::{Part, Row};
+use crate::error::{Error, Result};
+
+/// The tasks that can be trained.
+const TRAINED: [Task; 5] = [
+    Task::TextGeneration,
+    Task::FillMask,
+    Task::Text2TextGeneration,
+    Task::TextClassification,
+    Task::ImageClassification,
+];
+
+/// A task and its data.
+pub(crate) trait Lesson {
+    /// SHA-256 over all examples, in hexadecimal: a resumed run must have the same.
+    fn digest(&self) -> &str;
+
+    /// The names of the labels, in the order of their numbers, where the task has some.
+    fn labels(&self) -> &[String] {
+        &[]
+    }
+
+    /// Makes the examples ready for `model`.
+    ///
+    /// # Errors
+    /// When the model cannot learn from them.
+    fn fit(&mut self, model: &Model, config: &TrainConfig) -> Result<()>;
+
+    /// What belongs beside the weights: names and contents of files.
+    fn files(&self) -> Vec<(&'static str, Vec<u8>)> {
+        Vec::new()
+    }
+
+    /// How many examples there are to learn from.
+    fn examples(&self) -> usize;
+
+    /// At most `most` of the examples to be evaluated on, spread evenly.
+    fn evaluated(&self, most: usize) -> Vec<usize>;
+
+    /// What `network` makes of `rows` of `part`, on `device`.
+    ///
+    /// # Errors
+    /// When an example cannot be read.
+    fn loss(&self, network: &Network, part: Part, rows: &[Row], device: &Device) -> Result<Loss>;
+}
+
+/// A network's loss on some rows.
+pub(crate) struct Loss {
+    /// In nats an answer: a token, or a label, `[1]`.
+    pub(crate) mean: Tensor<1>,
+    /// How many answers it is the mean of.
+    pub(crate) answers: usize,
+    /// How many positions the network read, those of padding left out.
+    pub(crate) tokens: u64,
+}
+
+/// The task of `config`, and its data read as `text` says.
+///
+/// # Errors
+/// When the task cannot be trained, or the data are not what it takes.
+pub(crate) fn open(config: &TrainConfig, task: Task, text: &Text) -> Result<Box<dyn Lesson>> {
+    Ok(match task {
+        Task::TextGeneration => Box::new(text_generation::Lesson::open(config, text)?),
+        Task::FillMask => Box::new(fill_mask::Lesson::open(config, text)?),
+        Task::Text2TextGeneration => Box::new(text2text_generation::Lesson::open(config)?),
+        Task::TextClassification => Box::new(text_classification::Lesson::open(config)?),
+        Task::ImageClassification => Box::new(image_classification::Lesson::open(config)?),
+        other => return Err(untrained(other.name())),
+    })
+}
+
+/// The task that `config` names.
+///
+/// # Errors
+/// When there is none of the name that can be trained.
+pub(crate) fn named(config: &TrainConfig) -> Result<Task> {
+    let task = config.task.parse().ok();
+    task.filter(|task| TRAINED.contains(task))
+        .ok_or_else(|| untrained(&config.task))
+}
+
+fn untrained(name: &str) -> Error {
+    Error::Config(format!(
+        "task `{name}` cannot be trained; {} can",
+        TRAINED.map(Task::name).join(", ")
+    ))
+}
+
+/// The logits of `output`, `[batch, seq, size]`.
+fn logits(output: Output) -> Result<Tensor<3>> {
+    let none = || Error::Config("the model has no head for the task".into());
+    output.logits.ok_or_else(none)
+}
+
+/// The mean cross entropy of `logits` `[answers, size]` against `targets` `[answers]`, `[1]`.
+fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
+    let loss = CrossEntropyLossConfig::new().init(&logits.device());
+    loss.forward(logits, targets)
+}

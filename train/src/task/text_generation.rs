@@ -1,34 +1,60 @@
 //! Next-token prediction: the cross entropy of every token given those before it.
+//!
+//! The data are text files, or folders of them; an example is a block of `sequence_length`
+//! tokens and the one after them.
 
-use burn::nn::loss::CrossEntropyLossConfig;
-use burn::tensor::{Device, Int, Tensor, TensorData};
-use fluxo_models::{Batch, Network, Taps};
+use burn::tensor::{Device, Tensor, TensorData};
+use fluxo_models::{Batch, Model, Network, Taps, Text};
 
-/// Blocks as inputs and targets: the targets are the inputs moved by one.
-pub(crate) struct Rows {
-    inputs: Tensor<2, Int>,  // [batch, seq]
-    targets: Tensor<1, Int>, // [batch * seq]
+use super::{Loss, cross_entropy, logits};
+use crate::config::TrainConfig;
+use crate::data::{Corpus, Part, Row};
+use crate::error::Result;
+
+/// Text to go on with.
+pub(super) struct Lesson {
+    corpus: Corpus,
 }
 
-impl Rows {
-    /// `blocks` of `seq + 1` tokens each, on `device`.
-    pub(crate) fn new(blocks: &[Vec<i64>], device: &Device) -> Self {
-        let batch = blocks.len();
-        let seq = blocks.first().map_or(0, |b| b.len().saturating_sub(1));
-        let inputs: Vec<i64> = blocks.iter().flat_map(|b| &b[..seq]).copied().collect();
-        let targets: Vec<i64> = blocks.iter().flat_map(|b| &b[1..]).copied().collect();
-        Self {
-            inputs: Tensor::from_data(TensorData::new(inputs, [batch, seq]), device),
-            targets: Tensor::from_data(TensorData::new(targets, [batch * seq]), device),
-        }
+impl Lesson {
+    /// Reads the files of `config`.
+    pub(super) fn open(config: &TrainConfig, text: &Text) -> Result<Self> {
+        let corpus = Corpus::load(config, text, config.sequence_length + 1, None)?;
+        Ok(Self { corpus })
     }
 }
 
-/// The mean loss over `rows`, in nats a token: `[1]`; none for a network without logits.
-pub(crate) fn loss(network: &Network, rows: Rows) -> Option<Tensor<1>> {
-    let output = network.forward(Batch::new(rows.inputs), &mut Taps::off());
-    let logits = output.logits?; // [batch, seq, vocab]
-    let [batch, seq, vocab] = logits.dims();
-    let loss = CrossEntropyLossConfig::new().init(&logits.device());
-    Some(loss.forward(logits.reshape([batch * seq, vocab]), rows.targets))
+impl super::Lesson for Lesson {
+    fn digest(&self) -> &str {
+        &self.corpus.digest
+    }
+
+    fn fit(&mut self, _model: &Model, _config: &TrainConfig) -> Result<()> {
+        Ok(())
+    }
+
+    fn examples(&self) -> usize {
+        self.corpus.train.places()
+    }
+
+    fn evaluated(&self, most: usize) -> Vec<usize> {
+        self.corpus.validation.spread(most)
+    }
+
+    fn loss(&self, network: &Network, part: Part, rows: &[Row], device: &Device) -> Result<Loss> {
+        let blocks = self.corpus.blocks(part, rows);
+        let batch = blocks.len();
+        let seq = blocks.first().map_or(0, |block| block.len() - 1);
+        let inputs: Vec<i64> = blocks.iter().flat_map(|b| &b[..seq]).copied().collect();
+        let targets: Vec<i64> = blocks.iter().flat_map(|b| &b[1..]).copied().collect();
+        let inputs = Tensor::from_data(TensorData::new(inputs, [batch, seq]), device);
+        let targets = Tensor::from_data(TensorData::new(targets, [batch * seq]), device);
+        let logits = logits(network.forward(Batch::new(inputs), &mut Taps::off()))?;
+        let [_, _, vocab] = logits.dims();
+        Ok(Loss {
+            mean: cross_entropy(logits.reshape([batch * seq, vocab]), targets),
+            answers: batch * seq,
+            tokens: (batch * seq) as u64,
+        })
+    }
 }

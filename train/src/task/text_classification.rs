@@ -1,0 +1,101 @@
+//! Labels of texts: the cross entropy of each text's label.
+//!
+//! The data are lines of a text and its label ([`crate::data::pairs`], fields `text` and
+//! `label`). The labels are those that occur, in order; `config.json` lists them as `id2label`.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use fluxo_models::head::Read;
+use fluxo_models::{Batch, Model, Network, Taps};
+
+use super::{Loss, cross_entropy, logits};
+use crate::config::TrainConfig;
+use crate::data::pairs::Pairs;
+use crate::data::tokens::{Encoder, Padded};
+use crate::data::{Part, Row, Split, labels};
+use crate::error::Result;
+
+/// Texts and their labels.
+pub(super) struct Lesson {
+    pairs: Pairs,
+    labels: Vec<String>,
+    /// Tokens and the label's number.
+    examples: Split<(Vec<u32>, i64)>,
+    padding: u32,
+}
+
+impl Lesson {
+    /// Reads the files of `config`.
+    pub(super) fn open(config: &TrainConfig) -> Result<Self> {
+        let pairs = Pairs::load(config, ["text", "label"])?;
+        let labels = labels(pairs.examples.all().map(|pair| pair.second.as_str()))?;
+        Ok(Self {
+            pairs,
+            labels,
+            examples: Split::default(),
+            padding: 0,
+        })
+    }
+}
+
+impl super::Lesson for Lesson {
+    fn digest(&self) -> &str {
+        &self.pairs.digest
+    }
+
+    fn labels(&self) -> &[String] {
+        &self.labels
+    }
+
+    fn fit(&mut self, model: &Model, config: &TrainConfig) -> Result<()> {
+        let encoder = Encoder::of(model, config.sequence_length)?;
+        // The token that the head looks for, where it looks for one.
+        let end = match model.config().head.as_ref().map(|head| head.read) {
+            Some(Read::FirstOf(token) | Read::LastOf(token)) => {
+                Some(encoder.known("eos_token_id", token)?)
+            }
+            _ => None,
+        };
+        self.padding = encoder.padding()?;
+        self.examples = self.pairs.examples.map(|pair| {
+            let tokens = match end {
+                Some(end) => encoder.ended(&pair.first, end)?,
+                None => encoder.encode(&pair.first)?,
+            };
+            let label = self.labels.iter().position(|label| *label == pair.second);
+            Ok((tokens, label.unwrap_or_default() as i64))
+        })?;
+        Ok(())
+    }
+
+    fn examples(&self) -> usize {
+        self.pairs.examples.training.len()
+    }
+
+    fn evaluated(&self, most: usize) -> Vec<usize> {
+        self.pairs.examples.spread(most)
+    }
+
+    fn loss(&self, network: &Network, part: Part, rows: &[Row], device: &Device) -> Result<Loss> {
+        let examples = self.examples.rows(part, rows);
+        let tokens: Vec<&[u32]> = examples
+            .iter()
+            .map(|(tokens, _)| tokens.as_slice())
+            .collect();
+        let labels: Vec<i64> = examples.iter().map(|(_, label)| *label).collect();
+        let padded = Padded::of(&tokens, self.padding);
+        let batch = Batch {
+            input_ids: Some(padded.ids(device)),
+            attention_mask: Some(padded.mask(device)),
+            ..Batch::default()
+        };
+        let answers = labels.len();
+        let logits = logits(network.forward(batch, &mut Taps::off()))?; // [batch, 1, labels]
+        let [_, _, size] = logits.dims();
+        let labels = Tensor::from_data(TensorData::new(labels, [answers]), device);
+        Ok(Loss {
+            mean: cross_entropy(logits.reshape([answers, size]), labels),
+            answers,
+            tokens: padded.kept(),
+        })
+    }
+}
