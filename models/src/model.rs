@@ -110,15 +110,7 @@ impl Model {
         };
         let (network, mut report) = checkpoint::load(dir, wanted, &mut config)?;
         report.guessed = guessed;
-        let text = match raw.text(TEXT_KEY)? {
-            Some("bytes") => Some(Text::bytes()),
-            Some(other) => {
-                return Err(Error::Config(format!(
-                    "`{TEXT_KEY}` is `{other}`, which is not supported; only `bytes` is"
-                )));
-            }
-            None => Text::from_folder(dir)?,
-        };
+        let text = text(dir, &raw)?;
         let model = Self {
             network,
             family,
@@ -299,6 +291,20 @@ fn read(tensor: AnyRank) -> Result<TensorData> {
         DType::F32 => data,
         _ => data.convert::<f32>(),
     })
+}
+
+/// How the checkpoint in `dir`, whose `config.json` is `raw`, reads text, where it can.
+///
+/// # Errors
+/// When its tokenizer is broken.
+pub fn text(dir: &Path, raw: &Raw) -> Result<Option<Text>> {
+    match raw.text(TEXT_KEY)? {
+        Some("bytes") => Ok(Some(Text::bytes())),
+        Some(other) => Err(Error::Config(format!(
+            "`{TEXT_KEY}` is `{other}`, which is not supported; only `bytes` is"
+        ))),
+        None => Text::from_folder(dir),
+    }
 }
 
 fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use burn::tensor::TensorData;
 use fluxo_models::audio::AudioProcessor;
+use fluxo_models::config::Raw;
 use fluxo_models::image::ImageProcessor;
+use fluxo_models::model::CONFIG;
 use fluxo_models::{Tensors, Text};
 
 /// The inputs that `prompts`, `images` and `sound` make for the checkpoint in `model`.
@@ -17,7 +19,8 @@ pub fn inputs(
 ) -> Result<Tensors> {
     let mut inputs = Tensors::new();
     if !prompts.is_empty() {
-        let text = Text::from_folder(model)?
+        let raw = Raw::read(&model.join(CONFIG))?;
+        let text = fluxo_models::model::text(model, &raw)?
             .context("the model has no tokenizer, so it reads no text; give --inputs instead")?;
         texts(&text, prompts, &mut inputs)?;
     }
