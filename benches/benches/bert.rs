@@ -85,7 +85,10 @@ fn model([layers, width, heads]: [usize; 3], device: &Device) -> Result<Model> {
 fn candle(dir: &Path) -> Result<bert::BertModel> {
     let mut config: serde_json::Value =
         serde_json::from_slice(&std::fs::read(dir.join("config.json"))?)?;
-    config["model_type"] = "bert".into();
+    // Candle asks for these, which do nothing here.
+    for key in ["hidden_dropout_prob", "pad_token_id"] {
+        config[key] = 0.into();
+    }
     let config: bert::Config = serde_json::from_value(config)?;
     let weights = std::fs::read(dir.join("model.safetensors"))?;
     let cpu = candle_core::Device::Cpu;
