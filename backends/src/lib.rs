@@ -7,6 +7,7 @@
 //! [`Error`] and never a panic from inside a driver.
 
 mod error;
+pub mod kernels;
 mod name;
 mod precision;
 mod probe;

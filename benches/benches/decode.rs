@@ -58,14 +58,15 @@ fn decode_ours(model: &Model, prompt: &[i64], device: &Device) -> Result<(Vec<u3
         let ids = TensorData::new(next.clone(), [1, next.len()]);
         let batch = Batch {
             cache,
+            // As `fluxo generate` asks, and as candle's model always does.
+            last_only: true,
             ..Batch::new(Tensor::<2, Int>::from_data(ids, device))
         };
         let output = model.network.forward(batch, &mut Taps::off());
         let room = TOKENS - wrote.len();
         cache = output.cache.map(|cache| cache.with_room(room));
         let all = output.logits.context("no logits")?;
-        let last = all.narrow(1, next.len() - 1, 1);
-        logits = last.try_into_data()?.try_into_vec::<f32>()?;
+        logits = all.try_into_data()?.try_into_vec::<f32>()?;
         let token = likeliest(&logits);
         wrote.push(token);
         next = vec![i64::from(token)];

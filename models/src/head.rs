@@ -3,11 +3,12 @@
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::{Device, Int, Tensor};
+use fluxo_backends::kernels;
 use serde::Serialize;
 
 use crate::blocks::activation::Activation;
-use crate::blocks::linear;
 use crate::blocks::norm::{Norm, NormConfig};
+use crate::blocks::{apply, linear};
 
 /// A head: positions that are read, a dense layer, an output layer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -181,9 +182,9 @@ impl HeadLayers {
             x = x * scale;
         }
         x = match (&self.output, &context.table, self.config.output) {
-            (Some(output), ..) => output.forward(x),
+            (Some(output), ..) => apply(output, x),
             (None, Some(table), OutputConfig::Tied { .. }) => {
-                let y = x.matmul(table.clone().transpose().unsqueeze());
+                let y = kernels::tied(x, table.clone());
                 match &self.bias {
                     Some(bias) => y + bias.val().unsqueeze(),
                     None => y,

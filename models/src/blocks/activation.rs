@@ -3,6 +3,7 @@
 use std::f64::consts::PI;
 
 use burn::tensor::{Tensor, activation};
+use fluxo_backends::kernels;
 use serde::Serialize;
 
 /// A function of each element.
@@ -49,7 +50,7 @@ impl Activation {
             Self::Identity => x,
             Self::Relu => activation::relu(x),
             Self::ReluSquared => activation::relu(x).powi_scalar(2),
-            Self::Gelu => activation::gelu(x),
+            Self::Gelu => kernels::gelu(x),
             Self::GeluTanh => {
                 // Burn's own takes the cube by a power, element by element.
                 let cubed = x.clone() * x.clone() * x.clone();

@@ -3,14 +3,15 @@
 
 use burn::module::Module;
 use burn::nn::Linear;
-use burn::tensor::{Bool, Device, Tensor, module::attention, ops::AttentionModuleOptions};
+use burn::tensor::{Bool, Device, Tensor, ops::AttentionModuleOptions};
+use fluxo_backends::kernels;
 use serde::Serialize;
 
 use super::cache::KeyValue;
-use super::linear;
 use super::mask::Sight;
 use super::norm::{Norm, NormConfig};
 use super::rotary::{Rotary, RotaryConfig};
+use super::{apply, linear};
 use crate::error::{Error, Result};
 
 /// Sizes and kind of an attention.
@@ -189,8 +190,8 @@ pub struct Attention {
 impl Attention {
     /// The keys and values of `x` `[batch, seq, d_model]`.
     pub fn keys_values(&self, x: Tensor<3>, rotary: Option<&Rotary>) -> KeyValue {
-        let key = self.key.forward(x.clone());
-        let value = self.value.forward(x);
+        let key = apply(&self.key, x.clone());
+        let value = apply(&self.value, x);
         KeyValue {
             key: self.turned(key, self.kv_heads, self.key_norm.as_ref(), rotary),
             value: self.split(value, self.kv_heads),
@@ -202,7 +203,7 @@ impl Attention {
         let [batch, seq, _] = x.dims();
         let keys = from.places();
         let (heads, groups) = (self.kv_heads, self.heads / self.kv_heads);
-        let query = self.query.forward(x);
+        let query = apply(&self.query, x);
         let norm = self.query_norm.as_ref();
         let query = self.turned(query, self.heads, norm, view.rotary.as_ref());
         // The queries that share a head's keys stand side by side, so no key is copied.
@@ -221,12 +222,12 @@ impl Attention {
             is_causal: false,
         };
         let (key, value) = (from.key.clone(), from.value.clone());
-        let context = attention(query, key, value, mask, bias, options);
+        let context = kernels::attention(query, key, value, mask, bias, options);
         let context = context
             .reshape([batch, self.heads, seq, self.head_dim])
             .swap_dims(1, 2)
             .reshape([batch, seq, self.heads * self.head_dim]);
-        self.output.forward(context)
+        apply(&self.output, context)
     }
 
     /// `[batch, heads, query, n] -> [batch, kv_heads, group · query, n]`.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::activation::Activation;
 use super::experts::ExpertsConfig;
-use super::linear;
+use super::{apply, linear};
 
 /// Sizes and kind of a feed-forward network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -76,9 +76,9 @@ impl FeedForward {
     /// `[batch, seq, d_model] -> [batch, seq, d_model]`, each position by itself.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let hidden = match &self.gate {
-            Some(gate) => self.activation.forward(gate.forward(x.clone())) * self.up.forward(x),
-            None => self.activation.forward(self.up.forward(x)),
+            Some(gate) => self.activation.forward(apply(gate, x.clone())) * apply(&self.up, x),
+            None => self.activation.forward(apply(&self.up, x)),
         }; // [batch, seq, d_ff]
-        self.down.forward(hidden)
+        apply(&self.down, hidden)
     }
 }

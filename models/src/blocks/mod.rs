@@ -18,7 +18,8 @@ pub mod rotary_scaling;
 pub mod taps;
 
 use burn::nn::{Initializer, Linear, LinearConfig};
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
+use fluxo_backends::kernels;
 
 /// A linear layer `[.., d_input] -> [.., d_output]` with normal weights of deviation `std`
 /// and a bias of zeros where asked.
@@ -35,4 +36,10 @@ pub(crate) fn linear(
         .init(device);
     linear.bias = bias.then(|| Initializer::Zeros.init([d_output], device));
     linear
+}
+
+/// `layer` at `x`: `[…, d_input] -> […, d_output]`.
+pub(crate) fn apply<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {
+    let bias = layer.bias.as_ref().map(|bias| bias.val());
+    kernels::linear(x, layer.weight.val(), bias)
 }
