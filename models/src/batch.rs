@@ -22,7 +22,8 @@ pub struct Batch {
     pub decoder_input_ids: Option<Tensor<2, Int>>,
     /// 1 for tokens and 0 for padding of the decoder, `[batch, past + seq]`.
     pub decoder_attention_mask: Option<Tensor<2, Int>>,
-    /// The encoder's output `[batch, source, d_model]`, where it was run before.
+    /// The encoder's output `[batch, source, d_model]`, where it was run before; all of it, also
+    /// where the cache has keys and values of its first positions.
     pub encoded: Option<Tensor<3>>,
     /// The positions already seen.
     pub cache: Option<Cache>,

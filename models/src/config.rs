@@ -31,6 +31,11 @@ impl Raw {
         }
     }
 
+    /// The object as text on one line.
+    pub fn to_json(&self) -> String {
+        Value::Object(self.0.clone()).to_string()
+    }
+
     fn get(&self, key: &str) -> Option<&Value> {
         self.0.get(key).filter(|value| !value.is_null())
     }

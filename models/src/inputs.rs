@@ -299,12 +299,29 @@ impl Reader<'_> {
                 "`{first}` and `{name}` differ in batch ({rows} and {other})"
             ));
         }
-        let differs = |layer: &LayerCache| layer.own.key.dims()[0] != rows;
-        match cache {
-            Some(cache) if cache.layers.iter().any(differs) => refuse(format!(
+        let Some(cache) = cache else { return Ok(()) };
+        let differs = |layer: &LayerCache| {
+            let cross = layer.cross.iter();
+            let mut all = cross.chain([&layer.own]);
+            all.any(|past| past.key.dims()[0] != rows)
+        };
+        if cache.layers.iter().any(differs) {
+            return refuse(format!(
                 "`past_key_values` and `{first}` differ in batch ({rows})"
+            ));
+        }
+        // Its output is not computed again.
+        let source = match (&batch.input_ids, &self.config.encoder) {
+            (Some(ids), _) => ids.dims()[1],
+            (None, Some(encoder)) => encoder.max_positions,
+            (None, None) => 0,
+        };
+        match cache.read() {
+            0 => Ok(()),
+            read if read == source => Ok(()),
+            read => refuse(format!(
+                "`past_key_values` have {read} positions of the encoder, which reads {source}"
             )),
-            _ => Ok(()),
         }
     }
 
@@ -333,7 +350,8 @@ impl Reader<'_> {
                 cross: match both {
                     true => Some(self.key_value(&cross, cross_length)?),
                     false => None,
-                },
+                }
+                .filter(|cross| cross.places() > 0),
             })
         });
         let cache = Cache::full(layers.collect::<Result<_>>()?);

@@ -36,6 +36,7 @@ pub mod inputs;
 pub mod model;
 pub mod network;
 pub mod output;
+mod portable;
 pub mod rope;
 pub mod stack;
 pub mod task;

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use burn::module::Module;
-use burn::tensor::{DType, Device, TensorData};
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use serde_json::Value;
 
 use crate::blocks::taps::Taps;
@@ -50,6 +50,16 @@ pub struct Request {
     pub hidden_states: bool,
     /// Every tap of every layer.
     pub taps: bool,
+}
+
+/// Gives float parameters another element type.
+struct Retyped(DType);
+
+impl ModuleMapper for Retyped {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let (id, value, mapper) = param.consume();
+        Param::from_mapped_value(id, value.cast(self.0), mapper)
+    }
 }
 
 /// A model of the zoo.
@@ -202,6 +212,38 @@ impl Model {
         write_bytes(&path, &json)
     }
 
+    /// The two models that read texts alone and images alone, of one that compares them; none
+    /// of any other. They share its weights.
+    ///
+    /// # Errors
+    /// When the family has no such models.
+    pub fn towers(&self) -> Result<Vec<Self>> {
+        if self.config.logit_scale.is_none() {
+            return Ok(Vec::new());
+        }
+        let tower = |task| {
+            let described = Description::of(self.raw.clone(), Some(task))?;
+            Ok(Self {
+                network: self.network.tower(described.config.clone()),
+                class: described.class,
+                config: described.config,
+                raw: described.raw,
+                ..self.clone()
+            })
+        };
+        let tasks = [Task::FeatureExtraction, Task::ImageFeatureExtraction];
+        tasks.into_iter().map(tower).collect()
+    }
+
+    /// The model with its weights, of whatever precision they are, in the element type `dtype`, in
+    /// which it then computes.
+    #[must_use]
+    pub fn in_precision(mut self, dtype: DType) -> Self {
+        self.network = self.network.map(&mut Retyped(dtype));
+        self.dtype = dtype;
+        self
+    }
+
     /// The model with its weights on `device`.
     #[must_use]
     pub fn to_device(mut self, device: &Device) -> Self {
@@ -255,7 +297,8 @@ impl Model {
     /// `attention_mask` `[batch, past + sequence]`, `token_type_ids`, `past_key_values.{i}.key`
     /// and `.value` `[batch, kv_heads, past, head_dim]`.
     ///
-    /// Gives the outputs of [`crate::Output::named`] and what `request` asks for, in float32.
+    /// Gives the outputs of [`crate::Output::named`] and what `request` asks for, in float32; those
+    /// of a model in float64 stay so.
     ///
     /// # Errors
     /// When an input is missing, misshapen or out of range, or the device fails.
@@ -279,7 +322,7 @@ impl Model {
     }
 }
 
-/// The values of `tensor`, in float32.
+/// The values of `tensor`, in float32 or float64.
 fn read(tensor: AnyRank) -> Result<TensorData> {
     let data = match tensor {
         AnyRank::Two(tensor) => tensor.try_into_data(),
@@ -288,7 +331,7 @@ fn read(tensor: AnyRank) -> Result<TensorData> {
     };
     let data = data.map_err(|e| Error::Input(format!("the device failed: {e}")))?;
     Ok(match data.dtype() {
-        DType::F32 => data,
+        DType::F32 | DType::F64 => data,
         _ => data.convert::<f32>(),
     })
 }

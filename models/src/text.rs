@@ -4,6 +4,7 @@ mod added;
 mod bpe;
 pub(crate) mod settings;
 mod stream;
+mod whole;
 mod word_piece;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

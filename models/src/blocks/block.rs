@@ -146,7 +146,8 @@ pub struct Surroundings {
     pub view: View,
     /// Where in the cache's empty places the new keys belong; `None` puts them behind.
     pub room: Option<usize>,
-    /// The encoder's output `[batch, source, d_model]`, where its keys are not cached.
+    /// The encoder's output at the positions whose keys are not cached,
+    /// `[batch, source, d_model]`; `None` where all are.
     pub encoded: Option<Tensor<3>>,
     /// What the attention to the encoder sees.
     pub cross: View,
@@ -258,8 +259,9 @@ impl Block {
         (self.attention.attend(x, &own, &around.view), own)
     }
 
-    /// What `x` reads of the encoder's output, whose keys and values are cached or made here;
-    /// `None` in a stack without an encoder.
+    /// What `x` reads of the encoder's output, whose keys and values are cached, made here, or
+    /// the one for the first positions and the other for the rest; `None` in a stack without an
+    /// encoder.
     fn encoder_read(
         &self,
         x: Tensor<3>,
@@ -267,9 +269,11 @@ impl Block {
         cached: Option<KeyValue>,
     ) -> Option<(Tensor<3>, KeyValue)> {
         let attention = self.cross.as_ref()?;
-        let encoded = match cached {
-            Some(cached) => cached,
-            None => attention.keys_values(around.encoded.clone()?, None),
+        let fresh = around.encoded.clone();
+        let fresh = fresh.map(|state| attention.keys_values(state, None));
+        let encoded = match fresh {
+            Some(fresh) => KeyValue::extended(cached, None, fresh),
+            None => cached?,
         };
         Some((attention.attend(x, &encoded, &around.cross), encoded))
     }

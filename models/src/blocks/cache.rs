@@ -93,9 +93,10 @@ impl Cache {
         self.filled.unwrap_or_else(places)
     }
 
-    /// Whether it has keys and values of an encoder's output.
-    pub fn has_cross(&self) -> bool {
-        self.layers.iter().any(|layer| layer.cross.is_some())
+    /// How many positions of an encoder's output it has keys and values of, the first ones.
+    pub fn read(&self) -> usize {
+        let cross = self.layers.first().and_then(|layer| layer.cross.as_ref());
+        cross.map_or(0, KeyValue::places)
     }
 
     /// How many places are filled, where there are more places than that.

@@ -21,6 +21,14 @@ pub const NAMES: [&str; 14] = [
     "resid_cross",
 ];
 
+/// What the taps of block `layer` of the stack `stack` begin with.
+pub(crate) fn place(stack: &str, layer: usize) -> String {
+    match stack {
+        "" => format!("layers.{layer}"),
+        stack => format!("{stack}.layers.{layer}"),
+    }
+}
+
 /// What a pass collects of the residual stream. Off, it costs nothing.
 #[derive(Debug, Default)]
 pub struct Taps {
@@ -51,10 +59,7 @@ impl Taps {
     /// Says that what is recorded next belongs to block `layer` of the stack `stack`.
     pub(crate) fn enter(&mut self, stack: &str, layer: usize) {
         if self.found.is_some() {
-            self.place = match stack {
-                "" => format!("layers.{layer}"),
-                stack => format!("{stack}.layers.{layer}"),
-            };
+            self.place = place(stack, layer);
         }
     }
 

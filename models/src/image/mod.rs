@@ -39,6 +39,16 @@ impl ImageProcessor {
         Self(Settings::vit(size))
     }
 
+    /// The height and width that every image ends in, where they do not depend on the image.
+    pub fn size(&self) -> Option<[usize; 2]> {
+        match (self.0.crop, self.0.size) {
+            (Some((height, width)), _) | (None, Some(Size::Exact(height, width))) => {
+                Some([height, width])
+            }
+            _ => None,
+        }
+    }
+
     /// The `pixel_values` `[1, 3, height, width]` of the PNG or JPEG file at `path`.
     ///
     /// Whatever the file holds becomes RGB in 8 bits, as the processor makes it of Pillow's

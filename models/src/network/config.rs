@@ -5,6 +5,7 @@ use burn::tensor::Device;
 use serde::Serialize;
 
 use super::Network;
+use crate::blocks::taps;
 use crate::error::{Error, Result};
 use crate::head::{HeadConfig, OutputConfig};
 use crate::stack::StackConfig;
@@ -136,6 +137,22 @@ impl NetworkConfig {
             1 => "",
             _ => stack,
         }
+    }
+
+    /// The taps that a pass of this network has, by name, layer after layer.
+    pub fn taps(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        for (name, stack) in self.stacks() {
+            for layer in 0..stack.layers {
+                let place = taps::place(self.shown(name), layer);
+                let reads = stack.blocks[stack.block_of(layer)].cross.is_some();
+                let own = taps::NAMES
+                    .iter()
+                    .filter(|tap| reads || !tap.contains("cross"));
+                names.extend(own.map(|tap| format!("{place}.{tap}")));
+            }
+        }
+        names
     }
 
     /// The name of the parameter at `path` in the module, without the name of an only stack.

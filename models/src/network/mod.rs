@@ -41,6 +41,27 @@ impl Network {
         &self.config
     }
 
+    /// The stack and head that `config` asks for, of a network that compares texts and images.
+    pub(crate) fn tower(&self, config: NetworkConfig) -> Self {
+        let wanted = |stack: &Option<Stack>, config: &Option<_>| {
+            let stack = stack.as_ref().filter(|_| config.is_some());
+            stack.cloned()
+        };
+        Self {
+            encoder: wanted(&self.encoder, &config.encoder),
+            decoder: None,
+            vision: wanted(&self.vision, &config.vision),
+            pooler: None,
+            head: match config.answer {
+                Answer::ImageEmbeds => self.image_head.clone(),
+                _ => self.head.clone(),
+            },
+            image_head: None,
+            logit_scale: None,
+            config,
+        }
+    }
+
     /// The table of tokens `[vocab, width]`, where the network reads tokens. An
     /// encoder-decoder's decoder may have its own.
     pub fn token_table(&self) -> Option<Tensor<2>> {
@@ -110,14 +131,14 @@ impl Network {
         output
     }
 
-    /// The encoder's output, run or given; notes it in `output`.
+    /// What the cache lacks of the encoder's output, run or given; notes the whole in `output`.
+    /// The encoder is not run where anything of it is cached.
     fn encoded(&self, batch: &Batch, taps: &mut Taps, output: &mut Output) -> Encoded {
         let keep = batch.attention_mask.clone();
-        if batch.cache.as_ref().is_some_and(Cache::has_cross) {
-            return Encoded { state: None, keep };
-        }
+        let read = batch.cache.as_ref().map_or(0, Cache::read);
         let state = match &batch.encoded {
             Some(state) => state.clone(),
+            None if read > 0 => return Encoded { state: None, keep },
             None => {
                 let streamed = self.read(batch, taps);
                 output.encoder_hidden_states = streamed.hidden_states;
@@ -125,7 +146,13 @@ impl Network {
             }
         };
         output.encoder_last_hidden_state = Some(state.clone());
-        let state = Some(state);
+        let [rows, source, width] = state.dims();
+        // Some backends hold no empty tensors.
+        let state = match read {
+            0 => Some(state),
+            _ if read >= source => None,
+            _ => Some(state.slice([0..rows, read..source, 0..width])),
+        };
         Encoded { state, keep }
     }
 

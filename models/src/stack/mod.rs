@@ -43,7 +43,8 @@ pub enum Signal {
 /// An encoder's output, for the stack that reads it.
 #[derive(Debug, Clone)]
 pub struct Encoded {
-    /// `[batch, source, d_model]`; `None` where the cache has its keys and values.
+    /// The positions whose keys and values the cache has not, `[batch, source, d_model]`;
+    /// `None` where it has all.
     pub state: Option<Tensor<3>>,
     /// `[batch, source]`, 0 for padding.
     pub keep: Option<Tensor<2, Int>>,

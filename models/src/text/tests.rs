@@ -24,7 +24,7 @@ fn every_layout_reads_as_in_transformers() {
     let golden = std::fs::read(fixtures().join("golden.json")).unwrap();
     let golden: Value = serde_json::from_slice(&golden).unwrap();
     let layouts = golden["cases"].as_object().unwrap();
-    assert_eq!(layouts.len(), 8);
+    assert_eq!(layouts.len(), 9);
     for (name, cases) in layouts {
         let text = Text::from_folder(&fixtures().join(name)).unwrap().unwrap();
         for case in cases.as_array().unwrap() {

@@ -1,0 +1,105 @@
+//! What stands beside the weights in a folder that programs other than transformers open.
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use crate::config::Raw;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::model::{CONFIG, Model};
+
+impl Model {
+    /// As [`Model::save_config`], with nothing left to a default that transformers.js does not
+    /// know: the sizes of the cache stand in `config.json`, and a tokenizer of an older layout
+    /// becomes a `tokenizer.json`.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn save_config_whole(&self, dir: &Path) -> Result<()> {
+        self.save_config(dir)?;
+        if let Some(text) = self.text() {
+            text.write_whole(dir)?;
+        }
+        let path = dir.join(CONFIG);
+        let mut config = Raw::read(&path)?.0;
+        for (key, value) in defaults(self, &config) {
+            if config.get(key).is_none_or(Value::is_null) {
+                config.insert(key.to_string(), value);
+            }
+        }
+        let json = serde_json::to_vec_pretty(&config).map_err(|e| Error::malformed(&path, e))?;
+        files::write_atomic(&path, |file| std::io::Write::write_all(file, &json))
+    }
+}
+
+/// The fields from which transformers.js computes a cache's names and shapes.
+fn defaults(model: &Model, raw: &Map<String, Value>) -> Vec<(&'static str, Value)> {
+    let config = model.config();
+    let decodes = config.cached() && !config.encodes_and_decodes();
+    let sizes = match raw.get("model_type").and_then(Value::as_str) {
+        Some("t5" | "mt5") => vec![
+            ("num_decoder_layers", raw.get("num_layers").cloned()),
+            ("d_kv", Some(json!(config.head_dim()))),
+            ("is_encoder_decoder", Some(json!(true))),
+        ],
+        // Those of GPT-2's layout have no heads of their own for the keys.
+        Some(_) if decodes && raw.contains_key("num_attention_heads") => vec![
+            ("num_key_value_heads", Some(json!(config.kv_heads()))),
+            ("head_dim", Some(json!(config.head_dim()))),
+        ],
+        Some(_) if config.encodes_and_decodes() => {
+            vec![("is_encoder_decoder", Some(json!(true)))]
+        }
+        _ => Vec::new(),
+    };
+    let known = |(key, value): (_, Option<Value>)| Some((key, value?));
+    sizes.into_iter().filter_map(known).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use burn::tensor::Device;
+
+    use super::*;
+    use crate::model::Settings;
+
+    /// The exported configuration of a new model of `family` whose own says nothing of `keys`.
+    fn exported(family: &str, keys: &[&str]) -> Map<String, Value> {
+        let device = Device::default();
+        let model = Model::new(family, &Settings::default(), 1, &device).unwrap();
+        let (checkpoint, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        model.save(checkpoint.path()).unwrap();
+        let path = checkpoint.path().join(CONFIG);
+        let mut raw = Raw::read(&path).unwrap().0;
+        for key in keys {
+            raw.remove(*key);
+        }
+        std::fs::write(&path, Value::Object(raw).to_string()).unwrap();
+        let (model, _) = Model::load(checkpoint.path(), None, &device).unwrap();
+        model.save_config_whole(folder.path()).unwrap();
+        Raw::read(&folder.path().join(CONFIG)).unwrap().0
+    }
+
+    #[test]
+    fn sizes_of_the_cache_are_written_out() {
+        let config = exported("llama", &["head_dim"]);
+        let size = |key: &str| config[key].as_u64().unwrap();
+        assert_eq!(
+            size("head_dim"),
+            size("hidden_size") / size("num_attention_heads")
+        );
+        assert!(size("num_key_value_heads") > 0);
+        let config = exported("t5", &["num_decoder_layers"]);
+        assert_eq!(config["num_decoder_layers"], config["num_layers"]);
+        assert_eq!(config["is_encoder_decoder"], true);
+    }
+
+    #[test]
+    fn nothing_is_added_where_there_is_no_cache() {
+        let config = exported("bert", &[]);
+        assert!(!config.contains_key("head_dim"));
+        assert!(!config.contains_key("num_key_value_heads"));
+    }
+}
