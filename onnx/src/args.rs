@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use burn::module::Module;
 use burn::tensor::kind::Basic;
-use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
 use burn_capture::TensorId;
 
 use crate::error::{Error, Result};
+use crate::parameters::float_type;
 use crate::quiet::{Stop, abandon, quietly};
 use crate::spec::{Kind, Spec};
 
@@ -28,6 +29,8 @@ pub(crate) use id_of;
 pub struct Args<'a> {
     source: Source<'a>,
     device: Device,
+    /// The float type that the module computes in.
+    dtype: DType,
 }
 
 enum Source<'a> {
@@ -56,13 +59,22 @@ struct Output {
 
 impl<'a> Args<'a> {
     /// The inputs of a recording, with these shapes.
-    pub(crate) fn record(spec: &'a Spec, shapes: Vec<Vec<usize>>, device: Device) -> Self {
+    pub(crate) fn record(
+        spec: &'a Spec,
+        shapes: Vec<Vec<usize>>,
+        device: Device,
+        dtype: DType,
+    ) -> Self {
         let source = Source::Record {
             spec,
             shapes,
             made: HashMap::new(),
         };
-        Self { source, device }
+        Self {
+            source,
+            device,
+            dtype,
+        }
     }
 
     /// Which recorded tensor is which input of the description.
@@ -88,16 +100,25 @@ impl<'a> Args<'a> {
         }
     }
 
-    /// A float input. Ends the export with an error if there is none of this name and rank.
+    /// A float input, in the type that the module computes in. Ends the export with an error if
+    /// there is none of this name and rank.
     pub fn float<const D: usize>(&mut self, name: &str) -> Tensor<D> {
-        self.get(name, Kind::Float, |make, device| match make {
+        let outside = outside(self.dtype);
+        let tensor: Tensor<D> = self.get(name, Kind::Float, |make, device| match make {
             Make::Empty(shape) => {
-                let tensor = Tensor::<D>::empty(shape, device);
+                let tensor = Tensor::<D>::empty(shape, (device, outside));
                 let id = id_of!(tensor);
                 (tensor, id)
             }
-            Make::Of(data) => (Tensor::from_data(data, device), Err(String::new())),
-        })
+            Make::Of(data) => {
+                let tensor = Tensor::from_data(data, (device, outside));
+                (tensor, Err(String::new()))
+            }
+        });
+        if tensor.dtype() == self.dtype {
+            return tensor;
+        }
+        tensor.cast(self.dtype)
     }
 
     /// An integer input. Ends the export with an error if there is none of this name and rank.
@@ -185,6 +206,15 @@ impl<'a> Args<'a> {
     }
 }
 
+/// The float type of a file's inputs and outputs, for a module that computes in `dtype`: 32 bits
+/// stand for 16, which few programs hold in memory.
+pub(crate) fn outside(dtype: DType) -> DType {
+    match dtype {
+        DType::F16 | DType::BF16 => DType::F32,
+        dtype => dtype,
+    }
+}
+
 /// How an input comes to be.
 enum Make<const D: usize> {
     Empty([usize; D]),
@@ -197,8 +227,12 @@ impl Outputs {
         Self::default()
     }
 
-    /// Appends a float output.
+    /// Appends a float output; one of 16 bits is widened to 32.
     pub fn float<const D: usize>(mut self, name: impl Into<String>, tensor: Tensor<D>) -> Self {
+        let tensor = match tensor.dtype() {
+            dtype @ (DType::F16 | DType::BF16) => tensor.cast(outside(dtype)),
+            _ => tensor,
+        };
         let id = id_of!(tensor);
         self.named.push(Output {
             name: name.into(),
@@ -263,6 +297,7 @@ pub fn evaluate<M: Module>(
         let mut args = Args {
             source: Source::Values(inputs),
             device: device.clone(),
+            dtype: float_type(module),
         };
         let outputs = forward(module, &mut args);
         outputs

@@ -7,13 +7,13 @@
 use std::collections::{BTreeMap, HashMap};
 
 use burn::module::Module;
-use burn::tensor::Device;
+use burn::tensor::{DType, Device};
 use burn_capture::{CapturedGraph, TensorId};
 
 use crate::args::{Args, Outputs};
 use crate::canonical::canonical;
 use crate::error::{Error, Result};
-use crate::parameters::Replace;
+use crate::parameters::{Replace, computes, float_type};
 use crate::plan::show_sizes;
 use crate::quiet::{Stop, quietly};
 use crate::spec::Spec;
@@ -27,12 +27,14 @@ pub(crate) struct Trace {
     pub parameters: BTreeMap<TensorId, String>,
 }
 
-/// Runs the closure once, with inputs of the shapes that the description has at `sizes`.
+/// Runs the closure once, with inputs of the shapes that the description has at `sizes` and float
+/// parameters of `dtype`, or their own.
 pub(crate) fn trace<M: Module>(
     module: &M,
     spec: &Spec,
     names: &[String],
     sizes: &[i64],
+    dtype: Option<DType>,
     forward: &impl Fn(&M, &mut Args) -> Outputs,
 ) -> Result<Trace> {
     let shapes: Vec<Vec<usize>> = spec
@@ -46,6 +48,7 @@ pub(crate) fn trace<M: Module>(
                 .collect()
         })
         .collect();
+    let computes = computes(dtype.unwrap_or_else(|| float_type(module)));
     // A fresh copy of what a module shares between its clones, such as running statistics:
     // moving those to another device would move them in the caller's module too.
     let module = module.valid();
@@ -53,9 +56,9 @@ pub(crate) fn trace<M: Module>(
     let mut noted = None;
     let run = || {
         device.capture_scope(|scope| {
-            let mut replace = Replace::new(&device);
+            let mut replace = Replace::new(&device, dtype);
             let module = module.map(&mut replace).to_device(&device);
-            let mut args = Args::record(spec, shapes, device.clone());
+            let mut args = Args::record(spec, shapes, device.clone(), computes);
             let outputs = forward(&module, &mut args);
             let named = outputs.ids();
             let mut distinct: Vec<TensorId> = Vec::new();

@@ -34,7 +34,7 @@ pub(crate) fn check(graph: &Graph) -> Result<()> {
                 .iter()
                 .zip(&data.dims)
                 .all(|(dim, size)| dim.is(*size as i64))
-            && data.bytes.len() == count * data.dtype.size();
+            && data.len() == count * data.dtype.size();
         if !fits {
             return unsound(format!(
                 "the data of `{}` do not have its shape and type",

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{DType, TensorData};
+use burn::tensor::DType;
 
+pub(crate) use crate::data::Data;
 use crate::expr::Expr;
 
 /// The element types of a file, by their ONNX numbers.
@@ -55,6 +56,11 @@ impl DataType {
         )
     }
 
+    /// Whether the type is a float of 16 bits.
+    pub fn is_half(self) -> bool {
+        matches!(self, Self::Float16 | Self::BFloat16)
+    }
+
     /// Bytes an element takes.
     pub fn size(self) -> usize {
         match self {
@@ -99,72 +105,6 @@ pub(crate) struct Node {
     pub attrs: Attrs,
 }
 
-/// The content of an initializer: little-endian elements, row by row.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Data {
-    pub dtype: DataType,
-    pub dims: Vec<usize>,
-    pub bytes: Vec<u8>,
-}
-
-impl Data {
-    /// Recorded data in the file's types; none for quantized data.
-    pub fn of(data: &TensorData) -> Option<Self> {
-        let dtype = DataType::of(data.dtype())?;
-        let bytes = if dtype == DataType::Bool {
-            data.iter::<bool>().map(u8::from).collect()
-        } else {
-            data.as_bytes().to_vec()
-        };
-        Some(Self {
-            dtype,
-            dims: data.shape().to_vec(),
-            bytes,
-        })
-    }
-
-    /// A vector of 64-bit integers.
-    pub fn ints(values: &[i64]) -> Self {
-        let bytes = values
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect();
-        Self {
-            dtype: DataType::Int64,
-            dims: vec![values.len()],
-            bytes,
-        }
-    }
-
-    /// A single element without dimensions.
-    pub fn scalar(dtype: DataType, value: f64) -> Self {
-        Self {
-            dtype,
-            dims: Vec::new(),
-            bytes: element(dtype, value),
-        }
-    }
-}
-
-/// One number in a type's bytes.
-fn element(dtype: DataType, value: f64) -> Vec<u8> {
-    match dtype {
-        DataType::Float => (value as f32).to_le_bytes().to_vec(),
-        DataType::Double => value.to_le_bytes().to_vec(),
-        DataType::Float16 => burn::tensor::f16::from_f64(value).to_le_bytes().to_vec(),
-        DataType::BFloat16 => burn::tensor::bf16::from_f64(value).to_le_bytes().to_vec(),
-        DataType::Bool => vec![u8::from(value != 0.0)],
-        DataType::Int8 => (value as i8).to_le_bytes().to_vec(),
-        DataType::Uint8 => (value as u8).to_le_bytes().to_vec(),
-        DataType::Int16 => (value as i16).to_le_bytes().to_vec(),
-        DataType::Uint16 => (value as u16).to_le_bytes().to_vec(),
-        DataType::Int32 => (value as i32).to_le_bytes().to_vec(),
-        DataType::Uint32 => (value as u32).to_le_bytes().to_vec(),
-        DataType::Int64 => (value as i64).to_le_bytes().to_vec(),
-        DataType::Uint64 => (value as u64).to_le_bytes().to_vec(),
-    }
-}
-
 /// A whole graph.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Graph {
@@ -207,7 +147,7 @@ pub(crate) fn broadcast(a: &[Expr], b: &[Expr]) -> Option<Vec<Expr>> {
     };
     (0..rank)
         .map(|axis| match (at(a, axis), at(b, axis)) {
-            (Some(a), Some(b)) if a == b || b.is(1) => Some(a),
+            (Some(a), Some(b)) if b.is(1) || a.same(&b) => Some(a),
             (Some(a), Some(b)) if a.is(1) => Some(b),
             (Some(_), Some(_)) | (None, None) => None,
             (Some(one), None) | (None, Some(one)) => Some(one),

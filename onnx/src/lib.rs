@@ -24,35 +24,59 @@ mod args;
 mod canonical;
 mod capture;
 mod check;
+mod data;
 mod error;
 mod expr;
 mod graph;
+mod known;
 mod lower;
+mod opset;
 mod parameters;
 mod plan;
 mod proto;
+mod quantized;
 mod quiet;
 mod rewrite;
 mod spec;
+mod stream;
+mod survey;
 mod symbolic;
+mod target;
+mod windows;
 mod write;
 
 use std::collections::BTreeMap;
 
 use burn::module::Module;
+use burn::tensor::DType;
 
 pub use args::{Args, Outputs, evaluate};
 pub use error::{Divergence, Error, Result, Unsupported};
 pub use expr::Expr;
 pub use graph::DataType;
 pub use spec::{Dim, Input, Kind, Spec};
-pub use write::{OnnxModel, ValueSummary};
+pub use survey::operations;
+pub use target::Target;
+pub use write::{OnnxModel, ValueSummary, append_metadata};
+
+/// The version of Burn whose recordings are read.
+pub const BURN: &str = "0.22.1";
 
 /// How a module is exported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// The operator set of the file. 18 is the one that is served.
+    /// The operator set of the file, from 17 to 24; [`Target::opset`] is the one that serves a
+    /// target best.
     pub opset: i64,
+    /// Where the file will run: which operators are one node and which are several.
+    pub target: Target,
+    /// The float type of weights and arithmetic; the module's own where it is `None`. Inputs and
+    /// outputs of a file in 16 bits are 32-bit floats, and bfloat16 is a type of storage: the
+    /// arithmetic over such weights is that of 32 bits.
+    pub dtype: Option<DType>,
+    /// The largest file, in bytes, that holds its weights itself; those of a larger one go into
+    /// a file beside. Never more than protobuf's limit, 2 GiB.
+    pub external_over: usize,
     /// Free pairs stored in the file.
     pub metadata: BTreeMap<String, String>,
     /// Named sizes that are fixed after all.
@@ -61,10 +85,24 @@ pub struct Options {
     pub producer: (String, String),
 }
 
+impl Options {
+    /// The operator set and forms that serve `target` best.
+    pub fn for_target(target: Target) -> Self {
+        Self {
+            opset: target.opset(),
+            target,
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
-            opset: 18,
+            opset: Target::Any.opset(),
+            target: Target::Any,
+            dtype: None,
+            external_over: write::LIMIT,
             metadata: BTreeMap::new(),
             static_sizes: BTreeMap::new(),
             producer: ("fluxo".into(), env!("CARGO_PKG_VERSION").into()),
@@ -87,41 +125,41 @@ pub fn export<M: Module>(
     options: &Options,
     forward: impl Fn(&M, &mut Args) -> Outputs,
 ) -> Result<OnnxModel> {
-    if options.opset != 18 {
-        return Err(Error::Option(format!(
-            "opset {}: only 18 is served",
-            options.opset
-        )));
-    }
+    opset::check(options.opset)?;
+    let stored = options
+        .dtype
+        .unwrap_or_else(|| parameters::float_type(module));
+    options.target.check(stored)?;
     let spec = spec.clone().freeze(&options.static_sizes);
     spec.validate()?;
     let sizes = spec.sizes();
-    let plan = plan::Plan::new(&spec, &sizes)?;
-    let traces = plan
-        .traces
-        .iter()
-        .map(|at| capture::trace(module, &spec, &sizes, at, &forward))
-        .collect::<Result<Vec<_>>>()?;
+    let mut plan = plan::Plan::new(&spec, &sizes)?;
+    let mut traces = Vec::new();
+    for at in &plan.traces {
+        match capture::trace(module, &spec, &sizes, at, options.dtype, &forward) {
+            Err(Error::Forward { .. })
+                if plan.may_fail && traces.len() + 1 == plan.traces.len() => {}
+            trace => traces.push(trace?),
+        }
+    }
+    plan.traces.truncate(traces.len());
     let sym = symbolic::solve(&spec, sizes, &plan, &traces)?;
     drop(traces);
     let (live, wanted) = lower::live(&sym);
-    let mut parameters = BTreeMap::new();
-    for (path, value) in parameters::read_parameters(module, &wanted) {
-        let Some(data) = graph::Data::of(&value) else {
-            return Err(Error::Unsupported(vec![Unsupported {
-                operation: "quantized weight".into(),
-                module: path,
-                reason: None,
-            }]));
-        };
-        parameters.insert(path, data);
-    }
-    let mut graph = lower::lower(&spec, &sym, &live, parameters)?;
-    rewrite::rewrite(&mut graph);
+    let parameters = parameters::read_parameters(module, &wanted, options.dtype)?;
+    let float = graph::DataType::of(args::outside(stored)).unwrap_or(DataType::Float);
+    let form = lower::Form {
+        opset: options.opset,
+        float,
+        forms: options.target.forms(options.opset),
+    };
+    let mut graph = lower::lower(&spec, &sym, &live, parameters, &form)?;
+    rewrite::rewrite(&mut graph, form.forms);
     check::check(&graph)?;
     Ok(OnnxModel {
         graph,
         opset: options.opset,
+        external_over: options.external_over,
         producer: options.producer.clone(),
         metadata: options.metadata.clone(),
     })

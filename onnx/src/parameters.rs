@@ -1,26 +1,53 @@
-//! A module's parameters: replaced by empty tensors for a recording, read by path afterwards.
+//! A module's parameters: replaced by empty tensors for a recording, found by path afterwards.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
 use burn_capture::TensorId;
 
 use crate::args::id_of;
-use crate::error::Error;
+use crate::error::{Error, Result, Unsupported};
+use crate::graph::{Data, DataType};
+use crate::quantized::{Quantized, quantized};
 use crate::quiet::abandon;
+
+/// A parameter, and how it is stored.
+pub(crate) enum Parameter {
+    /// Its numbers.
+    Plain(Data),
+    /// 8-bit integers and their scales, which stand for numbers of a type in a shape.
+    Quantized {
+        stored: Quantized,
+        dims: Vec<usize>,
+        dtype: DataType,
+    },
+}
+
+/// The type that weights stored as `dtype` are computed with. No runtime that was measured (ONNX
+/// Runtime's CPU provider, tract, rten) computes in bfloat16: it is a type of storage, and the
+/// arithmetic is that of 32 bits.
+pub(crate) fn computes(dtype: DType) -> DType {
+    match dtype {
+        DType::BF16 | DType::QFloat(_) => DType::F32,
+        dtype => dtype,
+    }
+}
 
 /// Replaces every parameter by an empty tensor on the capture device, and notes which is which.
 pub(crate) struct Replace<'a> {
     device: &'a Device,
+    /// The type of floats, where it is not the module's own.
+    dtype: Option<DType>,
     path: Vec<String>,
     pub parameters: BTreeMap<TensorId, String>,
 }
 
 impl<'a> Replace<'a> {
-    pub fn new(device: &'a Device) -> Self {
+    pub fn new(device: &'a Device, dtype: Option<DType>) -> Self {
         Self {
             device,
+            dtype,
             path: Vec::new(),
             parameters: BTreeMap::new(),
         }
@@ -48,7 +75,8 @@ impl ModuleMapper for Replace<'_> {
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let (id, value, mapper) = param.consume();
-        let tensor = Tensor::<D>::empty(value.dims(), (self.device, value.dtype()));
+        let dtype = computes(self.dtype.unwrap_or(value.dtype()));
+        let tensor = Tensor::<D>::empty(value.dims(), (self.device, dtype));
         self.note(id_of!(tensor));
         Param::from_mapped_value(id, tensor, mapper)
     }
@@ -71,23 +99,58 @@ impl ModuleMapper for Replace<'_> {
     }
 }
 
-/// Reads the parameters with these paths.
-struct Read<'a> {
+/// Finds the parameters with these paths.
+struct Find<'a> {
     wanted: &'a BTreeSet<String>,
+    dtype: Option<DType>,
     path: Vec<String>,
-    values: BTreeMap<String, TensorData>,
+    found: BTreeMap<String, Parameter>,
+    refused: Vec<Unsupported>,
 }
 
-impl Read<'_> {
-    fn read(&mut self, data: impl FnOnce() -> TensorData) {
+impl Find<'_> {
+    /// Keeps the tensor, which shares the module's memory, and reads it when it is written.
+    fn keep(
+        &mut self,
+        dtype: DType,
+        dims: Vec<usize>,
+        read: impl Fn() -> TensorData + Send + Sync + 'static,
+    ) {
         let path = self.path.join(".");
-        if self.wanted.contains(&path) {
-            self.values.insert(path, data());
+        if !self.wanted.contains(&path) {
+            return;
         }
+        let refusal = match (DataType::of(dtype), dtype) {
+            (Some(dtype), _) => {
+                let data = Data::lazy(dtype, dims, read);
+                self.found.insert(path, Parameter::Plain(data));
+                return;
+            }
+            (None, DType::QFloat(scheme)) => match quantized(&scheme, &dims, read) {
+                Ok(stored) => {
+                    let dtype = computes(self.dtype.unwrap_or(dtype));
+                    let dtype = DataType::of(dtype).unwrap_or(DataType::Float);
+                    let parameter = Parameter::Quantized {
+                        stored,
+                        dims,
+                        dtype,
+                    };
+                    self.found.insert(path, parameter);
+                    return;
+                }
+                Err(reason) => Some(reason),
+            },
+            (None, _) => None,
+        };
+        self.refused.push(Unsupported {
+            operation: "quantized weight".into(),
+            module: path,
+            reason: refusal,
+        });
     }
 }
 
-impl ModuleVisitor for Read<'_> {
+impl ModuleVisitor for Find<'_> {
     fn enter_module(&mut self, name: &str, _container: &str) {
         self.path.push(name.to_string());
     }
@@ -97,28 +160,65 @@ impl ModuleVisitor for Read<'_> {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.read(|| param.val().to_data());
+        let value = param.val();
+        let dims = value.dims().to_vec();
+        let whole = matches!(value.dtype(), DType::QFloat(_));
+        match self.dtype.filter(|dtype| *dtype != value.dtype()) {
+            Some(dtype) if !whole => {
+                let read = move || value.to_data().convert_dtype(dtype);
+                self.keep(dtype, dims, read);
+            }
+            _ => self.keep(value.dtype(), dims, move || value.to_data()),
+        }
     }
 
     fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
-        self.read(|| param.val().to_data());
+        let value = param.val();
+        let dims = value.dims().to_vec();
+        self.keep(value.dtype(), dims, move || value.to_data());
     }
 
     fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
-        self.read(|| param.val().to_data());
+        let value = param.val();
+        let dims = value.dims().to_vec();
+        self.keep(value.dtype(), dims, move || value.to_data());
     }
 }
 
-/// The values of the parameters with these paths.
+/// The type of the module's first float parameter; 32 bits where it has none.
+pub(crate) fn float_type<M: Module>(module: &M) -> DType {
+    struct First(Option<DType>);
+    impl ModuleVisitor for First {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if self.0.is_none() {
+                self.0 = Some(param.val().dtype()).filter(|dtype| dtype.is_float());
+            }
+        }
+    }
+    let mut first = First(None);
+    module.visit(&mut first);
+    first.0.unwrap_or(DType::F32)
+}
+
+/// The parameters with these paths, floats in `dtype` where one is given.
+///
+/// # Errors
+/// If some are quantized in a way that has no form in ONNX: all of them are named.
 pub(crate) fn read_parameters<M: Module>(
     module: &M,
     wanted: &BTreeSet<String>,
-) -> BTreeMap<String, TensorData> {
-    let mut read = Read {
+    dtype: Option<DType>,
+) -> Result<BTreeMap<String, Parameter>> {
+    let mut find = Find {
         wanted,
+        dtype,
         path: Vec::new(),
-        values: BTreeMap::new(),
+        found: BTreeMap::new(),
+        refused: Vec::new(),
     };
-    module.visit(&mut read);
-    read.values
+    module.visit(&mut find);
+    match find.refused.is_empty() {
+        true => Ok(find.found),
+        false => Err(Error::Unsupported(find.refused)),
+    }
 }

@@ -27,6 +27,9 @@ pub(crate) struct Plan {
     pub subsets: Vec<Vec<usize>>,
     /// The sizes of every trace, the grid's first.
     pub traces: Vec<Vec<i64>>,
+    /// Whether a forward pass may refuse the last trace, whose later sizes are the smaller ones:
+    /// it may count on an order.
+    pub may_fail: bool,
 }
 
 const PAIRS: [(i64, i64); 10] = [
@@ -52,14 +55,17 @@ impl Plan {
         }
         let mut taken: BTreeSet<i64> = BTreeSet::new();
         let (mut low, mut high, mut checks) = (Vec::new(), Vec::new(), [Vec::new(), Vec::new()]);
+        let mut reversed = Vec::new();
         for (index, name) in names.iter().enumerate() {
             let bounds = spec.bounds(name);
             let (min, max) = (bounds.min.max(2) as i64, bounds.max.min(1 << 20) as i64);
             let (a, b) = PAIRS[index];
-            // Two primes for the corners; to verify, a size twice as large and one just below:
-            // both even, so that halves round differently, and far enough to tell a cap.
+            // Two primes for the corners; to verify, a size twice as large and one just below, so
+            // that halves round differently, and far enough to tell a cap. The primes are odd and
+            // the doubles even: every second size below is odd, or all sums would be even.
+            let below = (a - 1 - (index % 2) as i64).max(min);
             let [a, b, c, d] = if min < a && 2 * a + 2 <= max {
-                [a, b, 2 * a + 2, a - 1]
+                [a, b, 2 * a + 2, below]
             } else {
                 within(min, max, &taken).ok_or_else(|| {
                     Error::Spec(format!(
@@ -72,6 +78,10 @@ impl Plan {
             high.push(b);
             checks[0].push(c);
             checks[1].push(d);
+            // Elsewhere later sizes are larger; here they are smaller, and of another parity than
+            // two before, so that the smaller of two sizes is neither of them.
+            let falling = 4 * (names.len() - index) + 2 + index / 2 % 2;
+            reversed.push((falling as i64).clamp(min, max));
         }
         let degree = if names.len() <= 4 { names.len() } else { 2 };
         let mut subsets: Vec<Vec<usize>> = (0u32..1 << names.len())
@@ -90,11 +100,16 @@ impl Plan {
         if !names.is_empty() {
             traces.extend(checks);
         }
+        let may_fail = names.len() > 1 && !traces.contains(&reversed);
+        if may_fail {
+            traces.push(reversed);
+        }
         Ok(Self {
             low,
             high,
             subsets,
             traces,
+            may_fail,
         })
     }
 }
@@ -132,7 +147,7 @@ mod tests {
     fn traces_cover_all_corners_and_verify() {
         let spec = Spec::new("g").input(Input::int("ids", ["batch", "sequence"]));
         let plan = Plan::new(&spec, &spec.sizes()).unwrap();
-        assert_eq!(plan.traces.len(), 4 + 2);
+        assert_eq!(plan.traces.len(), 4 + 3);
         assert_eq!(plan.traces[0], plan.low);
         assert_eq!(plan.traces[3], plan.high);
         assert!(plan.traces.iter().flatten().all(|size| *size > 1));

@@ -4,20 +4,23 @@
 //! may differ, and each of those gets a closed form or the export ends with an error. Nothing is
 //! frozen at the size of a trace.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 
 use burn::tensor::{DType, Shape, Slice, TensorData};
 use burn_capture::TensorId;
 use burn_ir::{
-    BaseOperationIr, IrVisitorMut, NumericOperationIr, OperationIr, ScalarIr, TensorIr,
-    TensorStatus,
+    BaseOperationIr, IrVisitorMut, ModuleOperationIr, NumericOperationIr, OperationIr, ScalarIr,
+    TensorIr, TensorStatus,
 };
 
 use crate::capture::Trace;
 use crate::error::{Divergence, Error, Result, place};
-use crate::expr::Expr;
+use crate::expr::{Expr, gcd};
+use crate::known::Known;
 use crate::plan::{Plan, input_shape, show_sizes};
 use crate::spec::Spec;
+use crate::windows::{lengths, runs};
 
 /// A scalar of an operation.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,6 +101,9 @@ fn numbers(op: &mut OperationIr) -> Vec<&mut usize> {
             NumericOperationIr::TopKWithIndices(op) => vec![&mut op.k],
             _ => Vec::new(),
         },
+        OperationIr::Module(ModuleOperationIr::Interpolate(op)) => {
+            op.output_size.iter_mut().collect()
+        }
         _ => Vec::new(),
     }
 }
@@ -203,11 +209,26 @@ pub(crate) fn name_of(op: &OperationIr) -> String {
 struct Solver<'a> {
     plan: &'a Plan,
     sizes: &'a [String],
+    known: RefCell<Known>,
 }
 
 impl Solver<'_> {
     /// The expression that has these values at the plan's traces.
     fn solve(&self, values: &[i64]) -> Option<Expr> {
+        self.of_sizes(values)
+            .or_else(|| self.known.borrow().find(values))
+    }
+
+    /// Remembers the lengths of a tensor.
+    fn note(&self, shape: &[Expr]) {
+        let mut known = self.known.borrow_mut();
+        shape
+            .iter()
+            .for_each(|dim| known.note(dim, &self.plan.traces));
+    }
+
+    /// The sum of products of sizes, or its quotient, that has these values.
+    fn of_sizes(&self, values: &[i64]) -> Option<Expr> {
         let first = *values.first()?;
         if values.iter().all(|value| *value == first) {
             return Some(Expr::constant(first));
@@ -240,20 +261,18 @@ impl Solver<'_> {
                 let shifted = Expr::size(*i).sub(&Expr::constant(self.plan.low[*i]));
                 product = product.mul(&shifted);
             }
-            let (parts, _) = product.parts();
-            terms.extend(parts.iter().map(|(m, c)| (m.clone(), *c)));
+            terms.extend(product.terms().iter().map(|(m, c)| (m.clone(), *c)));
         }
-        let exact = Expr::from_terms(terms.clone(), all_gaps);
-        if self.holds(&exact, values) && exact.parts().1 == 1 {
-            return Some(exact);
+        // The divisor without what all terms share with it.
+        let sum = Expr::from_terms(terms);
+        let shared = sum.terms().values().fold(all_gaps, |a, b| gcd(a, *b));
+        let (sum, divisor) = (sum.exactly(&Expr::constant(shared))?, all_gaps / shared);
+        if divisor == 1 {
+            return self.holds(&sum, values).then_some(sum);
         }
         // A rounded-down quotient: the offset inside the floor is what the traces leave open.
-        let (parts, divisor) = exact.parts();
         let candidates: Vec<Expr> = (0..divisor)
-            .map(|offset| {
-                let terms = parts.iter().map(|(m, c)| (m.clone(), *c));
-                Expr::from_terms(terms.chain([(Vec::new(), offset)]), divisor)
-            })
+            .map(|offset| sum.add(&Expr::constant(offset)).divided(divisor))
             .filter(|candidate| self.holds(candidate, values))
             .collect();
         match candidates.as_slice() {
@@ -268,6 +287,16 @@ impl Solver<'_> {
             .iter()
             .zip(values)
             .all(|(sizes, value)| expr.at(sizes) == *value)
+    }
+
+    /// How far the values are from a length that varies, if always as far.
+    fn distance(&self, values: &[i64], length: &Expr) -> Option<i64> {
+        let pairs = self.plan.traces.iter().zip(values);
+        let mut distances = pairs.map(|(sizes, value)| value - length.at(sizes));
+        let first = distances.next()?;
+        let same = distances.all(|distance| distance == first);
+        let fixed = values.iter().all(|value| *value == values[0]);
+        (same && !fixed).then_some(first)
     }
 
     fn scalar(&self, values: &[ScalarIr]) -> Option<Scalar> {
@@ -415,13 +444,22 @@ fn whole(values: &[f64]) -> Option<Vec<i64>> {
 /// The module path of every operation: the module whose parameter it reads, else what the
 /// neighbours with parameters have in common.
 fn modules(ops: &[OperationIr], parameters: &BTreeMap<TensorId, String>) -> Vec<String> {
-    let own: Vec<Option<&str>> = ops
-        .iter()
-        .map(|op| {
-            let path = op.inputs().find_map(|tensor| parameters.get(&tensor.id))?;
-            Some(path.rsplit_once('.').map_or("", |(module, _)| module))
-        })
-        .collect();
+    // What is made of parameters alone, such as a weight in another shape, stands for them.
+    let named = parameters.iter().map(|(id, path)| (*id, path.as_str()));
+    let mut paths: HashMap<TensorId, &str> = named.collect();
+    let mut own: Vec<Option<&str>> = Vec::new();
+    for op in ops {
+        // Its own parameter first: a tied head reads its table in another shape, and its own bias.
+        let direct = op.inputs().find_map(|tensor| parameters.get(&tensor.id));
+        let mut derived = op.inputs().filter_map(|tensor| paths.get(&tensor.id));
+        let path = direct.map(String::as_str).or(derived.next().copied());
+        if let Some(path) = path
+            && op.inputs().all(|tensor| paths.contains_key(&tensor.id))
+        {
+            paths.extend(op.outputs().map(|tensor| (tensor.id, path)));
+        }
+        own.push(path.map(|path| path.rsplit_once('.').map_or("", |(module, _)| module)));
+    }
     let mut after: Vec<Option<&str>> = vec![None; ops.len()];
     let mut next = None;
     for index in (0..ops.len()).rev() {
@@ -446,6 +484,18 @@ fn modules(ops: &[OperationIr], parameters: &BTreeMap<TensorId, String>) -> Vec<
         .collect()
 }
 
+/// The lengths of this axis of inputs with as many axes, which most operations keep.
+fn kept<'a>(
+    op: &'a OperationIr,
+    shapes: &'a HashMap<TensorId, Vec<Expr>>,
+    rank: usize,
+    axis: usize,
+) -> impl Iterator<Item = &'a Expr> {
+    let shapes = op.inputs().filter_map(|input| shapes.get(&input.id));
+    let alike = shapes.filter(move |shape| shape.len() == rank);
+    alike.map(move |shape| &shape[axis])
+}
+
 fn common(a: &str, b: &str) -> String {
     let parts: Vec<&str> = a
         .split('.')
@@ -466,6 +516,7 @@ pub(crate) fn solve(
     let solver = Solver {
         plan,
         sizes: &sizes,
+        known: RefCell::default(),
     };
     let Some(base) = traces.first() else {
         return Err(Error::Capture("nothing was recorded".into()));
@@ -502,13 +553,47 @@ pub(crate) fn solve(
     let mut shapes: HashMap<TensorId, Vec<Expr>> = HashMap::new();
     let mut constants = HashMap::new();
     for (id, index) in &base.inputs {
-        shapes.insert(*id, input_shape(spec, *index, &sizes));
+        let shape = input_shape(spec, *index, &sizes);
+        solver.note(&shape);
+        shapes.insert(*id, shape);
     }
     let mut ops = Vec::new();
     for (index, op) in base.captured.graph.operations.iter().enumerate() {
         let module = module_of[index].clone();
         let here: Vec<&Taken> = taken.iter().map(|trace| &trace[index]).collect();
         let seen = |values: &[i64]| values.iter().map(i64::to_string).collect::<Vec<_>>();
+        let whole = |what: &str, values: Vec<i64>| {
+            solver.solve(&values).ok_or_else(|| {
+                solver.refuse(format!("{what} of {}", name_of(op)), &module, seen(&values))
+            })
+        };
+        // A bound that keeps its distance from the end of the axis is meant from there.
+        let sliced = here[0].tensors.first().and_then(|t| shapes.get(&t.id));
+        let bound = |axis: usize, values: Vec<i64>| {
+            let dim = sliced.map(|shape| &shape[axis]);
+            let back = dim.and_then(|dim| solver.distance(&values, dim));
+            match (dim, back) {
+                (Some(dim), Some(back)) => Ok(dim.add(&Expr::constant(back))),
+                _ => whole("a bound", values),
+            }
+        };
+        let mut ranges = Vec::new();
+        for axis in 0..here[0].ranges.len() {
+            ranges.push(Range {
+                start: bound(axis, here.iter().map(|t| t.ranges[axis].0).collect())?,
+                end: bound(axis, here.iter().map(|t| t.ranges[axis].1).collect())?,
+                step: here[0].ranges[axis].2,
+            });
+        }
+        let mut numbers = Vec::new();
+        for slot in 0..here[0].numbers.len() {
+            numbers.push(whole(
+                "a number",
+                here.iter().map(|t| t.numbers[slot]).collect(),
+            )?);
+        }
+        let lengths = lengths(op, &shapes, &ranges, &numbers);
+        solver.note(&runs(op, &shapes));
         for (slot, tensor) in here[0].tensors.iter().enumerate() {
             if shapes.contains_key(&tensor.id) {
                 continue;
@@ -519,32 +604,18 @@ pub(crate) fn solve(
                     .iter()
                     .map(|taken| taken.tensors[slot].shape[axis] as i64)
                     .collect();
-                shape.push(solver.solve(&values).ok_or_else(|| {
+                let certain = lengths.get(&axis);
+                let kept = kept(op, &shapes, tensor.shape.num_dims(), axis);
+                let mut likely = certain.into_iter().chain(kept);
+                let found = likely.find(|dim| solver.holds(dim, &values)).cloned();
+                let found = found.or_else(|| solver.solve(&values));
+                shape.push(found.ok_or_else(|| {
                     let what = format!("dimension {axis} of {}", name_of(op));
                     solver.refuse(what, &module, seen(&values))
                 })?);
             }
+            solver.note(&shape);
             shapes.insert(tensor.id, shape);
-        }
-        let whole = |what: &str, values: Vec<i64>| {
-            solver.solve(&values).ok_or_else(|| {
-                solver.refuse(format!("{what} of {}", name_of(op)), &module, seen(&values))
-            })
-        };
-        let mut ranges = Vec::new();
-        for axis in 0..here[0].ranges.len() {
-            ranges.push(Range {
-                start: whole("a bound", here.iter().map(|t| t.ranges[axis].0).collect())?,
-                end: whole("a bound", here.iter().map(|t| t.ranges[axis].1).collect())?,
-                step: here[0].ranges[axis].2,
-            });
-        }
-        let mut numbers = Vec::new();
-        for slot in 0..here[0].numbers.len() {
-            numbers.push(whole(
-                "a number",
-                here.iter().map(|t| t.numbers[slot]).collect(),
-            )?);
         }
         let mut scalars = Vec::new();
         for slot in 0..here[0].scalars.len() {
@@ -622,6 +693,7 @@ mod tests {
         let solver = Solver {
             plan: &plan,
             sizes: &sizes,
+            known: RefCell::default(),
         };
         let values: Vec<i64> = plan
             .traces
@@ -638,6 +710,7 @@ mod tests {
         let solver = Solver {
             plan: &plan,
             sizes: &sizes,
+            known: RefCell::default(),
         };
         let halves: Vec<i64> = plan.traces.iter().map(|s| (s[1] + 1) / 2).collect();
         assert_eq!(
@@ -656,6 +729,7 @@ mod tests {
         let solver = Solver {
             plan: &plan,
             sizes: &sizes,
+            known: RefCell::default(),
         };
         let values: Vec<ScalarIr> = plan
             .traces

@@ -13,9 +13,10 @@ use crate::proto::{
     StringStringEntryProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto,
     ValueInfoProto, attribute_type,
 };
+use crate::stream::Stream;
 
-/// Files may not pass this size: protobuf's own limit.
-const LIMIT: usize = (1 << 31) - (1 << 20);
+/// Files may not pass this size: protobuf's own limit of 2 GiB, less a MiB.
+pub(crate) const LIMIT: usize = (1 << 31) - (1 << 20);
 /// Initializers of at least this many bytes move out of a file that would be too large.
 const LARGE: usize = 1 << 10;
 /// External data starts at multiples of this, so that it can be mapped.
@@ -26,6 +27,7 @@ const PAGE: usize = 1 << 12;
 pub struct OnnxModel {
     pub(crate) graph: Graph,
     pub(crate) opset: i64,
+    pub(crate) external_over: usize,
     pub(crate) producer: (String, String),
     pub(crate) metadata: BTreeMap<String, String>,
 }
@@ -71,11 +73,7 @@ impl OnnxModel {
 
     /// How many bytes the stored tensors take.
     pub fn weight_bytes(&self) -> usize {
-        self.graph
-            .initializers
-            .values()
-            .map(|data| data.bytes.len())
-            .sum()
+        self.graph.initializers.values().map(Data::len).sum()
     }
 
     /// How many nodes there are.
@@ -114,39 +112,55 @@ impl OnnxModel {
         }
     }
 
+    /// The version of ONNX's operators.
+    pub fn opset(&self) -> i64 {
+        self.opset
+    }
+
+    /// Stores one more pair in the file.
+    pub fn set_metadata(&mut self, key: impl Into<String>, value: impl Into<String>) {
+        self.metadata.insert(key.into(), value.into());
+    }
+
     /// The file's bytes, all weights inside.
     ///
     /// # Errors
     /// If the model is larger than protobuf allows.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        if self.weight_bytes() > LIMIT {
+        let stream = self.stream(&BTreeMap::new(), "");
+        if stream.len() > LIMIT {
             return Err(Error::Option(
-                "to_bytes: the weights pass 2 GiB; `write` puts them into a file beside".into(),
+                "to_bytes: the model passes 2 GiB; `write` puts its weights into a file beside"
+                    .into(),
             ));
         }
-        Ok(self
-            .model(|_, data| Place::Inside(data.bytes.clone()))
-            .encode_to_vec())
+        let mut bytes = Vec::with_capacity(stream.len());
+        let written = stream.write(&mut bytes);
+        written.map_err(|e| Error::Unsound(e.to_string()))?;
+        Ok(bytes)
     }
 
-    /// Writes the file: beside its place first, then renamed. Weights that would pass the format's
-    /// limit of 2 GiB go into `<file>.data` beside it.
+    /// Writes the file: beside its place first, then renamed. Where it would pass
+    /// [`Options::external_over`](crate::Options::external_over), the large weights go into
+    /// `<file>.data` beside it. One weight at a time is in memory.
     ///
     /// # Errors
-    /// If the system refuses.
+    /// If the system refuses; then nothing is left behind.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        if self.weight_bytes() > LIMIT {
+        let stream = self.stream(&BTreeMap::new(), "");
+        if stream.len() > self.external_over.min(LIMIT) {
             return self.write_external(path);
         }
-        let bytes = self.to_bytes()?;
-        put(path, |file| file.write_all(&bytes))
+        let draft = draft(path, |file| stream.write(file))?;
+        publish(draft, path)
     }
 
-    /// Writes the graph to `path` and all large weights to `<file>.data` beside it.
+    /// Writes the graph to `path` and all large weights to `<file>.data` beside it, each at a
+    /// multiple of 4096 bytes.
     ///
     /// # Errors
-    /// If the system refuses.
+    /// If the system refuses; then nothing is left behind.
     pub fn write_external(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
@@ -160,40 +174,39 @@ impl OnnxModel {
         let mut offsets: BTreeMap<ValueId, usize> = BTreeMap::new();
         let mut end = 0usize;
         for (id, data) in &self.graph.initializers {
-            if data.bytes.len() >= LARGE {
+            if data.len() >= LARGE {
                 let start = end.next_multiple_of(PAGE);
                 offsets.insert(*id, start);
-                end = start + data.bytes.len();
+                end = start + data.len();
             }
         }
-        put(&path.with_file_name(&beside), |file| {
+        let data_path = path.with_file_name(&beside);
+        let weights = draft(&data_path, |file| {
             let mut written = 0;
             for (id, start) in &offsets {
                 let data = &self.graph.initializers[id];
                 file.write_all(&vec![0; start - written])?;
-                file.write_all(&data.bytes)?;
-                written = start + data.bytes.len();
+                file.write_all(&data.bytes())?;
+                written = start + data.len();
             }
             Ok(())
         })?;
-        let model = self.model(|id, data| match offsets.get(&id) {
-            Some(offset) => Place::Outside {
-                file: beside.clone(),
-                offset: *offset,
-                length: data.bytes.len(),
-            },
-            None => Place::Inside(data.bytes.clone()),
-        });
-        put(path, |file| file.write_all(&model.encode_to_vec()))
+        let stream = self.stream(&offsets, &beside);
+        let graph = draft(path, |file| stream.write(file))?;
+        // Both are whole. The graph that names the weights comes last.
+        publish(weights, &data_path)?;
+        publish(graph, path).inspect_err(|_| {
+            let _ = std::fs::remove_file(&data_path);
+        })
     }
 
-    fn model(&self, place: impl Fn(ValueId, &Data) -> Place) -> ModelProto {
-        ModelProto {
-            // The format's version of opset 18.
-            ir_version: 8,
+    /// The file, with the weights at `offsets` in the file `beside`.
+    fn stream(&self, offsets: &BTreeMap<ValueId, usize>, beside: &str) -> Stream<'_> {
+        let model = ModelProto {
+            ir_version: crate::opset::ir_version(self.opset),
             producer_name: self.producer.0.clone(),
             producer_version: self.producer.1.clone(),
-            graph: Some(self.graph_proto(place)),
+            graph: None,
             opset_import: vec![OperatorSetIdProto {
                 domain: String::new(),
                 version: self.opset,
@@ -203,10 +216,19 @@ impl OnnxModel {
                 .iter()
                 .map(|(key, value)| entry(key, value))
                 .collect(),
-        }
+        };
+        let weights = self.graph.initializers.iter().map(|(id, data)| {
+            let name = self.graph.values[*id].name.clone();
+            match offsets.get(id) {
+                Some(offset) => (outside(name, data, beside, *offset), None),
+                None => (tensor(name, data), Some(data)),
+            }
+        });
+        Stream::new(&model, &self.graph_proto(), weights)
     }
 
-    fn graph_proto(&self, place: impl Fn(ValueId, &Data) -> Place) -> GraphProto {
+    /// The graph without its initializers.
+    fn graph_proto(&self) -> GraphProto {
         let graph = &self.graph;
         let name = |id: &ValueId| graph.values[*id].name.clone();
         let info = |id: &ValueId| value_info(graph, &graph.values[*id]);
@@ -229,11 +251,6 @@ impl OnnxModel {
                     .collect(),
             })
             .collect();
-        let initializer = graph
-            .initializers
-            .iter()
-            .map(|(id, data)| tensor(name(id), data, place(*id, data)))
-            .collect();
         let inner = graph
             .nodes
             .iter()
@@ -242,22 +259,12 @@ impl OnnxModel {
         GraphProto {
             node,
             name: graph.name.clone(),
-            initializer,
+            initializer: Vec::new(),
             input: graph.inputs.iter().map(info).collect(),
             output: graph.outputs.iter().map(info).collect(),
             value_info: inner.map(info).collect(),
         }
     }
-}
-
-/// Where an initializer's bytes stand.
-enum Place {
-    Inside(Vec<u8>),
-    Outside {
-        file: String,
-        offset: usize,
-        length: usize,
-    },
 }
 
 fn entry(key: &str, value: &str) -> StringStringEntryProto {
@@ -267,29 +274,27 @@ fn entry(key: &str, value: &str) -> StringStringEntryProto {
     }
 }
 
-fn tensor(name: String, data: &Data, place: Place) -> TensorProto {
-    let mut tensor = TensorProto {
+/// An initializer without its content.
+fn tensor(name: String, data: &Data) -> TensorProto {
+    TensorProto {
         dims: data.dims.iter().map(|dim| *dim as i64).collect(),
         data_type: data.dtype as i32,
         name,
         ..TensorProto::default()
-    };
-    match place {
-        Place::Inside(bytes) => tensor.raw_data = Some(bytes),
-        Place::Outside {
-            file,
-            offset,
-            length,
-        } => {
-            tensor.data_location = Some(1);
-            tensor.external_data = vec![
-                entry("location", &file),
-                entry("offset", &offset.to_string()),
-                entry("length", &length.to_string()),
-            ];
-        }
     }
-    tensor
+}
+
+/// An initializer whose content stands in another file.
+fn outside(name: String, data: &Data, file: &str, offset: usize) -> TensorProto {
+    TensorProto {
+        data_location: Some(1),
+        external_data: vec![
+            entry("location", file),
+            entry("offset", &offset.to_string()),
+            entry("length", &data.len().to_string()),
+        ],
+        ..tensor(name, data)
+    }
 }
 
 fn attribute(name: &str, attr: &Attr) -> AttributeProto {
@@ -345,11 +350,30 @@ fn value_info(graph: &Graph, value: &Value) -> ValueInfoProto {
     }
 }
 
-/// Writes beside and renames, so that there is never half a file.
-fn put(
+/// Stores pairs in an ONNX file that is there already, such as what a check of it found. They go
+/// behind its end, where protobuf takes further entries of a list: the rest stays as it is.
+///
+/// # Errors
+/// If the system refuses.
+pub fn append_metadata<'a>(
+    path: impl AsRef<Path>,
+    pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Result<()> {
+    let path = path.as_ref();
+    let entries = ModelProto {
+        metadata_props: pairs.into_iter().map(|(k, v)| entry(k, v)).collect(),
+        ..ModelProto::default()
+    };
+    let file = std::fs::OpenOptions::new().append(true).open(path);
+    let written = file.and_then(|mut file| file.write_all(&entries.encode_to_vec()));
+    written.map_err(|source| refused(path, source))
+}
+
+/// A file beside `path`, filled; it goes when it is dropped.
+fn draft(
     path: &Path,
     fill: impl FnOnce(&mut std::io::BufWriter<&std::fs::File>) -> std::io::Result<()>,
-) -> Result<()> {
+) -> Result<tempfile::NamedTempFile> {
     let attempt = || {
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -369,11 +393,20 @@ fn put(
             file.as_file()
                 .set_permissions(std::fs::Permissions::from_mode(0o644))?;
         }
-        file.persist(path)?;
-        Ok(())
+        Ok(file)
     };
-    attempt().map_err(|source| Error::Write {
+    attempt().map_err(|source| refused(path, source))
+}
+
+/// Gives a filled file its name: there is never half of one.
+fn publish(file: tempfile::NamedTempFile, path: &Path) -> Result<()> {
+    let done = file.persist(path);
+    done.map_err(|error| refused(path, error.error)).map(drop)
+}
+
+fn refused(path: &Path, source: std::io::Error) -> Error {
+    Error::Write {
         path: path.into(),
         source,
-    })
+    }
 }

@@ -8,6 +8,10 @@ use crate::graph::{Attr, ValueId};
 /// `x · (1 + erf(x / √2)) / 2`, in the order that runtimes recognise.
 pub(super) fn gelu(cx: &mut Context, op: &UnaryOpIr) -> Lowered {
     let x = cx.get(&op.input)?;
+    if cx.forms().gelu {
+        let out = cx.unary("Gelu", x);
+        return cx.bind(&op.out, out);
+    }
     let dtype = cx.dtype(x);
     let (root, one, half) = (
         cx.scalar(dtype, std::f64::consts::SQRT_2),

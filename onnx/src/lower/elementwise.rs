@@ -2,13 +2,34 @@
 
 use burn_ir::{BinaryOpIr, CastOpIr, ClampOpIr, ScalarOpIr, TensorIr, UnaryOpIr};
 
-use super::context::{Context, Lowered, unsupported};
-use crate::graph::ValueId;
+use super::context::{Context, Lowered};
+use crate::graph::{Attr, DataType, ValueId};
 
 /// A function with an ONNX operator of its own.
 pub(super) fn unary(cx: &mut Context, op: &UnaryOpIr, name: &'static str) -> Lowered {
     let input = cx.get(&op.input)?;
     let out = cx.unary(name, input);
+    cx.bind(&op.out, out)
+}
+
+/// 1, 0 or -1; of floats by comparison, as rten gives zeros a sign.
+pub(super) fn sign(cx: &mut Context, op: &UnaryOpIr) -> Lowered {
+    let x = cx.get(&op.input)?;
+    let dtype = cx.dtype(x);
+    if !dtype.is_float() {
+        return unary(cx, op, "Sign");
+    }
+    let (zero, one, minus) = (
+        cx.scalar(dtype, 0.0),
+        cx.scalar(dtype, 1.0),
+        cx.scalar(dtype, -1.0),
+    );
+    let (above, below) = (
+        cx.compare("Greater", x, zero)?,
+        cx.compare("Less", x, zero)?,
+    );
+    let out = cx.select(below, minus, zero)?;
+    let out = cx.select(above, one, out)?;
     cx.bind(&op.out, out)
 }
 
@@ -61,18 +82,27 @@ fn floored(cx: &mut Context, a: ValueId, b: ValueId) -> Lowered<ValueId> {
     if !cx.dtype(a).is_float() {
         return cx.binary("Mod", a, b);
     }
-    // ONNX has only the remainder with the dividend's sign for floats, and tract only that of
-    // whole numbers: a - b · floor(a / b), as a tensor library without fmod would.
-    let quotient = cx.binary("Div", a, b)?;
-    let floor = cx.unary("Floor", quotient);
-    let product = cx.binary("Mul", floor, b)?;
-    cx.binary("Sub", a, product)
+    // For floats ONNX has only the remainder with the dividend's sign.
+    let shape = cx.broadcast(&[a, b])?;
+    let dtype = cx.dtype(a);
+    let rest = cx.emit("Mod", &[a, b], vec![("fmod", Attr::Int(1))], dtype, shape);
+    let zero = cx.scalar(dtype, 0.0);
+    let below = cx.compare("Less", rest, zero)?;
+    let divisor_below = cx.compare("Less", b, zero)?;
+    let differ = cx.binary("Xor", below, divisor_below)?;
+    let none = cx.compare("Equal", rest, zero)?;
+    let some = cx.unary("Not", none);
+    let wrong = cx.binary("And", differ, some)?;
+    let moved = cx.binary("Add", rest, b)?;
+    cx.select(wrong, moved, rest)
 }
 
 /// A power with a scalar exponent.
 pub(super) fn power_scalar(cx: &mut Context, op: &ScalarOpIr) -> Lowered {
     let x = cx.get(&op.lhs)?;
+    let whole = !cx.dtype(x).is_float();
     let out = match cx.fixed_scalar(0) {
+        Ok(times) if whole && (1.0..64.0).contains(&times) => repeated(cx, x, times as u32)?,
         Ok(1.0) => x,
         Ok(2.0) => square(cx, x)?,
         Ok(3.0) if cx.dtype(x).is_float() => {
@@ -87,6 +117,19 @@ pub(super) fn power_scalar(cx: &mut Context, op: &ScalarOpIr) -> Lowered {
         }
     };
     cx.bind(&op.out, out)
+}
+
+/// A power of integers by products: runtimes compute theirs in floats, which large ones do not fit.
+fn repeated(cx: &mut Context, x: ValueId, times: u32) -> Lowered<ValueId> {
+    if times == 1 {
+        return Ok(x);
+    }
+    let half = repeated(cx, x, times / 2)?;
+    let even = square(cx, half)?;
+    match times % 2 {
+        0 => Ok(even),
+        _ => cx.binary("Mul", even, x),
+    }
 }
 
 /// A power with a tensor of exponents, which may be integers.
@@ -143,24 +186,11 @@ pub(super) fn log1p(cx: &mut Context, op: &UnaryOpIr) -> Lowered {
     cx.bind(&op.out, out)
 }
 
-/// The length of the hypotenuse.
-pub(super) fn hypot(cx: &mut Context, op: &BinaryOpIr) -> Lowered {
-    let (a, b) = (cx.get(&op.lhs)?, cx.get(&op.rhs)?);
-    let (a, b) = (cx.binary("Mul", a, a)?, cx.binary("Mul", b, b)?);
-    let sum = cx.binary("Add", a, b)?;
-    let out = cx.unary("Sqrt", sum);
-    cx.bind(&op.out, out)
-}
-
-/// A shift to the left is a product with a power of two.
-pub(super) fn shift_left(cx: &mut Context, op: &ScalarOpIr) -> Lowered {
-    let x = cx.get(&op.lhs)?;
-    let bits = cx.fixed_scalar(0)?;
-    if !(0.0..62.0).contains(&bits) {
-        return unsupported("a shift by a negative or very large number");
-    }
-    let factor = cx.scalar(cx.dtype(x), bits.exp2());
-    let out = cx.binary("Mul", x, factor)?;
+/// A question about every element.
+pub(super) fn predicate(cx: &mut Context, op: &UnaryOpIr, name: &'static str) -> Lowered {
+    let input = cx.get(&op.input)?;
+    let shape = cx.shape(input);
+    let out = cx.emit(name, &[input], vec![], DataType::Bool, shape);
     cx.bind(&op.out, out)
 }
 

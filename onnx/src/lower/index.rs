@@ -3,15 +3,15 @@
 use burn::tensor::IndexingUpdateOp;
 use burn_ir::{
     EmbeddingOpIr, GatherNdOpIr, GatherOpIr, ScatterNdOpIr, ScatterOpIr, SelectAssignOpIr,
-    SelectOpIr, TensorIr,
+    SelectOpIr,
 };
 
 use super::context::{Context, Lowered};
 use crate::expr::Expr;
-use crate::graph::{Attr, Attrs, ValueId};
+use crate::graph::{Attr, Attrs, DataType, ValueId};
 
 /// `[.., axis, ..]` by `[indices..]`: the indices' axes stand where the axis was.
-fn take(cx: &mut Context, data: ValueId, indices: ValueId, axis: usize) -> ValueId {
+pub(super) fn take(cx: &mut Context, data: ValueId, indices: ValueId, axis: usize) -> ValueId {
     let (dtype, mut shape) = (cx.dtype(data), cx.shape(data));
     shape.splice(axis..=axis, cx.shape(indices));
     cx.emit(
@@ -65,18 +65,29 @@ fn reduction(update: &IndexingUpdateOp) -> Attrs {
     vec![("reduction", Attr::Text(name))]
 }
 
+/// Writes `value` into `tensor` at `indices` of an axis; all three have the same rank. Burn has one
+/// update of booleans beside assignment: `or`.
 fn scatter_elements(
     cx: &mut Context,
     inputs: [ValueId; 3],
     axis: usize,
     update: &IndexingUpdateOp,
-    out: &TensorIr,
-) -> Lowered {
+) -> ValueId {
+    let logic =
+        cx.dtype(inputs[0]) == DataType::Bool && !matches!(update, IndexingUpdateOp::Assign);
+    let (inputs, update) = match logic {
+        true => {
+            let number = |cx: &mut Context, value| cx.cast(value, DataType::Int32);
+            let [tensor, indices, value] = inputs;
+            let inputs = [number(cx, tensor), indices, number(cx, value)];
+            (inputs, &IndexingUpdateOp::Add)
+        }
+        false => (inputs, update),
+    };
     let mut attrs = reduction(update);
     attrs.push(("axis", Attr::Int(axis as i64)));
     let (dtype, shape) = (cx.dtype(inputs[0]), cx.shape(inputs[0]));
-    let value = cx.emit("ScatterElements", &inputs, attrs, dtype, shape);
-    cx.bind(out, value)
+    cx.emit("ScatterElements", &inputs, attrs, dtype, shape)
 }
 
 /// Single elements written along an axis.
@@ -86,22 +97,39 @@ pub(super) fn scatter(cx: &mut Context, op: &ScatterOpIr) -> Lowered {
         cx.get(&op.indices)?,
         cx.get(&op.value)?,
     ];
-    scatter_elements(cx, inputs, op.dim, &op.update, &op.out)
+    let out = scatter_elements(cx, inputs, op.dim, &op.update);
+    cx.bind(&op.out, out)
 }
 
-/// Whole slices written along an axis: every element of a slice has the slice's index.
+/// Whole slices written along an axis.
 pub(super) fn select_assign(cx: &mut Context, op: &SelectAssignOpIr) -> Lowered {
-    let (tensor, indices, value) = (
+    let inputs = [
         cx.get(&op.tensor)?,
         cx.get(&op.indices)?,
         cx.get(&op.value)?,
-    );
+    ];
+    let out = write_slices(cx, inputs, op.dim, &op.update);
+    cx.bind(&op.out, out)
+}
+
+/// Whole slices replaced along an axis, at the places `[count]`.
+pub(super) fn write(cx: &mut Context, inputs: [ValueId; 3], axis: usize) -> ValueId {
+    write_slices(cx, inputs, axis, &IndexingUpdateOp::Assign)
+}
+
+/// Every element of a slice has the slice's index.
+fn write_slices(
+    cx: &mut Context,
+    [tensor, indices, value]: [ValueId; 3],
+    axis: usize,
+    update: &IndexingUpdateOp,
+) -> ValueId {
     let full = cx.shape(value);
     let mut column = vec![Expr::constant(1); full.len()];
-    column[op.dim] = full[op.dim].clone();
+    column[axis] = full[axis].clone();
     let indices = cx.reshape(indices, &column);
     let indices = cx.expand(indices, &full);
-    scatter_elements(cx, [tensor, indices, value], op.dim, &op.update, &op.out)
+    scatter_elements(cx, [tensor, indices, value], axis, update)
 }
 
 /// Slices written at places given by vectors of indices.

@@ -1,11 +1,13 @@
 //! Shapes and the order of elements.
 
 use burn_ir::{
-    CatOpIr, FlipOpIr, PadModeIr, PadOpIr, PermuteOpIr, RepeatDimOpIr, ShapeOpIr, SliceAssignOpIr,
-    SliceOpIr, SwapDimsOpIr,
+    CatOpIr, FlipOpIr, PadModeIr, PadOpIr, PermuteOpIr, RepeatDimOpIr, ShapeOpIr, SliceOpIr,
+    SwapDimsOpIr,
 };
 
 use super::context::{Context, Lowered, unsupported};
+use super::create::count;
+use super::index::take;
 use crate::expr::Expr;
 use crate::graph::{Attr, ValueId};
 use crate::symbolic::Range;
@@ -49,10 +51,10 @@ pub(super) fn flip(cx: &mut Context, op: &FlipOpIr) -> Lowered {
         value = if last.as_constant().is_some() {
             let mut ranges = whole(&shape);
             ranges[*axis].step = -1;
-            cut(cx, value, &ranges, shape.clone())
+            cut(cx, value, &ranges, shape.clone())?
         } else {
             // tract walks an open axis forwards only: its elements by falling index instead.
-            let rising = super::create::count(cx, &Expr::constant(0), &shape[*axis])?;
+            let rising = count(cx, &Expr::constant(0), &shape[*axis])?;
             let last = cx.extent(&last);
             let falling = cx.binary("Sub", last, rising)?;
             let attrs = vec![("axis", Attr::Int(*axis as i64))];
@@ -63,7 +65,7 @@ pub(super) fn flip(cx: &mut Context, op: &FlipOpIr) -> Lowered {
 }
 
 /// Everything, along every axis.
-fn whole(dims: &[Expr]) -> Vec<Range> {
+pub(super) fn whole(dims: &[Expr]) -> Vec<Range> {
     let all = |dim: &Expr| Range {
         start: Expr::constant(0),
         end: dim.clone(),
@@ -77,12 +79,31 @@ pub(super) fn slice(cx: &mut Context, op: &SliceOpIr) -> Lowered {
     let input = cx.get(&op.tensor)?;
     let out_shape = cx.shape_of(&op.out)?;
     let ranges = cx.op()?.ranges.clone();
-    let out = cut(cx, input, &ranges, out_shape);
+    let out = cut(cx, input, &ranges, out_shape)?;
     cx.bind(&op.out, out)
 }
 
-fn cut(cx: &mut Context, input: ValueId, ranges: &[Range], shape: Vec<Expr>) -> ValueId {
+/// The ranges of every axis, which have this shape.
+pub(super) fn cut(
+    cx: &mut Context,
+    input: ValueId,
+    ranges: &[Range],
+    mut shape: Vec<Expr>,
+) -> Lowered<ValueId> {
     let dims = cx.shape(input);
+    // tract walks an open axis one by one only: what is a step apart there, by index.
+    let far = |(axis, range): (usize, &Range)| {
+        let open = [&range.start, &range.end, &dims[axis]].map(|dim| dim.as_constant().is_none());
+        range.step != 1 && open.contains(&true)
+    };
+    if let Some(axis) = ranges.iter().enumerate().position(far) {
+        let length = std::mem::replace(&mut shape[axis], dims[axis].clone());
+        let mut rest = ranges.to_vec();
+        rest[axis] = whole(&dims)[axis].clone();
+        let value = cut(cx, input, &rest, shape)?;
+        let places = steps(cx, &ranges[axis], &length)?;
+        return Ok(take(cx, value, places, axis));
+    }
     let (mut axes, mut starts, mut ends, mut steps) = (vec![], vec![], vec![], vec![]);
     for (axis, range) in ranges.iter().enumerate() {
         if range.start.is(0) && range.end == dims[axis] && range.step == 1 {
@@ -114,7 +135,7 @@ fn cut(cx: &mut Context, input: ValueId, ranges: &[Range], shape: Vec<Expr>) -> 
         steps.push(range.step);
     }
     if axes.is_empty() {
-        return input;
+        return Ok(input);
     }
     let dtype = cx.dtype(input);
     let (starts, ends) = (cx.shape_vector(&starts), cx.shape_vector(&ends));
@@ -123,55 +144,21 @@ fn cut(cx: &mut Context, input: ValueId, ranges: &[Range], shape: Vec<Expr>) -> 
     if steps.iter().any(|step| *step != 1) {
         inputs.push(steps_value);
     }
-    cx.emit("Slice", &inputs, vec![], dtype, shape)
+    Ok(cx.emit("Slice", &inputs, vec![], dtype, shape))
 }
 
-/// A tensor with a part of it replaced: what stands before, between and after, joined.
-pub(super) fn slice_assign(cx: &mut Context, op: &SliceAssignOpIr) -> Lowered {
-    let (tensor, value) = (cx.get(&op.tensor)?, cx.get(&op.value)?);
-    let ranges = cx.op()?.ranges.clone();
-    if ranges.iter().any(|range| range.step != 1) {
-        return unsupported("a step other than 1");
-    }
-    let out = assign(cx, tensor, value, &ranges, 0);
-    cx.bind(&op.out, out)
-}
-
-fn assign(
-    cx: &mut Context,
-    tensor: ValueId,
-    value: ValueId,
-    ranges: &[Range],
-    axis: usize,
-) -> ValueId {
-    let dims = cx.shape(tensor);
-    let Some(range) = ranges.get(axis) else {
-        return value;
+/// Where the elements of a range stand: `[length]`. Burn takes the range and walks it from its far
+/// end where the step is negative.
+pub(super) fn steps(cx: &mut Context, range: &Range, length: &Expr) -> Lowered<ValueId> {
+    let first = match range.step > 0 {
+        true => range.start.clone(),
+        false => range.end.sub(&Expr::constant(1)),
     };
-    if range.start.is(0) && range.end == dims[axis] {
-        return assign(cx, tensor, value, ranges, axis + 1);
-    }
-    let mut part = |start: Expr, end: Expr| {
-        let length = end.sub(&start);
-        if length.is(0) {
-            return None;
-        }
-        let mut shape = dims.clone();
-        shape[axis] = length;
-        let mut own = whole(&dims);
-        own[axis] = Range {
-            start,
-            end,
-            step: 1,
-        };
-        Some(cut(cx, tensor, &own, shape))
-    };
-    let before = part(Expr::constant(0), range.start.clone());
-    let between = part(range.start.clone(), range.end.clone());
-    let after = part(range.end.clone(), dims[axis].clone());
-    let between = between.map(|between| assign(cx, between, value, ranges, axis + 1));
-    let parts: Vec<ValueId> = [before, between, after].into_iter().flatten().collect();
-    cx.concat(&parts, axis)
+    let places = count(cx, &Expr::constant(0), length)?;
+    let step = cx.ints(&[range.step]);
+    let places = cx.binary("Mul", places, step)?;
+    let first = cx.extent(&first);
+    cx.binary("Add", places, first)
 }
 
 /// An axis repeated as a whole.

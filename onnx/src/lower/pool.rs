@@ -2,15 +2,33 @@
 
 use burn_ir::TensorIr;
 
-use super::context::{Context, Lowered, unsupported};
-use crate::graph::{Attr, Attrs};
+use super::context::{Context, Lowered};
+use super::create::count;
+use crate::expr::Expr;
+use crate::graph::{Attr, Attrs, DataType};
 
 fn ints(values: &[usize]) -> Attr {
     Attr::Ints(values.iter().map(|v| *v as i64).collect())
 }
 
-fn attrs(kernel: &[usize], stride: &[usize], padding: &[usize], ceil: bool) -> Attrs {
-    let pads: Vec<usize> = padding.iter().chain(padding).copied().collect();
+/// Padding behind, and whether ONNX still has to round up. A window that begins inside and ends
+/// outside is whole with more padding; ONNX's rounding up has windows that begin in the padding too.
+fn behind([kernel, stride, padding, dilation]: [&[usize]; 4], ceil: bool) -> (Vec<usize>, bool) {
+    let axes = kernel.iter().zip(stride).zip(padding).zip(dilation);
+    let more: Vec<usize> = axes
+        .map(|(((kernel, stride), padding), dilation)| {
+            (padding + stride - 1).min(dilation * (kernel - 1))
+        })
+        .collect();
+    // ONNX Runtime takes no padding as wide as the kernel.
+    match ceil && more.iter().zip(kernel).all(|(more, kernel)| more < kernel) {
+        true => (more, false),
+        false => (padding.to_vec(), ceil),
+    }
+}
+
+fn attrs(kernel: &[usize], stride: &[usize], padding: [&[usize]; 2], ceil: bool) -> Attrs {
+    let pads = padding.concat();
     vec![
         ("kernel_shape", ints(kernel)),
         ("strides", ints(stride)),
@@ -28,7 +46,11 @@ pub(super) fn average(
     ceil: bool,
 ) -> Lowered {
     let input = cx.get(x)?;
-    let mut attrs = attrs(kernel, stride, padding, ceil);
+    let (after, ceil) = match include_pad {
+        true => (padding.to_vec(), ceil),
+        false => behind([kernel, stride, padding, &[1; 2][..kernel.len()]], ceil),
+    };
+    let mut attrs = attrs(kernel, stride, [padding, &after], ceil);
     attrs.push(("count_include_pad", Attr::Int(include_pad.into())));
     let (dtype, shape) = (cx.dtype(input), cx.shape_of(out)?);
     let value = cx.emit("AveragePool", &[input], attrs, dtype, shape);
@@ -43,35 +65,47 @@ pub(super) fn max(
     ceil: bool,
 ) -> Lowered {
     let input = cx.get(x)?;
-    let mut attrs = attrs(kernel, stride, padding, ceil);
+    let (after, ceil) = behind([kernel, stride, padding, dilation], ceil);
+    let mut attrs = attrs(kernel, stride, [padding, &after], ceil);
     attrs.push(("dilations", ints(dilation)));
     let (dtype, shape) = (cx.dtype(input), cx.shape_of(out)?);
     let value = cx.emit("MaxPool", &[input], attrs, dtype, shape);
     cx.bind(out, value)
 }
 
-/// Means of windows chosen by the size of the result: all of an axis, or an even division of it.
-pub(super) fn adaptive(cx: &mut Context, [x, out]: [&TensorIr; 2], sizes: &[usize]) -> Lowered {
+/// Largest elements of windows and where they stand: Burn counts within a channel's plane, ONNX
+/// through the whole tensor.
+pub(super) fn max_with_indices(
+    cx: &mut Context,
+    [x, out, out_indices]: [&TensorIr; 3],
+    [kernel, stride, padding, dilation]: [&[usize]; 4],
+    ceil: bool,
+) -> Lowered {
     let input = cx.get(x)?;
+    let (after, ceil) = behind([kernel, stride, padding, dilation], ceil);
+    let mut attrs = attrs(kernel, stride, [padding, &after], ceil);
+    attrs.push(("dilations", ints(dilation)));
+    let (dtype, shape) = (cx.dtype(input), cx.shape_of(out)?);
+    let results = vec![(dtype, shape.clone()), (DataType::Int64, shape)];
+    let values = cx.emit_many("MaxPool", vec![Some(input)], attrs, results);
+    cx.bind(out, values[0])?;
     let dims = cx.shape(input);
-    let skip = dims.len() - sizes.len();
-    if sizes.iter().all(|size| *size == 1) {
-        let axes: Vec<usize> = (skip..dims.len()).collect();
-        let value = cx.reduce("ReduceMean", input, &axes);
-        return cx.bind(out, value);
-    }
-    let mut kernel = Vec::new();
-    for (dim, size) in dims[skip..].iter().zip(sizes) {
-        match dim.as_constant() {
-            Some(dim) if (dim as usize).is_multiple_of(*size) => kernel.push(dim as usize / size),
-            _ => return unsupported("windows of unequal or open size"),
+    let product = |dims: &[Expr]| dims.iter().fold(Expr::constant(1), |all, dim| all.mul(dim));
+    let planes = product(&dims[..2]);
+    let before = count(cx, &Expr::constant(0), &planes)?;
+    // To tract 0.23.9 a cast ends what is a size, and what it cannot multiply.
+    let plane = cx.extent_scalar(&product(&dims[2..]));
+    let plane = match cx.graph.initializers.contains_key(&plane) {
+        true => plane,
+        false => {
+            let plane = cx.cast(plane, DataType::Int32);
+            cx.cast(plane, DataType::Int64)
         }
-    }
-    average(
-        cx,
-        [x, out],
-        [&kernel, &kernel, &vec![0; sizes.len()]],
-        true,
-        false,
-    )
+    };
+    let before = cx.binary("Mul", before, plane)?;
+    let mut shape = vec![Expr::constant(1); dims.len()];
+    shape[..2].clone_from_slice(&dims[..2]);
+    let before = cx.reshape(before, &shape);
+    let places = cx.binary("Sub", values[1], before)?;
+    cx.bind(out_indices, places)
 }

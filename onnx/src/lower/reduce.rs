@@ -1,7 +1,7 @@
-//! Sums, extremes, orders and running totals.
+//! Sums, extremes and orders.
 
 use burn_ir::{
-    DimOpIr, ReduceDimOpIr, ReduceDimWithIndicesOpIr, ReduceDimsOpIr, ReduceOpIr, SortOpIr,
+    ReduceDimOpIr, ReduceDimWithIndicesOpIr, ReduceDimsOpIr, ReduceOpIr, SortOpIr,
     SortWithIndicesOpIr, TensorIr, TopKWithIndicesOpIr,
 };
 
@@ -12,14 +12,14 @@ use crate::graph::{Attr, DataType, ValueId};
 /// Along one axis, which stays with length one.
 pub(super) fn dim(cx: &mut Context, op: &ReduceDimOpIr, name: &'static str) -> Lowered {
     let input = cx.get(&op.input)?;
-    let out = along(cx, input, &[op.axis], name);
+    let out = cx.reduce(name, input, &[op.axis]);
     cx.bind(&op.out, out)
 }
 
 /// Along several axes, which stay with length one.
 pub(super) fn dims(cx: &mut Context, op: &ReduceDimsOpIr, name: &'static str) -> Lowered {
     let input = cx.get(&op.input)?;
-    let out = along(cx, input, &op.axes, name);
+    let out = cx.reduce(name, input, &op.axes);
     cx.bind(&op.out, out)
 }
 
@@ -27,26 +27,17 @@ pub(super) fn dims(cx: &mut Context, op: &ReduceDimsOpIr, name: &'static str) ->
 pub(super) fn all(cx: &mut Context, op: &ReduceOpIr, name: &'static str) -> Lowered {
     let input = cx.get(&op.input)?;
     let flat = flatten(cx, input);
-    let out = along(cx, flat, &[0], name);
+    let out = cx.reduce(name, flat, &[0]);
     cx.bind(&op.out, out)
 }
 
-fn flatten(cx: &mut Context, value: ValueId) -> ValueId {
+/// Everything in one row.
+pub(super) fn flatten(cx: &mut Context, value: ValueId) -> ValueId {
     let count = cx
         .shape(value)
         .iter()
         .fold(Expr::constant(1), |count, dim| count.mul(dim));
     cx.reshape(value, &[count])
-}
-
-fn along(cx: &mut Context, value: ValueId, axes: &[usize], name: &'static str) -> ValueId {
-    // Logic is the extreme of zeros and ones.
-    if cx.dtype(value) == DataType::Bool {
-        let numbers = cx.cast(value, DataType::Int32);
-        let out = cx.reduce(name, numbers, axes);
-        return cx.cast(out, DataType::Bool);
-    }
-    cx.reduce(name, value, axes)
 }
 
 /// The extreme of absolute values, over everything.
@@ -69,20 +60,43 @@ pub(super) fn max_abs_dim(cx: &mut Context, op: &ReduceDimOpIr) -> Lowered {
 /// Where the extreme stands; the first of equals.
 pub(super) fn arg(cx: &mut Context, op: &ReduceDimOpIr, name: &'static str) -> Lowered {
     let input = cx.get(&op.input)?;
-    let out = arg_of(cx, input, op.axis, name);
+    let out = arg_of(cx, input, op.axis, name)?;
     cx.bind(&op.out, out)
 }
 
-fn arg_of(cx: &mut Context, input: ValueId, axis: usize, name: &'static str) -> ValueId {
-    // ONNX Runtime has no ArgMax of 64-bit integers.
-    let input = match cx.dtype(input) {
-        DataType::Int64 => cx.cast(input, DataType::Int32),
-        _ => input,
-    };
+fn arg_of(cx: &mut Context, input: ValueId, axis: usize, name: &'static str) -> Lowered<ValueId> {
+    if !cx.dtype(input).is_float() {
+        return arg_of_integers(cx, input, axis, name);
+    }
     let mut shape = cx.shape(input);
     shape[axis] = Expr::constant(1);
     let attrs = vec![("axis", Attr::Int(axis as i64)), ("keepdims", Attr::Int(1))];
-    cx.emit(name, &[input], attrs, DataType::Int64, shape)
+    Ok(cx.emit(name, &[input], attrs, DataType::Int64, shape))
+}
+
+/// Integers are often equal, and rten would take the last of equals; ONNX Runtime has no ArgMax of
+/// 64-bit ones. The first place that holds the extreme.
+fn arg_of_integers(
+    cx: &mut Context,
+    input: ValueId,
+    axis: usize,
+    name: &'static str,
+) -> Lowered<ValueId> {
+    let reduce = if name == "ArgMax" {
+        "ReduceMax"
+    } else {
+        "ReduceMin"
+    };
+    let length = cx.shape(input)[axis].clone();
+    let extreme = cx.reduce(reduce, input, &[axis]);
+    let found = cx.compare("Equal", input, extreme)?;
+    let place = super::create::count(cx, &Expr::constant(0), &length)?;
+    let mut column = vec![Expr::constant(1); cx.rank(input)];
+    column[axis] = length.clone();
+    let place = cx.reshape(place, &column);
+    let behind = cx.extent_scalar(&length);
+    let places = cx.select(found, place, behind)?;
+    Ok(cx.reduce("ReduceMin", places, &[axis]))
 }
 
 /// The extreme and where it stands.
@@ -95,7 +109,7 @@ pub(super) fn with_indices(
     let input = cx.get(&op.tensor)?;
     let out = cx.reduce(reduce, input, &[op.dim]);
     cx.bind(&op.out, out)?;
-    let indices = arg_of(cx, input, op.dim, arg);
+    let indices = arg_of(cx, input, op.dim, arg)?;
     cx.bind(&op.out_indices, indices)
 }
 
@@ -147,13 +161,4 @@ fn sorted(cx: &mut Context, input: &TensorIr, axis: usize, falling: bool) -> Low
     let input = cx.get(input)?;
     let all = cx.shape(input)[axis].clone();
     Ok(top(cx, input, axis, &all, falling))
-}
-
-/// Running sums.
-pub(super) fn cumsum(cx: &mut Context, op: &DimOpIr) -> Lowered {
-    let input = cx.get(&op.input)?;
-    let (dtype, shape) = (cx.dtype(input), cx.shape(input));
-    let axis = cx.scalar(DataType::Int64, op.axis as f64);
-    let out = cx.emit("CumSum", &[input, axis], vec![], dtype, shape);
-    cx.bind(&op.out, out)
 }

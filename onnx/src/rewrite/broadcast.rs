@@ -1,6 +1,7 @@
 //! A reshape that only puts axes of length one in front, or an expansion, is not needed before an
 //! operator that broadcasts anyway.
 
+use crate::expr::Expr;
 use crate::graph::{Graph, ValueId, broadcast};
 
 /// Operators that bring their inputs to a common shape themselves.
@@ -31,9 +32,8 @@ pub(super) fn rewrite(graph: &mut Graph) {
             while let Some(shorter) = source(graph, &producers, index, slot) {
                 let mut inputs = graph.nodes[index].inputs.clone();
                 inputs[slot] = Some(shorter);
-                if shape(graph, &inputs).as_ref()
-                    != Some(&graph.values[graph.nodes[index].outputs[0]].shape)
-                {
+                let out = &graph.values[graph.nodes[index].outputs[0]].shape;
+                if shape(graph, &inputs).as_ref() != Some(out) || !carried(graph, &inputs, out) {
                     break;
                 }
                 graph.nodes[index].inputs = inputs;
@@ -63,7 +63,18 @@ fn source(
     }
 }
 
-fn shape(graph: &Graph, inputs: &[Option<ValueId>]) -> Option<Vec<crate::expr::Expr>> {
+/// Whether an input of all the result's axes is more than one element: rten 0.27 takes `[4]` with
+/// `[1, 1]` for `[4]`.
+fn carried(graph: &Graph, inputs: &[Option<ValueId>], out: &[Expr]) -> bool {
+    let mut shapes = inputs
+        .iter()
+        .flatten()
+        .map(|input| &graph.values[*input].shape);
+    shapes.any(|own| own.len() == out.len() && !own.iter().all(|dim| dim.is(1)))
+        || out.iter().all(|dim| dim.is(1))
+}
+
+fn shape(graph: &Graph, inputs: &[Option<ValueId>]) -> Option<Vec<Expr>> {
     inputs
         .iter()
         .flatten()
@@ -75,7 +86,6 @@ fn shape(graph: &Graph, inputs: &[Option<ValueId>]) -> Option<Vec<crate::expr::E
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::expr::Expr;
     use crate::graph::{DataType, Node, Value};
 
     /// `x [n, 4] + expand(b [4] → [1, 4] → [n, 4])`, or with `x` a row that needs the expansion.

@@ -42,10 +42,6 @@ fn tract(
     model: &OnnxModel,
     inputs: &BTreeMap<String, TensorData>,
 ) -> TractResult<Named> {
-    let plan = tract_onnx::onnx()
-        .model_for_read(&mut &*bytes)?
-        .into_optimized()?
-        .into_runnable()?;
     let mut values: TVec<TValue> = tvec!();
     for input in model.inputs() {
         let data = &inputs[&input.name];
@@ -57,6 +53,25 @@ fn tract(
         };
         values.push(tensor.into());
     }
+    // The declared output shapes are left to the analysis, which has them from the inputs.
+    let onnx = tract_onnx::onnx().with_ignore_output_shapes(true);
+    let symbolic = || {
+        onnx.model_for_read(&mut &*bytes)?
+            .into_optimized()?
+            .into_runnable()
+    };
+    // Where tract cannot analyse the graph with symbols, a plan for these shapes is made, as
+    // fluxo-compare does: declared shapes are in symbols, which numbers do not unify with.
+    let concrete = || {
+        let onnx = onnx.clone().with_ignore_value_info(true);
+        let mut model = onnx.model_for_read(&mut &*bytes)?;
+        for (index, value) in values.iter().enumerate() {
+            let fact = InferenceFact::dt_shape(value.datum_type(), value.shape());
+            model = model.with_input_fact(index, fact)?;
+        }
+        model.into_optimized()?.into_runnable()
+    };
+    let plan = symbolic().or_else(|_| concrete())?;
     let outputs = plan.run(values)?;
     let mut named = Vec::new();
     for (output, value) in model.outputs().iter().zip(outputs.iter()) {
