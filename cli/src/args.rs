@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use burn::tensor::DType;
 use clap::{Parser, Subcommand};
+use fluxo_compare::{TapChoice, Target};
 use fluxo_models::{Preset, Task};
 
 /// Train a transformer in Burn, run it everywhere else, and prove that it still computes the
@@ -270,15 +271,34 @@ pub struct Export {
     /// Export it for this task instead of its own.
     #[arg(long)]
     pub task: Option<Task>,
-    /// The version of ONNX's operators.
-    #[arg(long, value_name = "N", default_value_t = 18)]
-    pub opset: i64,
-    /// Leave the cache of a decoder out.
+    /// The version of ONNX's operators, 17 to 24 [default: what serves the target best].
+    #[arg(long, value_name = "N")]
+    pub opset: Option<i64>,
+    /// Where it will run: any, ort, tract, rten or web.
+    #[arg(long, value_name = "NAME", default_value = "any")]
+    pub target: Target,
+    /// The element type of weights: f32, f16 or bf16. Inputs and outputs stay f32, and so does
+    /// arithmetic over bf16.
+    #[arg(long, value_name = "TYPE", default_value = "f32", value_parser = dtype)]
+    pub dtype: DType,
+    /// Leave the cache of a decoder out; an encoder-decoder is then one file that reads both
+    /// texts whole.
     #[arg(long)]
     pub no_cache: bool,
-    /// Height and width of the images it reads [default: those of the configuration].
+    /// Height and width of the images it reads [default: what preprocessor_config.json makes of
+    /// images, where the model reads any size, and those of the configuration elsewhere].
     #[arg(long, value_name = "N")]
     pub image_size: Option<usize>,
+    /// Give taps of the residual stream too: every one, or those named, e.g.
+    /// layers.0.t1,layers.1.h.
+    #[arg(long, value_name = "NAME,NAME", num_args = 0..=1, default_missing_value = "all")]
+    pub taps: Option<TapChoice>,
+    /// Give the hidden states of every layer too.
+    #[arg(long)]
+    pub hidden_states: bool,
+    /// Fix sizes that are open otherwise, e.g. batch=1,sequence=128.
+    #[arg(long = "static", value_name = "NAME=N,NAME=N", value_delimiter = ',', value_parser = size)]
+    pub static_sizes: Vec<(String, usize)>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -332,6 +352,15 @@ fn dtype(name: &str) -> Result<DType, String> {
         "f16" => Ok(DType::F16),
         "bf16" => Ok(DType::BF16),
         _ => Err("the types are f32, f16 and bf16".to_string()),
+    }
+}
+
+/// `NAME=N`.
+fn size(text: &str) -> Result<(String, usize), String> {
+    let (name, size) = setting(text).map_err(|_| "write it as NAME=N".to_string())?;
+    match size.trim().parse() {
+        Ok(size) => Ok((name, size)),
+        Err(_) => Err(format!("`{size}` is no size")),
     }
 }
 

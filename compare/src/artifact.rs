@@ -8,15 +8,13 @@ use fluxo_models::{Model, Request};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-pub use crate::export::GRAPH;
 use crate::export::{self, ExportOptions};
+use crate::graph::Graph;
+pub use crate::graph::{GRAPH, RUNTIMES};
 use crate::report::Skipped;
-use crate::runner::{
-    Runner, burn::Burn, ort, ort::Ort, ort_library, rten, rten::Rten, tract, tract::Tract,
-};
+use crate::runner::{Runner, burn::Burn, ort, ort_library};
+use crate::signature::Signature;
 
-/// The runtimes that take an ONNX file.
-pub const RUNTIMES: [&str; 3] = [ort::NAME, tract::NAME, rten::NAME];
 /// Files that make a folder a checkpoint, beside its `config.json`.
 const WEIGHTS: [&str; 3] = [
     "model.safetensors",
@@ -51,6 +49,7 @@ pub fn open(models: &[PathBuf], names: &[String], request: Request) -> Result<Op
     let any_graph = sources.iter().any(|source| source.graph.is_some());
     let any_checkpoint = sources.iter().any(|source| source.checkpoint);
     let several = sources.len() > 1;
+    let request = sources.iter().try_fold(request, Source::asked)?;
     let mut opened = Opened::default();
     for name in &names {
         if !is_runtime(name) && !any_checkpoint {
@@ -88,12 +87,12 @@ pub fn open(models: &[PathBuf], names: &[String], request: Request) -> Result<Op
     Ok(opened)
 }
 
-/// The ONNX file at `path`: the file itself, or the one in an exported folder. `None` for a
-/// checkpoint, also where an export lies in it.
+/// The ONNX file at `path`: the file itself, or the one or two in an exported folder. `None` for
+/// a checkpoint, also where an export lies in it.
 ///
 /// # Errors
 /// When `path` is no model.
-pub fn graph_of(path: &Path) -> Result<Option<PathBuf>> {
+pub fn graph_of(path: &Path) -> Result<Option<Graph>> {
     let source = Source::at(path)?;
     Ok(source.graph.filter(|_| !source.checkpoint))
 }
@@ -134,9 +133,9 @@ struct Source {
     label: String,
     path: PathBuf,
     checkpoint: bool,
-    graph: Option<PathBuf>,
+    graph: Option<Graph>,
     model: Option<Model>,
-    exported: Option<tempfile::TempDir>,
+    exported: Option<(Graph, tempfile::TempDir)>,
 }
 
 impl Source {
@@ -174,8 +173,7 @@ impl Source {
             exported: None,
         };
         if path.is_dir() {
-            let graph = [GRAPH, "model.onnx"].map(|name| path.join(name));
-            let graph = graph.into_iter().find(|graph| graph.is_file());
+            let graph = Graph::in_folder(path);
             let weights = WEIGHTS.iter().any(|name| path.join(name).is_file());
             // A folder with a configuration alone is a broken checkpoint: loading says how.
             let checkpoint = path.join(CONFIG).is_file() && (weights || graph.is_none());
@@ -192,7 +190,19 @@ impl Source {
         if path.extension().is_none_or(|extension| extension != "onnx") {
             return refuse("neither a folder nor an .onnx file");
         }
-        Ok(source(false, Some(path.to_path_buf())))
+        Ok(source(false, Some(Graph::Whole(path.to_path_buf()))))
+    }
+
+    /// `request`, and what the ONNX files give: a backend must give it too.
+    fn asked(request: Request, source: &Self) -> Result<Request> {
+        let mut request = request;
+        for file in source.graph.iter().flat_map(Graph::files) {
+            for port in Signature::read(file)?.outputs {
+                request.hidden_states |= port.name.contains("hidden_states.");
+                request.taps |= port.name.contains("layers.");
+            }
+        }
+        Ok(request)
     }
 
     /// Loads the checkpoint, once.
@@ -209,30 +219,23 @@ impl Source {
             let model = self.model.as_ref().ok_or_else(|| self.no_weights(name))?;
             return Ok(Box::new(Burn::new(label, model, name, request)?));
         }
-        let graph = self.graph()?;
-        Ok(match name {
-            ort::NAME => Box::new(Ort::load(label, &graph)?),
-            tract::NAME => Box::new(Tract::load(label, &graph)?),
-            _ => Box::new(Rten::load(label, &graph)?),
-        })
+        self.graph()?.load(name, label)
     }
 
-    /// The ONNX file, exported once where there is none.
-    fn graph(&mut self) -> Result<PathBuf> {
-        if let Some(graph) = &self.graph {
+    /// The ONNX files, exported once where there are none.
+    fn graph(&mut self) -> Result<Graph> {
+        let exported = self.exported.as_ref().map(|(graph, _)| graph);
+        if let Some(graph) = self.graph.as_ref().or(exported) {
             return Ok(graph.clone());
-        }
-        if let Some(folder) = &self.exported {
-            return Ok(folder.path().join(GRAPH));
         }
         let model = self.model.as_ref().ok_or_else(|| self.no_weights("onnx"))?;
         let folder = tempfile::tempdir().map_err(|source| Error::Io {
             path: std::env::temp_dir(),
             source,
         })?;
-        let graph = folder.path().join(GRAPH);
-        export::write(model, &graph, &ExportOptions::default())?;
-        self.exported = Some(folder);
+        export::write(model, folder.path(), &ExportOptions::default())?;
+        let graph = Graph::in_folder(folder.path()).ok_or_else(|| self.no_weights("onnx"))?;
+        self.exported = Some((graph.clone(), folder));
         Ok(graph)
     }
 
@@ -338,11 +341,12 @@ mod tests {
     #[test]
     fn the_graph_of_an_exported_folder_is_found() {
         let file = fixture("cached.onnx");
-        assert_eq!(graph_of(&file).unwrap(), Some(file.clone()));
+        let whole = |file| Some(Graph::Whole(file));
+        assert_eq!(graph_of(&file).unwrap(), whole(file.clone()));
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("onnx")).unwrap();
         std::fs::copy(&file, dir.path().join(GRAPH)).unwrap();
-        assert_eq!(graph_of(dir.path()).unwrap(), Some(dir.path().join(GRAPH)));
+        assert_eq!(graph_of(dir.path()).unwrap(), whole(dir.path().join(GRAPH)));
         // With weights it is a checkpoint first.
         std::fs::write(dir.path().join(CONFIG), "{}").unwrap();
         std::fs::write(dir.path().join("model.safetensors"), "").unwrap();

@@ -6,10 +6,22 @@ use crate::diff::{Difference, difference};
 use crate::error::{Error, Result};
 use crate::inputs::split;
 use crate::mask::Mask;
+use crate::referee::{self, Ruling};
 use crate::report::{Alone, Pair, Report, Skipped};
 use crate::runner::file::File;
 use crate::runner::{Kind, Runner};
 use crate::verdict::Tolerance;
+
+/// Inputs, and what reports call them: `at batch 3, sequence 17`.
+pub type Case = (String, Tensors);
+
+/// Where the tolerances come from.
+enum Allowance<'a> {
+    /// Built in, or as given.
+    Fixed(Option<f64>),
+    /// What the referee found.
+    Measured(&'a Ruling),
+}
 
 /// What one runner gave.
 struct Given {
@@ -36,6 +48,14 @@ pub fn compare(
             "a tolerance of {value}; it must be a number of 0 or more"
         )));
     }
+    judged(runners, inputs, &Allowance::Fixed(tolerance))
+}
+
+fn judged(
+    runners: &mut [Box<dyn Runner>],
+    inputs: &Tensors,
+    allowance: &Allowance<'_>,
+) -> Result<Report> {
     let (inputs, expected) = split(inputs);
     let mask = Mask::of(&inputs)?;
     let mut file = File::new(expected.clone());
@@ -74,10 +94,18 @@ pub fn compare(
             })
         }));
     }
+    if let Allowance::Measured(ruling) = allowance {
+        let exact = Given {
+            name: referee::NAME.to_string(),
+            kind: Kind::Referee,
+            outputs: ruling.exact.clone(),
+        };
+        given.insert(0, exact);
+    }
     let mut pairs = Vec::new();
     for (i, a) in given.iter().enumerate() {
         for b in &given[i + 1..] {
-            pair(a, b, &mask, tolerance, &mut pairs);
+            pair(a, b, &mask, allowance, &mut pairs);
         }
     }
     // One output after the other, not one pair after the other.
@@ -98,12 +126,36 @@ pub fn compare(
 /// As [`compare()`].
 pub fn compare_cases(
     runners: &mut [Box<dyn Runner>],
-    cases: &[(String, Tensors)],
+    cases: &[Case],
     tolerance: Option<f64>,
 ) -> Result<Report> {
+    merged(cases, |_, inputs| compare(runners, inputs, tolerance))
+}
+
+/// [`compare_cases()`] with the referee's `rulings`, one for each case, as one more runner; what
+/// is allowed follows from the noise that it measured.
+///
+/// # Errors
+/// As [`compare()`].
+pub fn compare_refereed(
+    runners: &mut [Box<dyn Runner>],
+    cases: &[Case],
+    rulings: &[Ruling],
+) -> Result<Report> {
+    merged(cases, |i, inputs| match rulings.get(i) {
+        Some(ruling) => judged(runners, inputs, &Allowance::Measured(ruling)),
+        None => compare(runners, inputs, None),
+    })
+}
+
+/// The reports of all cases as one.
+fn merged(
+    cases: &[Case],
+    mut compare: impl FnMut(usize, &Tensors) -> Result<Report>,
+) -> Result<Report> {
     let mut merged: Option<Report> = None;
-    for (label, inputs) in cases {
-        let mut report = compare(runners, inputs, tolerance).map_err(|e| e.at(label))?;
+    for (i, (label, inputs)) in cases.iter().enumerate() {
+        let mut report = compare(i, inputs).map_err(|e| e.at(label))?;
         for skipped in &mut report.skipped {
             skipped.reason = format!("{label}: {}", skipped.reason);
         }
@@ -119,10 +171,18 @@ pub fn compare_cases(
 }
 
 /// Every output of one pair.
-fn pair(a: &Given, b: &Given, mask: &Mask, given: Option<f64>, pairs: &mut Vec<Pair>) {
-    let tolerance = Tolerance::between(a.kind, b.kind, given);
-    let mut add =
-        |output: &str, found| pairs.push(Pair::new(&a.name, &b.name, output, found, &tolerance));
+fn pair(a: &Given, b: &Given, mask: &Mask, allowance: &Allowance<'_>, pairs: &mut Vec<Pair>) {
+    let tolerance = |output: &str| match allowance {
+        Allowance::Fixed(given) => Tolerance::between(a.kind, b.kind, *given),
+        Allowance::Measured(ruling) => {
+            let noise = ruling.noise.get(output).copied().unwrap_or_default();
+            Tolerance::measured(a.kind, b.kind, noise)
+        }
+    };
+    let mut add = |output: &str, found| {
+        let pair = Pair::new(&a.name, &b.name, output, found, &tolerance(output));
+        pairs.push(pair);
+    };
     let before = a
         .outputs
         .keys()

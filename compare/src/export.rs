@@ -1,42 +1,76 @@
 //! A model of the zoo as an ONNX file, published only after it was checked.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use fluxo_models::Model;
+use fluxo_onnx::Target;
 use serde::Serialize;
 
 use crate::error::Error;
 use crate::interface::Interface;
 use crate::publish::{beside, io, publish};
 use crate::report::Report;
+use crate::signature::{Port, Signature};
+use crate::taps::TapChoice;
+use crate::towers::towers;
 use crate::verify::verify;
 
-/// Where the graph lies in an exported folder.
-pub const GRAPH: &str = "onnx/model.onnx";
-
 /// What is exported, and how.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct ExportOptions {
-    /// The version of ONNX's operators.
+    /// The version of ONNX's operators, from 17 to 24.
     pub opset: i64,
-    /// Whether a decoder takes and gives its cache.
+    /// Where the file will run; [`Target::opset`] serves it best.
+    pub target: Target,
+    /// The largest file, in bytes, that holds its weights itself.
+    pub external_over: usize,
+    /// Pairs stored in the files, beside the configuration and what the check found.
+    pub metadata: BTreeMap<String, String>,
+    /// Whether a decoder takes and gives its cache. With one, an encoder-decoder becomes two
+    /// files, an encoder's and a decoder's; without, one that reads both texts whole.
     pub cache: bool,
     /// Whether the file is run and compared before it is published.
     pub verify: bool,
     /// Height and width of the images that the file reads; the configuration's where it is
     /// `None`.
     pub image_size: Option<[usize; 2]>,
+    /// Taps of the residual stream among the outputs.
+    pub taps: TapChoice,
+    /// Whether the hidden states of every layer are among the outputs.
+    pub hidden_states: bool,
+    /// Sizes that are fixed, by name: `batch`, `sequence` and so on.
+    pub static_sizes: BTreeMap<String, usize>,
 }
 
 impl Default for ExportOptions {
     fn default() -> Self {
         Self {
-            opset: 18,
+            opset: Target::Any.opset(),
+            target: Target::Any,
+            external_over: usize::MAX,
+            metadata: BTreeMap::new(),
             cache: true,
             verify: true,
             image_size: None,
+            taps: TapChoice::None,
+            hidden_states: false,
+            static_sizes: BTreeMap::new(),
         }
     }
+}
+
+/// One ONNX file that was written.
+#[derive(Debug, Clone, Serialize)]
+pub struct FileReport {
+    /// The file.
+    pub file: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+    /// Its inputs, in order.
+    pub inputs: Vec<String>,
+    /// Its outputs, in order.
+    pub outputs: Vec<String>,
 }
 
 /// What was written.
@@ -44,15 +78,17 @@ impl Default for ExportOptions {
 pub struct ExportReport {
     /// The exported folder.
     pub folder: PathBuf,
-    /// The ONNX file in it.
+    /// Every ONNX file in it.
+    pub files: Vec<FileReport>,
+    /// The ONNX file in it; of an encoder-decoder's two the decoder's.
     pub file: PathBuf,
     /// That file's size.
     pub bytes: u64,
     /// The version of ONNX's operators.
     pub opset: i64,
-    /// The file's inputs, in order.
+    /// That file's inputs, in order.
     pub inputs: Vec<String>,
-    /// The file's outputs, in order.
+    /// That file's outputs, in order.
     pub outputs: Vec<String>,
     /// What the check found; `None` where none was asked for.
     pub verification: Option<Report>,
@@ -89,9 +125,11 @@ fn last_line(report: &Report) -> String {
 }
 
 /// Writes `model` as ONNX into the folder `dir`: `config.json`, the files of the tokenizer where
-/// there is one, and `onnx/model.onnx`.
+/// there is one, and `onnx/model.onnx`, of an encoder-decoder that writes
+/// `onnx/encoder_model.onnx` and `onnx/decoder_model_merged.onnx`. Where texts are compared with
+/// images, `onnx/text_model.onnx` and `onnx/vision_model.onnx` stand beside the file of both.
 ///
-/// The files are made beside, the graph is run in the embedded runtimes at sizes that no trace
+/// The files are made beside, the graphs are run in the embedded runtimes at sizes that no trace
 /// had and compared with Burn ([`verify`]), and only then do they come under their names; what
 /// was in `dir` before is replaced file by file.
 ///
@@ -103,10 +141,10 @@ pub fn export(
     dir: &Path,
     options: &ExportOptions,
 ) -> std::result::Result<ExportReport, ExportError> {
-    export_with(model, dir, options, |file| verify(model, file, options))
+    export_with(model, dir, options, |folder| verify(model, folder, options))
 }
 
-/// [`export()`] with the check as a function of the written file.
+/// [`export()`] with the check as a function of the written folder.
 fn export_with(
     model: &Model,
     dir: &Path,
@@ -115,44 +153,118 @@ fn export_with(
 ) -> std::result::Result<ExportReport, ExportError> {
     let beside = beside(dir)?;
     let draft = beside.path();
-    let file = draft.join(GRAPH);
-    write(model, &file, options)?;
+    let mut written = write(model, draft, options)?;
+    let main = written.len() - 1;
+    for tower in towers(model, options)? {
+        let interfaces = Interface::all(&tower.model, &tower.options)?;
+        for interface in &interfaces {
+            write_file(
+                &tower.model,
+                interface,
+                &draft.join(tower.file),
+                &tower.options,
+            )?;
+        }
+        written.push(tower.file);
+    }
     let verification = match options.verify {
-        true => Some(check(&file).map_err(ExportError::Unverified)?),
+        true => Some(check(draft).map_err(ExportError::Unverified)?),
         false => None,
     };
     if let Some(report) = verification.as_ref().filter(|report| !report.agrees()) {
         return Err(ExportError::Disagrees(Box::new(report.clone())));
     }
-    model.save_config(draft).map_err(Error::from)?;
-    let signature = crate::signature::Signature::read(&file)?;
+    if let Some(report) = &verification {
+        let parity = crate::verify::parity(report);
+        for file in &written {
+            fluxo_onnx::append_metadata(draft.join(file), [("fluxo.parity", parity.as_str())])
+                .map_err(Error::from)?;
+        }
+    }
+    model.save_config_whole(draft).map_err(Error::from)?;
+    let names = |ports: Vec<Port>| ports.into_iter().map(|port| port.name).collect();
+    let mut files = Vec::new();
+    for file in &written {
+        let path = draft.join(file);
+        let signature = Signature::read(&path)?;
+        files.push(FileReport {
+            file: dir.join(file),
+            bytes: std::fs::metadata(&path).map_err(|e| io(&path, e))?.len(),
+            inputs: names(signature.inputs),
+            outputs: names(signature.outputs),
+        });
+    }
     publish(draft, dir)?;
-    let file = dir.join(GRAPH);
-    let names =
-        |ports: Vec<crate::signature::Port>| ports.into_iter().map(|port| port.name).collect();
-    Ok(ExportReport {
-        bytes: std::fs::metadata(&file).map_err(|e| io(&file, e))?.len(),
-        folder: dir.to_path_buf(),
+    let FileReport {
         file,
+        bytes,
+        inputs,
+        outputs,
+    } = files[main].clone();
+    Ok(ExportReport {
+        folder: dir.to_path_buf(),
+        files,
+        file,
+        bytes,
         opset: options.opset,
-        inputs: names(signature.inputs),
-        outputs: names(signature.outputs),
+        inputs,
+        outputs,
         verification,
     })
 }
 
-/// Writes the graph alone to `path`, unchecked.
+/// Writes the graphs that make up the model into the folder `dir`, unchecked, and gives their
+/// names, in the order in which they run.
 ///
 /// # Errors
-/// When the model has no ONNX form, or `path` cannot be written.
-pub(crate) fn write(model: &Model, path: &Path, options: &ExportOptions) -> Result<(), Error> {
+/// When the model has no ONNX form, or a file cannot be written.
+pub(crate) fn write(
+    model: &Model,
+    dir: &Path,
+    options: &ExportOptions,
+) -> Result<Vec<&'static str>, Error> {
+    let mut written = Vec::new();
+    for interface in Interface::all(model, options)? {
+        let file = interface.file();
+        write_file(model, &interface, &dir.join(file), options)?;
+        written.push(file);
+    }
+    Ok(written)
+}
+
+/// What a file says of itself: its model, and what made it.
+fn about(model: &Model, options: &ExportOptions) -> BTreeMap<String, String> {
+    let own = [
+        ("fluxo.family", model.family().to_string()),
+        ("fluxo.task", model.task().to_string()),
+        ("fluxo.config", model.raw().to_json()),
+        ("fluxo.dtype", format!("{:?}", model.dtype()).to_lowercase()),
+        ("fluxo.target", options.target.to_string()),
+        ("fluxo.version", env!("CARGO_PKG_VERSION").to_string()),
+        ("burn.version", fluxo_onnx::BURN.to_string()),
+    ];
+    let mut about = options.metadata.clone();
+    about.extend(own.map(|(key, value)| (key.to_string(), value)));
+    about
+}
+
+/// Writes one graph to `path`, unchecked.
+fn write_file(
+    model: &Model,
+    interface: &Interface,
+    path: &Path,
+    options: &ExportOptions,
+) -> Result<(), Error> {
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent).map_err(|e| io(parent, e))?;
     }
-    let interface = Interface::of(model, options)?;
     let spec = interface.spec(model.family());
     let settings = fluxo_onnx::Options {
         opset: options.opset,
+        target: options.target,
+        external_over: options.external_over,
+        metadata: about(model, options),
+        static_sizes: options.static_sizes.clone(),
         ..Default::default()
     };
     let graph = fluxo_onnx::export(&model.network, &spec, &settings, |network, args| {
@@ -163,196 +275,4 @@ pub(crate) fn write(model: &Model, path: &Path, options: &ExportOptions) -> Resu
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use fluxo_models::{Request, Settings};
-
-    use super::*;
-    use crate::testing::skip;
-    use crate::{artifact, compare, samples};
-
-    fn model(family: &str, seed: u64) -> Model {
-        let device = fluxo_backends::device("flex").unwrap();
-        Model::new(family, &Settings::default(), seed, &device).unwrap()
-    }
-
-    /// Every file below `dir`, by its path in it.
-    fn files(dir: &Path) -> Vec<String> {
-        let mut found = Vec::new();
-        let mut folders = vec![dir.to_path_buf()];
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    folders.push(path);
-                } else {
-                    found.push(path.strip_prefix(dir).unwrap().display().to_string());
-                }
-            }
-        }
-        found.sort();
-        found
-    }
-
-    /// Exports, then compares checkpoint and export on every backend and runtime there is.
-    fn round_trip(family: &str, options: &ExportOptions, inputs: &[&str], outputs: &[&str]) {
-        let dir = tempfile::tempdir().unwrap();
-        let (checkpoint, exported) = (dir.path().join("ckpt"), dir.path().join("new/exported"));
-        let model = model(family, 3);
-        model.save(&checkpoint).unwrap();
-        let report = export(&model, &exported, options).unwrap();
-        let verification = report.verification.unwrap();
-        assert!(
-            verification.agrees() && verification.skipped.is_empty(),
-            "{verification}"
-        );
-        assert_eq!(verification.runners.len(), 3, "{verification}");
-        assert_eq!(files(&exported), ["config.json", GRAPH]);
-        // Whoever may read the configuration may read the graph.
-        let permissions = |name| {
-            std::fs::metadata(exported.join(name))
-                .unwrap()
-                .permissions()
-        };
-        assert_eq!(permissions(GRAPH), permissions("config.json"));
-        assert_eq!(report.inputs[..inputs.len()], *inputs);
-        assert_eq!(report.outputs[..outputs.len()], *outputs);
-
-        let models = [checkpoint, exported];
-        let mut opened = artifact::open(&models, &[], Request::default()).unwrap();
-        for skipped in &opened.skipped {
-            skip(&format!("{family} in {}", skipped.runner), &skipped.reason);
-        }
-        let inputs = samples::inputs(model.config(), 2, 9);
-        let report = compare(&mut opened.runners, &inputs, None).unwrap();
-        println!("{report}");
-        assert!(report.agrees() && report.skipped.is_empty(), "{report}");
-        assert!(report.runners.contains(&"ckpt:flex".to_string()));
-        assert!(report.runners.contains(&"exported:rten".to_string()));
-    }
-
-    const CACHED: [&str; 4] = [
-        "input_ids",
-        "attention_mask",
-        "past_key_values.0.key",
-        "past_key_values.0.value",
-    ];
-
-    #[test]
-    fn bert_round_trip() {
-        let inputs = ["input_ids", "attention_mask", "token_type_ids"];
-        let outputs = ["last_hidden_state", "pooler_output"];
-        round_trip("bert", &ExportOptions::default(), &inputs, &outputs);
-    }
-
-    #[test]
-    fn gpt2_round_trip() {
-        let outputs = ["logits", "present.0.key", "present.0.value"];
-        round_trip("gpt2", &ExportOptions::default(), &CACHED, &outputs);
-    }
-
-    #[test]
-    fn llama_round_trip() {
-        let outputs = ["logits", "present.0.key", "present.0.value"];
-        round_trip("llama", &ExportOptions::default(), &CACHED, &outputs);
-    }
-
-    #[test]
-    fn without_a_cache() {
-        let options = ExportOptions {
-            cache: false,
-            ..ExportOptions::default()
-        };
-        round_trip(
-            "gpt2",
-            &options,
-            &["input_ids", "attention_mask"],
-            &["logits"],
-        );
-    }
-
-    #[test]
-    fn the_files_of_a_tokenizer_come_along() {
-        let dir = tempfile::tempdir().unwrap();
-        let (checkpoint, exported) = (dir.path().join("ckpt"), dir.path().join("exported"));
-        model("bert", 3).save(&checkpoint).unwrap();
-        let words = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nflow\n";
-        std::fs::write(checkpoint.join("vocab.txt"), words).unwrap();
-        let settings = r#"{"tokenizer_class": "BertTokenizer"}"#;
-        std::fs::write(checkpoint.join("tokenizer_config.json"), settings).unwrap();
-        let device = fluxo_backends::device("flex").unwrap();
-        let (model, _) = Model::load(&checkpoint, None, &device).unwrap();
-        export(&model, &exported, &ExportOptions::default()).unwrap();
-        let found = files(&exported);
-        for name in ["config.json", GRAPH, "tokenizer_config.json", "vocab.txt"] {
-            assert!(found.iter().any(|file| file == name), "{name}: {found:?}");
-        }
-    }
-
-    #[test]
-    fn a_file_that_does_not_agree_is_not_kept() {
-        let dir = tempfile::tempdir().unwrap();
-        let target = dir.path().join("exported");
-        let (model, other) = (model("bert", 3), model("bert", 4));
-        let options = ExportOptions::default();
-        let error = export_with(&model, &target, &options, |file| {
-            verify(&other, file, &options)
-        })
-        .unwrap_err();
-        assert!(error.did_not_hold());
-        let ExportError::Disagrees(report) = error else {
-            panic!("{error}")
-        };
-        assert!(!report.agrees());
-        // Neither the folder nor a draft of it.
-        assert_eq!(files(dir.path()), Vec::<String>::new());
-        assert!(!target.exists());
-
-        // What was there before stays as it was.
-        std::fs::create_dir_all(target.join("onnx")).unwrap();
-        std::fs::write(target.join(GRAPH), "old").unwrap();
-        let unverified = Error::runner("tract", "no");
-        let error = export_with(&model, &target, &options, |_| Err(unverified)).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains("could not be checked, and was not kept: tract: no")
-        );
-        assert_eq!(std::fs::read(target.join(GRAPH)).unwrap(), b"old");
-        assert_eq!(files(&target), [GRAPH]);
-        export(&model, &target, &options).unwrap();
-        assert_eq!(files(&target), ["config.json", GRAPH]);
-        assert_ne!(std::fs::read(target.join(GRAPH)).unwrap(), b"old");
-    }
-
-    #[test]
-    fn what_cannot_be_written_is_said() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("file");
-        std::fs::write(&file, "").unwrap();
-        let model = model("bert", 3);
-        let error = export(&model, &file, &ExportOptions::default()).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains("a file of this name is in the way"),
-            "{error}"
-        );
-        let error = export(&model, &file.join("below"), &ExportOptions::default()).unwrap_err();
-        assert!(error.to_string().contains("file"), "{error}");
-        assert!(!error.did_not_hold());
-        let options = ExportOptions {
-            opset: 7,
-            ..ExportOptions::default()
-        };
-        let error = export(&model, &dir.path().join("e"), &options).unwrap_err();
-        assert!(error.to_string().contains("opset 7"), "{error}");
-        let options = ExportOptions {
-            image_size: Some([8, 8]),
-            ..ExportOptions::default()
-        };
-        let error = export(&model, &dir.path().join("e"), &options).unwrap_err();
-        assert!(error.to_string().contains("reads no images"), "{error}");
-        assert_eq!(files(dir.path()), ["file"]);
-    }
-}
+mod tests;

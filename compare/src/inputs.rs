@@ -53,7 +53,7 @@ pub fn complete(signature: &Signature, inputs: &Tensors) -> Result<Tensors> {
 fn says_nothing(name: &str, data: &TensorData) -> bool {
     let all = |value: f64| crate::numbers(data).is_ok_and(|all| all.iter().all(|v| *v == value));
     match name {
-        "attention_mask" | "decoder_attention_mask" => all(1.0),
+        "attention_mask" | "decoder_attention_mask" | "encoder_attention_mask" => all(1.0),
         "token_type_ids" => all(0.0),
         _ => false,
     }
@@ -107,6 +107,13 @@ fn fill(port: &Port, inputs: &Tensors) -> Result<TensorData> {
         return Err(missing());
     };
     let (value, shape) = match port.name.as_str() {
+        "encoder_attention_mask" => {
+            let state = inputs.get("encoder_hidden_states").ok_or_else(missing)?;
+            let [batch, source, _] = *state.shape().as_slice() else {
+                return Err(missing());
+            };
+            (1, vec![batch, source])
+        }
         "attention_mask" => (1, vec![batch, past(inputs) + seq]),
         "token_type_ids" => (0, vec![batch, seq]),
         name if name.starts_with("past_key_values.") => {

@@ -1,31 +1,57 @@
-//! The inputs and outputs that a model of the zoo has as an ONNX file, by the names that other
+//! The inputs and outputs that the files of a model of the zoo have, by the names that other
 //! programs expect.
 
+use std::collections::BTreeMap;
+
 use fluxo_models::head::Read;
-use fluxo_models::stack::{InputConfig, UNBOUNDED};
+use fluxo_models::stack::InputConfig;
 use fluxo_models::{
-    AnyRank, Batch, Cache, KeyValue, LayerCache, Model, Network, NetworkConfig, Taps, inputs,
+    AnyRank, Batch, Cache, KeyValue, LayerCache, Model, Network, NetworkConfig, Output, Taps,
+    inputs, output::Named,
 };
-use fluxo_onnx::{Args, Input, Outputs, Spec};
+use fluxo_onnx::{Args, Outputs};
 
 use crate::error::{Error, Result};
 use crate::export::ExportOptions;
+use crate::graph::{DECODER, ENCODER, GRAPH};
 
-/// How a model is called in its file.
+/// What of a model a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// All of it.
+    Whole,
+    /// The stack that reads, of an encoder-decoder.
+    Encoder,
+    /// The stack that writes, of an encoder-decoder, with a cache: one file for the first tokens
+    /// and for those that follow. What the cache has not of the encoder's keys it makes itself,
+    /// so it needs no branches, and holds its weights once.
+    Decoder,
+}
+
+/// How a model is called in one of its files.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Interface {
-    config: NetworkConfig,
+    pub(crate) config: NetworkConfig,
+    pub(crate) part: Part,
     /// Blocks with a cache; 0 where the file takes none.
-    cached_layers: usize,
+    pub(crate) cached_layers: usize,
+    /// Sizes that are fixed, by name.
+    pub(crate) fixed: BTreeMap<String, usize>,
+    /// Taps among the outputs.
+    taps: Vec<String>,
+    /// Whether the hidden states are among the outputs.
+    hidden_states: bool,
 }
 
 impl Interface {
-    /// The interface of `model`. The file of an encoder-decoder has no cache yet: it reads both
-    /// texts whole. That of a model that answers for whole rows has none either.
+    /// The interfaces of `model`'s files: an encoder-decoder that writes has two, without a
+    /// cache one that reads both texts whole; every other model has one. A model that answers
+    /// for whole rows has no cache.
     ///
     /// # Errors
-    /// When `options` ask for images that the model does not read.
-    pub(crate) fn of(model: &Model, options: &ExportOptions) -> Result<Self> {
+    /// When `options` ask for images that the model does not read, or name a tap or a size that
+    /// it has not.
+    pub(crate) fn all(model: &Model, options: &ExportOptions) -> Result<Vec<Self>> {
         let mut config = model.config().clone();
         if let Some(size) = options.image_size {
             resize(&mut config, size)?;
@@ -34,154 +60,160 @@ impl Interface {
             .head
             .as_ref()
             .is_none_or(|head| head.read == Read::All);
-        let cached = options.cache && config.cached() && !config.encodes_and_decodes() && goes_on;
-        Ok(Self {
-            cached_layers: if cached { config.layers() } else { 0 },
-            config,
-        })
+        let cached = options.cache && config.cached() && goes_on;
+        let taps = options.taps.among(&config)?;
+        let parts = match cached && config.encodes_and_decodes() {
+            true => &[Part::Encoder, Part::Decoder][..],
+            false => &[Part::Whole],
+        };
+        let interface = |part: &Part| Self {
+            part: *part,
+            cached_layers: match part {
+                Part::Encoder => 0,
+                _ if cached => config.layers(),
+                _ => 0,
+            },
+            fixed: options.static_sizes.clone(),
+            taps: taps.clone(),
+            hidden_states: options.hidden_states,
+            config: config.clone(),
+        };
+        let all: Vec<_> = parts.iter().map(interface).collect();
+        crate::sizes::check(&all, &options.static_sizes)?;
+        Ok(all)
     }
 
-    /// The model's configuration, its images of the file's size.
-    pub(crate) fn config(&self) -> &NetworkConfig {
-        &self.config
+    /// Where the file lies in an exported folder.
+    pub(crate) fn file(&self) -> &'static str {
+        match self.part {
+            Part::Whole => GRAPH,
+            Part::Encoder => ENCODER,
+            Part::Decoder => DECODER,
+        }
     }
 
     pub(crate) fn cached(&self) -> bool {
         self.cached_layers > 0
     }
 
-    /// Every input by name; classifiers make the decoder's tokens themselves.
-    fn names(&self) -> Vec<&'static str> {
+    /// Every input by name, but for the cache's; classifiers make the decoder's tokens
+    /// themselves.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
         let (mut needed, optional) = inputs::names(&self.config);
-        let more = optional
-            .into_iter()
-            .filter(|name| !name.starts_with("decoder_"));
-        needed.extend(more);
+        needed.extend(optional);
+        needed.retain(|name| match self.part {
+            Part::Whole => *name == "decoder_input_ids" || !name.starts_with("decoder_"),
+            Part::Encoder | Part::Decoder => !name.starts_with("decoder_"),
+        });
+        if self.part == Part::Decoder {
+            let masked = needed.contains(&"attention_mask");
+            needed = vec!["input_ids", "encoder_hidden_states"];
+            needed.extend(masked.then_some("encoder_attention_mask"));
+        }
         needed.sort_by_key(|name| ORDER.iter().position(|known| known == name));
         needed
     }
 
-    /// The file's inputs and the sizes that stay open.
-    pub(crate) fn spec(&self, name: &str) -> Spec {
-        let total = if self.cached() {
-            "past_sequence + sequence"
-        } else {
-            "sequence"
-        };
-        let mut spec = Spec::new(name);
-        for name in self.names() {
-            spec = spec.input(match name {
-                "attention_mask" => Input::int(name, ["batch", total]),
-                "decoder_input_ids" => Input::int(name, ["batch", "decoder_sequence"]),
-                "pixel_values" | "input_features" => Input::float(name, self.row(name)),
-                _ => Input::int(name, ["batch", "sequence"]),
-            });
-        }
-        let longest = |stack: &Option<fluxo_models::stack::StackConfig>| {
-            let positions = stack.as_ref().map(|stack| stack.max_positions);
-            positions.filter(|&positions| positions < UNBOUNDED)
-        };
-        let reads_first = match self.config.encoder {
-            Some(_) => &self.config.encoder,
-            None => &self.config.decoder,
-        };
-        let names = self.names();
-        let bounds = [
-            ("input_ids", "sequence", longest(reads_first)),
-            (
-                "decoder_input_ids",
-                "decoder_sequence",
-                longest(&self.config.decoder),
-            ),
-        ];
-        if !self.cached() {
-            for (input, size, longest) in bounds {
-                if let Some(longest) = longest.filter(|_| names.contains(&input)) {
-                    spec = spec.size_max(size, longest);
-                }
-            }
-            return spec;
-        }
-        let (heads, size) = (
-            self.config.kv_heads().to_string(),
-            self.config.head_dim().to_string(),
-        );
-        let dims = ["batch", &heads, "past_sequence", &size];
-        for layer in 0..self.cached_layers {
-            for part in ["key", "value"] {
-                spec = spec.input(Input::float(
-                    format!("past_key_values.{layer}.{part}"),
-                    dims,
-                ));
-            }
-        }
-        spec = spec.size_min("past_sequence", 0);
-        // Past and sequence together fit the positions.
-        match longest(reads_first) {
-            Some(longest) => spec
-                .size_max("past_sequence", longest / 2)
-                .size_max("sequence", longest - longest / 2),
-            None => spec,
-        }
-    }
-
-    /// The axes of images or spectrograms. Texts and images that are compared come in numbers
-    /// of their own.
-    fn row(&self, name: &str) -> Vec<String> {
-        let stack = match name {
-            "pixel_values" => &self.config.vision,
-            _ => &self.config.encoder,
-        };
-        let batch = match self.config.logit_scale {
-            Some(_) => "image_batch",
-            None => "batch",
-        };
-        let sizes = match stack.as_ref().map(|stack| &stack.input) {
-            Some(InputConfig::Patches(patches)) => {
-                vec![patches.channels, patches.image[0], patches.image[1]]
-            }
-            Some(InputConfig::Frames(frames)) => vec![frames.mel_bins, frames.frames()],
-            _ => Vec::new(),
-        };
-        let sizes = sizes.iter().map(usize::to_string);
-        std::iter::once(batch.to_string()).chain(sizes).collect()
-    }
-
-    /// The forward pass between those inputs and the file's outputs.
+    /// The forward pass between the file's inputs and its outputs.
     pub(crate) fn forward(&self, network: &Network, args: &mut Args<'_>) -> Outputs {
+        let mut taps = match self.taps.is_empty() {
+            true => Taps::off(),
+            false => Taps::on(),
+        };
+        let batch = self.batch(args);
+        let mut named = Named::new();
+        let output = if self.part == Part::Encoder {
+            let streamed = network.read(&batch, &mut taps);
+            let name = "last_hidden_state".to_string();
+            named.push((name, AnyRank::Three(streamed.state)));
+            Output {
+                encoder_hidden_states: streamed.hidden_states,
+                ..Output::default()
+            }
+        } else {
+            let mut output = network.forward(batch, &mut taps);
+            if self.part == Part::Decoder {
+                // That is an input here.
+                output.encoder_last_hidden_state = None;
+            }
+            named.extend(output.named(network));
+            output
+        };
+        named.retain(|(name, _)| self.cached() || !name.starts_with("present."));
+        if self.hidden_states {
+            named.extend(output.named_hidden_states(network));
+        }
+        let found = taps.into_found().into_iter();
+        let wanted = found.filter(|(name, _)| self.taps.contains(name));
+        named.extend(wanted.map(|(name, value)| (name, AnyRank::Three(value))));
+        let outputs = Outputs::new();
+        named
+            .into_iter()
+            .fold(outputs, |outputs, (name, value)| match value {
+                AnyRank::Two(value) => outputs.float(name, value),
+                AnyRank::Three(value) => outputs.float(name, value),
+                AnyRank::Four(value) => outputs.float(name, value),
+            })
+    }
+
+    /// What the network reads, of the file's inputs.
+    fn batch(&self, args: &mut Args<'_>) -> Batch {
         let names = self.names();
-        let layers = (0..self.cached_layers).map(|layer| LayerCache {
-            own: KeyValue {
-                key: args.float::<4>(&format!("past_key_values.{layer}.key")),
-                value: args.float::<4>(&format!("past_key_values.{layer}.value")),
-            },
-            cross: None,
-        });
-        let layers: Vec<_> = layers.collect();
+        let cache = self.cached().then(|| Cache::full(self.past(args)));
+        let pixels = names.contains(&"pixel_values");
+        let features = names.contains(&"input_features");
+        let pixel_values = pixels.then(|| args.float::<4>("pixel_values"));
+        let input_features = features.then(|| args.float::<3>("input_features"));
+        if self.part == Part::Decoder {
+            let masked = names.contains(&"encoder_attention_mask");
+            return Batch {
+                attention_mask: masked.then(|| args.int::<2>("encoder_attention_mask")),
+                decoder_input_ids: Some(args.int::<2>("input_ids")),
+                encoded: Some(args.float::<3>("encoder_hidden_states")),
+                cache,
+                ..Batch::default()
+            };
+        }
         let mut int = |name: &str| names.contains(&name).then(|| args.int::<2>(name));
-        let mut batch = Batch {
+        Batch {
             input_ids: int("input_ids"),
             attention_mask: int("attention_mask"),
             token_type_ids: int("token_type_ids"),
             decoder_input_ids: int("decoder_input_ids"),
-            cache: self.cached().then(|| Cache::full(layers)),
+            pixel_values,
+            input_features,
+            cache,
             ..Batch::default()
-        };
-        if names.contains(&"pixel_values") {
-            batch.pixel_values = Some(args.float::<4>("pixel_values"));
         }
-        if names.contains(&"input_features") {
-            batch.input_features = Some(args.float::<3>("input_features"));
-        }
-        let output = network.forward(batch, &mut Taps::off());
-        let given = output.named(network).into_iter();
-        let given = given.filter(|(name, _)| self.cached() || !name.starts_with("present."));
-        given.fold(Outputs::new(), |outputs, (name, value)| match value {
-            AnyRank::Two(value) => outputs.float(name, value),
-            AnyRank::Three(value) => outputs.float(name, value),
-            AnyRank::Four(value) => outputs.float(name, value),
-        })
     }
+
+    fn past(&self, args: &mut Args<'_>) -> Vec<LayerCache> {
+        let mut read = |layer: usize, place: &str| {
+            let mut part = |part| args.float::<4>(&past_name(layer, place, part));
+            KeyValue {
+                key: part("key"),
+                value: part("value"),
+            }
+        };
+        let layers = 0..self.cached_layers;
+        layers
+            .map(|layer| match self.part {
+                Part::Decoder => LayerCache {
+                    own: read(layer, "decoder."),
+                    cross: Some(read(layer, "encoder.")),
+                },
+                _ => LayerCache {
+                    own: read(layer, ""),
+                    cross: None,
+                },
+            })
+            .collect()
+    }
+}
+
+/// The input with a layer's past keys or values; `place` is empty, `decoder.` or `encoder.`.
+pub(crate) fn past_name(layer: usize, place: &str, part: &str) -> String {
+    format!("past_key_values.{layer}.{place}{part}")
 }
 
 /// Sets the height and width of the images.
@@ -207,8 +239,10 @@ fn resize(config: &mut NetworkConfig, size: [usize; 2]) -> Result<()> {
 }
 
 /// Inputs in the order that transformers' own exports have.
-const ORDER: [&str; 6] = [
+const ORDER: [&str; 8] = [
+    "encoder_attention_mask",
     "input_ids",
+    "encoder_hidden_states",
     "pixel_values",
     "input_features",
     "attention_mask",

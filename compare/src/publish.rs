@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::error::Error;
-use crate::export::GRAPH;
+use crate::graph;
 
 /// A folder on the file system of `dir`, for what is not finished: in `dir` where that exists,
 /// beside it otherwise.
@@ -26,17 +26,24 @@ pub(crate) fn beside(dir: &Path) -> Result<tempfile::TempDir, Error> {
         .map_err(|e| io(home, e))
 }
 
-/// Moves every file of `draft` under its name in `dir`, the graph last: external data, if any,
-/// lies there before the graph that names it.
+/// Moves every file of `draft` under its name in `dir`, the graphs last: external data, if any,
+/// lies there before the graph that names it. Graphs of an earlier export go, so that none is
+/// taken for a file of this one.
 pub(crate) fn publish(draft: &Path, dir: &Path) -> Result<(), Error> {
     let graphs = dir.join("onnx");
     std::fs::create_dir_all(&graphs).map_err(|e| io(&graphs, e))?;
     let mut files = files_of(draft, "")?;
     files.extend(files_of(draft, "onnx/")?);
-    files.sort_by_key(|file| file == GRAPH);
-    for file in files {
-        let to = dir.join(&file);
-        std::fs::rename(draft.join(&file), &to).map_err(|e| io(&to, e))?;
+    files.sort_by_key(|file| graph::ALL.contains(&file.as_str()));
+    for file in &files {
+        let to = dir.join(file);
+        std::fs::rename(draft.join(file), &to).map_err(|e| io(&to, e))?;
+    }
+    for old in graph::ALL {
+        let path = dir.join(old);
+        if path.is_file() && !files.iter().any(|file| file == old) {
+            std::fs::remove_file(&path).map_err(|e| io(&path, e))?;
+        }
     }
     Ok(())
 }

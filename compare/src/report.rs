@@ -62,6 +62,8 @@ pub struct Pair {
     pub scaled: f64,
     /// The largest `scaled` that still agrees.
     pub tolerance: f64,
+    /// What rounding explains of `scaled`, where a referee measured it.
+    pub noise: Option<f64>,
     /// Where the tolerance comes from.
     pub tolerance_reason: &'static str,
     /// Whether it does.
@@ -109,6 +111,7 @@ impl Pair {
             argmax_agreement: found.argmax_agreement,
             scaled: found.scaled,
             tolerance: tolerance.value,
+            noise: tolerance.noise,
             tolerance_reason: tolerance.reason,
             agrees: tolerance.allows(found.scaled),
             note: found.note,
@@ -118,6 +121,14 @@ impl Pair {
 }
 
 impl Pair {
+    /// The part of the tolerance that the difference takes.
+    fn share(&self) -> f64 {
+        match self.scaled == 0.0 {
+            true => 0.0,
+            false => self.scaled / self.tolerance,
+        }
+    }
+
     /// `logits between flex (a) and tract (b) at batch 3`.
     fn place(&self) -> String {
         let Self {
@@ -168,7 +179,7 @@ impl Report {
     pub fn worst(&self) -> Option<&Pair> {
         self.pairs
             .iter()
-            .max_by(|x, y| (x.scaled / x.tolerance).total_cmp(&(y.scaled / y.tolerance)))
+            .max_by(|x, y| x.share().total_cmp(&y.share()))
     }
 
     /// Adds what `other`, the same comparison of other inputs, found: of each output of each
@@ -177,7 +188,7 @@ impl Report {
         for pair in other.pairs {
             let same = |p: &&mut Pair| p.a == pair.a && p.b == pair.b && p.output == pair.output;
             match self.pairs.iter_mut().find(same) {
-                Some(mine) if mine.scaled.total_cmp(&pair.scaled).is_lt() => *mine = pair,
+                Some(mine) if mine.share().total_cmp(&pair.share()).is_lt() => *mine = pair,
                 Some(_) => {}
                 None => self.pairs.push(pair),
             }
@@ -207,19 +218,27 @@ impl Report {
 
     fn table(&self) -> Table {
         let mut table = Table::new();
+        let measured = self.pairs.iter().any(|pair| pair.noise.is_some());
+        // The noise has a column where there is any.
+        let row = |cells: [String; 10]| {
+            let cells = cells.into_iter().enumerate();
+            cells.filter_map(move |(i, cell)| (i != NOISE || measured).then_some(cell))
+        };
+        let header = [
+            "output", "pair", "max abs", "scaled", "noise", "max rel", "at", "cosine", "argmax", "",
+        ];
         table
             .load_style(presets::NOTHING)
             .set_content_arrangement(ContentArrangement::Dynamic)
             .set_width(100)
-            .set_header([
-                "output", "pair", "max abs", "scaled", "max rel", "at", "cosine", "argmax", "",
-            ]);
+            .set_header(row(header.map(str::to_string)));
         for pair in &self.pairs {
-            table.add_row([
+            table.add_row(row([
                 pair.output.clone(),
                 format!("{} {}", pair.a, pair.b),
                 number(pair.max_abs),
                 number(pair.scaled),
+                pair.noise.map_or("-".to_string(), number),
                 number(pair.max_rel),
                 index(&pair.at),
                 if pair.cosine.is_nan() {
@@ -230,17 +249,21 @@ impl Report {
                 pair.argmax_agreement
                     .map_or("-".to_string(), |share| format!("{:.1}%", share * 100.0)),
                 if pair.agrees { "agree" } else { "DIFFER" }.to_string(),
-            ]);
+            ]));
         }
+        let last = if measured { 9 } else { 8 };
         for column in table.column_iter_mut() {
             column.set_padding((0, 1));
-            if (2..8).contains(&column.index) {
+            if (2..last).contains(&column.index) {
                 column.set_cell_alignment(CellAlignment::Right);
             }
         }
         table
     }
 }
+
+/// The place of the noise among the columns.
+const NOISE: usize = 4;
 
 /// `6.0e-7`, `0`, or what no number says.
 fn number(value: f64) -> String {
@@ -271,15 +294,19 @@ impl fmt::Display for Report {
                 writeln!(f, "{}: {note}", pair.place())?;
             }
         }
-        let mut tolerances: Vec<(f64, &str)> = Vec::new();
+        let mut tolerances: Vec<(&str, f64, f64)> = Vec::new();
         for pair in &self.pairs {
-            let tolerance = (pair.tolerance, pair.tolerance_reason);
-            if !tolerances.contains(&tolerance) {
-                tolerances.push(tolerance);
+            let (reason, value) = (pair.tolerance_reason, pair.tolerance);
+            match tolerances.iter_mut().find(|(known, ..)| *known == reason) {
+                Some((_, low, high)) => (*low, *high) = (low.min(value), high.max(value)),
+                None => tolerances.push((reason, value, value)),
             }
         }
-        for (value, reason) in tolerances {
-            writeln!(f, "tolerance {value:e} of scaled: {reason}")?;
+        for (reason, low, high) in tolerances {
+            match low == high {
+                true => writeln!(f, "tolerance {low:e} of scaled: {reason}")?,
+                false => writeln!(f, "tolerances {low:.1e} to {high:.1e} of scaled: {reason}")?,
+            }
         }
         for alone in &self.alone {
             writeln!(
@@ -343,6 +370,7 @@ mod tests {
             note: note.map(str::to_string),
         };
         let tolerance = Tolerance {
+            noise: None,
             value: 2e-5,
             reason: "float32 on CPUs: the same sums in another order",
         };

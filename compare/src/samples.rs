@@ -1,14 +1,88 @@
 //! Made-up inputs, the same every time.
 
+use std::path::PathBuf;
+
 use burn::tensor::TensorData;
 use fluxo_models::stack::{InputConfig, StackConfig};
 use fluxo_models::{NetworkConfig, Tensors, inputs};
+
+use crate::error::Result;
+use crate::signature::{Dim, Signature};
+
+/// How many rows and tokens inputs have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    /// Rows.
+    pub batch: usize,
+    /// Images, where texts are compared with them.
+    pub images: usize,
+    /// Tokens a text has that is read.
+    pub sequence: usize,
+    /// Tokens a text has that an encoder-decoder writes.
+    pub written: usize,
+}
 
 /// What the network needs, and masks and token types where it takes them: `batch` rows, texts
 /// of `seq` tokens (those that an encoder-decoder writes of about half as many). Tokens spread
 /// over the vocabulary; the last of several rows ends in padding, a third of it. Images and
 /// sounds are waves between -1 and 1; images that texts are compared with are one more.
 pub fn inputs(config: &NetworkConfig, batch: usize, seq: usize) -> Tensors {
+    let sizes = Sizes {
+        batch,
+        images: batch + 1,
+        sequence: seq,
+        written: seq.div_ceil(2),
+    };
+    sized(config, sizes)
+}
+
+/// [`inputs`] of 2 rows and up to 16 tokens, or what the ONNX files `files` have fixed.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn fitting(config: &NetworkConfig, files: &[PathBuf]) -> Result<Tensors> {
+    let mut config = config.clone();
+    let longest = longest(&config).min(16);
+    let mut sizes = Sizes {
+        batch: 2,
+        images: 3,
+        sequence: longest,
+        written: longest.div_ceil(2),
+    };
+    for file in files {
+        let signature = Signature::read(file)?;
+        let written = signature.input("encoder_hidden_states").is_some();
+        for port in &signature.inputs {
+            let fixed = |axis: usize| match port.dims.as_ref()?.get(axis)? {
+                Dim::Fixed(size) => Some(*size),
+                Dim::Named(_) => None,
+            };
+            match port.name.as_str() {
+                "input_ids" if !written => sizes.sequence = fixed(1).unwrap_or(sizes.sequence),
+                "input_ids" | "decoder_input_ids" => {
+                    sizes.written = fixed(1).unwrap_or(sizes.written);
+                }
+                "pixel_values" => {
+                    sizes.images = fixed(0).unwrap_or(sizes.images);
+                    let vision = config.vision.as_mut().map(|stack| &mut stack.input);
+                    if let (Some(InputConfig::Patches(patches)), Some(height), Some(width)) =
+                        (vision, fixed(2), fixed(3))
+                    {
+                        patches.image = [height, width];
+                    }
+                }
+                _ => {}
+            }
+            let compared = config.logit_scale.is_some() && port.name == "pixel_values";
+            sizes.batch = fixed(0).filter(|_| !compared).unwrap_or(sizes.batch);
+        }
+    }
+    Ok(sized(&config, sizes))
+}
+
+/// [`inputs`] of any sizes.
+pub fn sized(config: &NetworkConfig, sizes: Sizes) -> Tensors {
+    let (batch, seq) = (sizes.batch, sizes.sequence);
     let (needed, optional) = inputs::names(config);
     // What a decoder reads is made where it need not be given.
     let optional = optional
@@ -18,8 +92,9 @@ pub fn inputs(config: &NetworkConfig, batch: usize, seq: usize) -> Tensors {
     for name in needed.into_iter().chain(optional) {
         let data = match name {
             "pixel_values" | "input_features" => {
-                let more = usize::from(config.logit_scale.is_some());
-                waves(shape(config, name, batch + more))
+                let compared = config.logit_scale.is_some();
+                let rows = if compared { sizes.images } else { batch };
+                waves(shape(config, name, rows))
             }
             "attention_mask" => {
                 let padded = if batch > 1 { seq / 3 } else { 0 };
@@ -28,7 +103,7 @@ pub fn inputs(config: &NetworkConfig, batch: usize, seq: usize) -> Tensors {
                 })
             }
             "token_type_ids" => matrix(batch, seq, |_, s| s * config.token_types() / seq),
-            "decoder_input_ids" => tokens([&config.decoder], batch, seq.div_ceil(2)),
+            "decoder_input_ids" => tokens([&config.decoder], batch, sizes.written),
             _ => tokens([&config.encoder, &config.decoder], batch, seq),
         };
         made.insert(name.to_string(), data);

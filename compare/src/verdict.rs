@@ -7,6 +7,17 @@ pub const CPU: f64 = 2e-5;
 /// A GPU on one side: its exponentials, square roots and fused sums are coarser.
 pub const GPU: f64 = 1e-4;
 
+/// Float16 arithmetic: runtimes round at other places, some thirty times over three layers, and
+/// 11 units in the last place were seen. A unit is `2^-10` of the largest magnitude.
+pub const HALF: f64 = 16.0 / 1024.0;
+
+/// A runtime's distance from the exact outputs, in multiples of the measured noise: other orders
+/// of sums err more than the few runs that it was measured with. Over the zoo's checkpoints in tract
+/// and rten the most that was seen is 1.6.
+pub const MARGIN: f64 = 4.0;
+/// Two units of float32's last place: rounding of the outputs themselves.
+pub const LEAST: f64 = 2.4e-7;
+
 /// What a pair of runners may differ by, in the scaled measure
 /// ([`Difference::scaled`](crate::diff::Difference::scaled)).
 #[derive(Debug, Clone, PartialEq)]
@@ -15,9 +26,23 @@ pub struct Tolerance {
     pub value: f64,
     /// Where the number comes from.
     pub reason: &'static str,
+    /// What rounding explains, where it was measured.
+    pub noise: Option<f64>,
 }
 
 impl Tolerance {
+    /// The tolerance of an output whose `noise` was measured ([`crate::referee`]): from the exact
+    /// one, and twice that between two that may err to either side.
+    pub fn measured(a: Kind, b: Kind, noise: f64) -> Self {
+        let exact = |kind| matches!(kind, Kind::Referee);
+        let own = (MARGIN * noise).max(LEAST);
+        Self {
+            value: if exact(a) || exact(b) { own } else { 2.0 * own },
+            reason: "4 times the model's own rounding on these inputs, measured against float64",
+            noise: Some(noise),
+        }
+    }
+
     /// The tolerance between runners of the kinds `a` and `b`; a `given` one overrides.
     pub fn between(a: Kind, b: Kind, given: Option<f64>) -> Self {
         let gpu = |kind| matches!(kind, Kind::Backend { gpu: true });
@@ -25,14 +50,17 @@ impl Tolerance {
             Some(value) => Self {
                 value,
                 reason: "as given",
+                noise: None,
             },
             None if gpu(a) || gpu(b) => Self {
                 value: GPU,
                 reason: "float32 with a GPU on one side: other exponentials, square roots and fused sums",
+                noise: None,
             },
             None => Self {
                 value: CPU,
                 reason: "float32 on CPUs: the same sums in another order",
+                noise: None,
             },
         }
     }

@@ -1,53 +1,94 @@
-//! An ONNX file against Burn, at sizes that no trace had.
+//! ONNX files against Burn, at sizes that no trace had.
 
 use std::path::Path;
 
-use burn::tensor::TensorData;
-use fluxo_models::stack::StackConfig;
-use fluxo_models::{Model, Request, Tensors};
+use burn::tensor::DType;
+use fluxo_models::{Model, Request};
+use fluxo_onnx::Target;
 
-use crate::compare::compare_cases;
-use crate::error::Result;
+use crate::cases::cases;
+use crate::compare::{compare_cases, compare_refereed};
+use crate::error::{Error, Result};
 use crate::export::ExportOptions;
+use crate::graph::Graph;
 use crate::interface::Interface;
+use crate::referee::rule;
 use crate::report::{Report, Skipped};
-use crate::runner::{Runner, burn::Burn, rten, rten::Rten, tract, tract::Tract};
-use crate::samples;
+use crate::runner::{Runner, burn::Burn, ort, rten, tract};
+use crate::taps::TapChoice;
+use crate::towers::towers;
+use crate::verdict::HALF;
 
-/// The batch sizes and sequence lengths that a file is tried at. The exporter traces at other
-/// primes.
-const SIZES: [(usize, usize); 6] = [(1, 1), (1, 2), (1, 17), (3, 1), (3, 2), (3, 17)];
-/// The same for files that read images or sounds: those are of one size, and take long.
-const FEW_SIZES: [(usize, usize); 2] = [(1, 17), (3, 2)];
-/// The lengths of the calls of a decoding: a prompt, single tokens, and two at once.
-const STEPS: [usize; 5] = [4, 1, 1, 2, 1];
-
-/// Runs the ONNX file at `path` in the embedded runtimes and compares them with `model`, which
-/// was exported with `options`.
+/// Runs the exported files in `folder` in the embedded runtimes and compares them with `model`,
+/// which was exported with `options`.
 ///
-/// A runtime that cannot load the file or run any of it is listed as skipped.
+/// A runtime that cannot load a file or run any of it is listed as skipped.
 ///
 /// # Errors
-/// When no runtime could run the file, or Burn could not run the model.
-pub fn verify(model: &Model, path: &Path, options: &ExportOptions) -> Result<Report> {
-    let interface = Interface::of(model, options)?;
+/// When no runtime could run the files, or Burn could not run the model.
+pub fn verify(model: &Model, folder: &Path, options: &ExportOptions) -> Result<Report> {
+    let graph = Graph::in_folder(folder).ok_or_else(|| Error::Model {
+        path: folder.to_path_buf(),
+        reason: "holds no exported files".to_string(),
+    })?;
+    let mut report = agreement(model, &graph, options, "")?;
+    for tower in towers(model, options)? {
+        let graph = Graph::Whole(folder.join(tower.file));
+        let place = format!("in {}, ", tower.file);
+        report.merge(agreement(&tower.model, &graph, &tower.options, &place)?);
+    }
+    Ok(report)
+}
+
+/// The embedded runtimes that read a file; where it is for ONNX Runtime, or of weights that only
+/// this one reads, ONNX Runtime too.
+fn runtimes(dtype: DType, target: Target) -> Vec<&'static str> {
+    match (dtype, target) {
+        (DType::BF16, _) => vec![ort::NAME],
+        (_, Target::Ort) => vec![ort::NAME, rten::NAME],
+        (_, Target::Tract) => vec![tract::NAME],
+        (_, Target::Rten) => vec![rten::NAME],
+        (_, Target::Any | Target::Web) => vec![tract::NAME, rten::NAME],
+    }
+}
+
+/// The largest difference of each from the exact outputs, or from Burn where there are none, as a
+/// file's metadata has it: `flex 4.0e-7, tract 3.1e-7, rten 2.9e-7`.
+pub(crate) fn parity(report: &Report) -> String {
+    let mut worst: Vec<(&str, f64)> = Vec::new();
+    let Some(first) = report.runners.first() else {
+        return String::new();
+    };
+    for pair in report.pairs.iter().filter(|pair| pair.a == *first) {
+        match worst.iter_mut().find(|(name, _)| *name == pair.b) {
+            Some((_, known)) => *known = known.max(pair.scaled),
+            None => worst.push((&pair.b, pair.scaled)),
+        }
+    }
+    let worst = worst.iter().map(|(name, gap)| format!("{name} {gap:.1e}"));
+    worst.collect::<Vec<_>>().join(", ")
+}
+
+/// One graph against one model; `place` stands before the cases' labels.
+fn agreement(model: &Model, graph: &Graph, options: &ExportOptions, place: &str) -> Result<Report> {
+    let interfaces = Interface::all(model, options)?;
     let backend = fluxo_backends::default_name().unwrap_or("flex");
-    let reference = Burn::new(backend, model, backend, Request::default())?;
+    let request = Request {
+        hidden_states: options.hidden_states,
+        taps: options.taps != TapChoice::None,
+    };
+    let runtimes = runtimes(model.dtype(), options.target);
+    // Weights in bfloat16 are computed with in 32 bits.
+    let model = match model.dtype() {
+        DType::BF16 => &model.clone().in_precision(DType::F32),
+        _ => model,
+    };
+    let reference = Burn::new(backend, model, backend, request)?;
     let mut runners: Vec<Box<dyn Runner>> = vec![Box::new(reference)];
     let mut skipped = Vec::new();
-    let loaded: [(&str, Result<Box<dyn Runner>>); 2] = [
-        (
-            tract::NAME,
-            Tract::load(tract::NAME, path).map(|runner| Box::new(runner) as _),
-        ),
-        (
-            rten::NAME,
-            Rten::load(rten::NAME, path).map(|runner| Box::new(runner) as _),
-        ),
-    ];
     let mut failed = None;
-    for (name, loaded) in loaded {
-        match loaded {
+    for name in runtimes {
+        match graph.load(name, name) {
             Ok(runner) => runners.push(runner),
             Err(error) => {
                 skipped.push(Skipped {
@@ -61,63 +102,17 @@ pub fn verify(model: &Model, path: &Path, options: &ExportOptions) -> Result<Rep
     if let (1, Some(error)) = (runners.len(), failed) {
         return Err(error);
     }
-    let cases = cases(&interface, runners[0].as_mut())?;
-    let mut report = compare_cases(&mut runners, &cases, None)?;
+    let mut cases = cases(&interfaces, runners[0].as_mut())?;
+    for (label, _) in &mut cases {
+        label.insert_str(0, place);
+    }
+    let mut report = match rule(model, request, &cases)? {
+        Some(rulings) => compare_refereed(&mut runners, &cases, &rulings)?,
+        None => {
+            let tolerance = (model.dtype() == DType::F16).then_some(HALF);
+            compare_cases(&mut runners, &cases, tolerance)?
+        }
+    };
     report.skipped.extend(skipped);
     Ok(report)
-}
-
-/// Inputs of every size, and of a decoding in steps where the file has a cache; `reference`
-/// computes the caches.
-fn cases(interface: &Interface, reference: &mut dyn Runner) -> Result<Vec<(String, Tensors)>> {
-    let config = interface.config();
-    let longest = samples::longest(config);
-    let mut cases = Vec::new();
-    let reads_text = |stack: &StackConfig| stack.tokens().is_some();
-    let sizes = match config.stacks().all(|(_, stack)| reads_text(stack)) {
-        true => &SIZES[..],
-        false => &FEW_SIZES,
-    };
-    for &(batch, seq) in sizes {
-        let seq = seq.min(longest);
-        cases.push((
-            format!("at batch {batch}, sequence {seq}"),
-            samples::inputs(config, batch, seq),
-        ));
-    }
-    if !interface.cached() {
-        return Ok(cases);
-    }
-    let (batch, mut past, mut before) = (2, 0, Tensors::new());
-    for (step, seq) in STEPS.into_iter().enumerate() {
-        if past + seq > longest {
-            break;
-        }
-        let mut now = samples::inputs(config, batch, seq);
-        if past > 0 {
-            // The padding of the prompt stays hidden, what comes after it is seen.
-            let mask = &before["attention_mask"]; // [batch, past]
-            now.insert("attention_mask".into(), extended(mask, batch, past, seq)?);
-            let outputs = reference.run(&before)?;
-            for (name, cache) in outputs {
-                if let Some(name) = name.strip_prefix("present.") {
-                    now.insert(format!("past_key_values.{name}"), cache);
-                }
-            }
-        }
-        cases.push((
-            format!("at step {step}, past {past}, sequence {seq}"),
-            now.clone(),
-        ));
-        (past, before) = (past + seq, now);
-    }
-    Ok(cases)
-}
-
-/// `mask` of `[batch, past]` and `seq` ones behind each row.
-fn extended(mask: &TensorData, batch: usize, past: usize, seq: usize) -> Result<TensorData> {
-    let values = crate::inputs::integers("attention_mask", mask)?;
-    let rows = values.chunks(past).map(|row| [row, &vec![1; seq]].concat());
-    let values: Vec<i64> = rows.flatten().collect();
-    Ok(TensorData::new(values, [batch, past + seq]))
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use fluxo_compare::{artifact, compare, samples};
+use fluxo_compare::{Graph, artifact, compare, samples};
 use fluxo_models::catalog::Description;
 use fluxo_models::config::Raw;
 use fluxo_models::{Request, Tensors, model::CONFIG, tensors};
@@ -38,7 +38,7 @@ pub fn run(args: &Compare, print: Print) -> Result<Held> {
     })
 }
 
-/// Tokens of the first model that says how many it knows.
+/// Inputs of the first model that says what it reads, as the exported files take them.
 fn made_up(models: &[impl AsRef<Path>]) -> Result<Tensors> {
     let config = models
         .iter()
@@ -46,6 +46,10 @@ fn made_up(models: &[impl AsRef<Path>]) -> Result<Tensors> {
         .find(|path| path.is_file())
         .context("there is no config.json to make up inputs from; give --inputs FILE")?;
     let description = Description::of(Raw::read(&config)?, None)?;
-    let seq = description.config.max_positions().min(16);
-    Ok(samples::inputs(&description.config, 2, seq))
+    let mut files = Vec::new();
+    for model in models {
+        let graph = artifact::graph_of(model.as_ref())?;
+        files.extend(graph.iter().flat_map(Graph::files).map(Path::to_path_buf));
+    }
+    Ok(samples::fitting(&description.config, &files)?)
 }

@@ -1,8 +1,12 @@
 //! `fluxo export`.
 
+use std::path::Path;
+
 use anyhow::Result;
 use fluxo_compare::{ExportError, ExportOptions};
 use fluxo_models::Model;
+use fluxo_models::image::ImageProcessor;
+use fluxo_models::stack::InputConfig;
 use serde_json::json;
 
 use super::device;
@@ -11,25 +15,36 @@ use crate::args::Export;
 use crate::print::Print;
 
 pub fn run(args: &Export, print: Print) -> Result<Held> {
-    let (model, _) = Model::load(&args.model, args.task, &device(None)?)?;
+    let (model, _) = Model::load_as(&args.model, args.task, &device(None)?, args.dtype)?;
+    let image_size = match args.image_size {
+        Some(size) => Some([size, size]),
+        None => image_size(&args.model, &model)?,
+    };
     let options = ExportOptions {
-        opset: args.opset,
+        opset: args.opset.unwrap_or(args.target.opset()),
+        target: args.target,
         cache: !args.no_cache,
-        image_size: args.image_size.map(|size| [size, size]),
+        image_size,
         verify: true,
+        taps: args.taps.clone().unwrap_or_default(),
+        hidden_states: args.hidden_states,
+        static_sizes: args.static_sizes.iter().cloned().collect(),
+        ..ExportOptions::default()
     };
     match fluxo_compare::export(&model, &args.out, &options) {
         Ok(report) => {
             let check = report.verification.as_ref().map(ToString::to_string);
-            let text = format!(
-                "{}\n{} ({} bytes, opset {})\n  {} -> {}",
-                check.unwrap_or_default(),
-                report.file.display(),
-                report.bytes,
-                report.opset,
-                report.inputs.join(", "),
-                report.outputs.join(", "),
-            );
+            let mut text = check.unwrap_or_default();
+            for file in &report.files {
+                text += &format!(
+                    "\n{} ({} bytes, opset {})\n  {} -> {}",
+                    file.file.display(),
+                    file.bytes,
+                    report.opset,
+                    file.inputs.join(", "),
+                    file.outputs.join(", "),
+                );
+            }
             print.result(&report, text)?;
             Ok(Held::Yes)
         }
@@ -44,5 +59,17 @@ pub fn run(args: &Export, print: Print) -> Result<Held> {
             Ok(Held::No)
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Height and width of the images that the checkpoint in `dir` is given, where its model reads
+/// any size and the checkpoint says how images are prepared.
+fn image_size(dir: &Path, model: &Model) -> Result<Option<[usize; 2]>> {
+    let input = model.config().vision.as_ref().map(|stack| &stack.input);
+    match input {
+        Some(InputConfig::Patches(patches)) if patches.interpolates => {
+            Ok(ImageProcessor::load(dir)?.and_then(|processor| processor.size()))
+        }
+        _ => Ok(None),
     }
 }

@@ -17,24 +17,34 @@ use crate::print::Print;
 pub fn run(args: &Info, print: Print) -> Result<Held> {
     match graph_of(&args.model)? {
         Some(graph) => {
-            let signature = Signature::read(&graph)?;
             let ports = |ports: &[Port]| -> Vec<Value> {
                 ports
                     .iter()
                     .map(|port| json!({"name": port.name, "type": format!("{:?}", port.dtype), "dims": dims(port)}))
                     .collect()
             };
-            let document = json!({
-                "file": graph,
-                "inputs": ports(&signature.inputs),
-                "outputs": ports(&signature.outputs),
-            });
-            let mut text = format!("{}", graph.display());
-            for (kind, ports) in [("input", &signature.inputs), ("output", &signature.outputs)] {
-                for port in ports {
-                    let dims = dims(port).join(", ");
-                    write!(text, "\n{kind} {} {:?} [{dims}]", port.name, port.dtype)?;
+            let (mut documents, mut text) = (Vec::new(), String::new());
+            for file in graph.files() {
+                let signature = Signature::read(file)?;
+                documents.push(json!({
+                    "file": file,
+                    "inputs": ports(&signature.inputs),
+                    "outputs": ports(&signature.outputs),
+                }));
+                let begun = if text.is_empty() { "" } else { "\n" };
+                write!(text, "{begun}{}", file.display())?;
+                let both = [("input", &signature.inputs), ("output", &signature.outputs)];
+                for (kind, ports) in both {
+                    for port in ports {
+                        let dims = dims(port).join(", ");
+                        write!(text, "\n{kind} {} {:?} [{dims}]", port.name, port.dtype)?;
+                    }
                 }
+            }
+            // One file is shown as before; of several the last stands for all, with a list.
+            let mut document = documents.last().cloned().unwrap_or_default();
+            if let (true, Some(document)) = (documents.len() > 1, document.as_object_mut()) {
+                document.insert("files".to_string(), documents.into());
             }
             print.result(&document, text)?;
         }

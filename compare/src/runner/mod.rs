@@ -1,6 +1,7 @@
 //! Whatever computes a model's outputs: a Burn backend, an ONNX runtime, a file of them.
 
 pub mod burn;
+pub mod chain;
 pub mod file;
 mod guard;
 pub mod ort;
@@ -41,6 +42,8 @@ pub enum Kind {
     Graph,
     /// Expected outputs; gives what was saved.
     File,
+    /// The exact outputs; gives everything that the model computes.
+    Referee,
 }
 
 impl Kind {
@@ -48,8 +51,10 @@ impl Kind {
     /// gives. A file holds what was saved, and a graph what it was exported with.
     pub fn owes(self, giver: Self) -> bool {
         match (self, giver) {
-            (Self::File, _) | (_, Self::File) | (Self::Graph, Self::Backend { .. }) => false,
-            (Self::Graph, Self::Graph) | (Self::Backend { .. }, _) => true,
+            (Self::File, _)
+            | (_, Self::File)
+            | (Self::Graph, Self::Backend { .. } | Self::Referee) => false,
+            (Self::Graph, Self::Graph) | (Self::Backend { .. } | Self::Referee, _) => true,
         }
     }
 }

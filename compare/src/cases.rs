@@ -1,0 +1,155 @@
+//! The inputs that exported files are tried at.
+
+use burn::tensor::TensorData;
+use fluxo_models::Tensors;
+use fluxo_models::stack::StackConfig;
+
+use crate::error::Result;
+use crate::interface::{Interface, Part};
+use crate::runner::Runner;
+use crate::samples::{self, Sizes};
+
+/// The batch sizes and sequence lengths that a file is tried at. The exporter traces at other
+/// primes.
+const SIZES: [(usize, usize); 6] = [(1, 1), (1, 2), (1, 17), (3, 1), (3, 2), (3, 17)];
+/// The same for files that read images or sounds: those are of one size, and take long.
+const FEW_SIZES: [(usize, usize); 2] = [(1, 17), (3, 2)];
+/// The lengths of the calls of a decoding: a prompt, single tokens, and two at once.
+const STEPS: [usize; 5] = [4, 1, 1, 2, 1];
+/// Tokens of the text that an encoder-decoder reads while it decodes.
+const SOURCE: usize = 7;
+
+/// Inputs of every size, and of a decoding in steps where the files have a cache, as the sizes
+/// that are fixed allow; `reference` computes the caches.
+pub(crate) fn cases(
+    files: &[Interface],
+    reference: &mut dyn Runner,
+) -> Result<Vec<(String, Tensors)>> {
+    let Some(file) = files.last() else {
+        return Ok(Vec::new());
+    };
+    let mut cases = Vec::new();
+    // A past of a fixed length is there in every call.
+    if file
+        .fixed
+        .get("past_sequence")
+        .is_none_or(|past| *past == 0)
+    {
+        for sizes in sizes(file) {
+            let Sizes {
+                batch, sequence, ..
+            } = sizes;
+            let label = format!("at batch {batch}, sequence {sequence}");
+            cases.push((label, samples::sized(&file.config, sizes)));
+        }
+    }
+    if file.cached() {
+        decoding(file, reference, &mut cases)?;
+    }
+    Ok(cases)
+}
+
+/// The sizes of [`SIZES`], each once, where nothing is fixed.
+fn sizes(file: &Interface) -> Vec<Sizes> {
+    let longest = samples::longest(&file.config);
+    let reads_text = |stack: &StackConfig| stack.tokens().is_some();
+    let all = match file.config.stacks().all(|(_, stack)| reads_text(stack)) {
+        true => &SIZES[..],
+        false => &FEW_SIZES,
+    };
+    let mut found = Vec::new();
+    for &(batch, seq) in all {
+        let seq = seq.min(longest);
+        let sizes = fixed(
+            file,
+            Sizes {
+                batch,
+                images: batch + 1,
+                sequence: seq,
+                written: seq.div_ceil(2),
+            },
+        );
+        if !found.contains(&sizes) {
+            found.push(sizes);
+        }
+    }
+    found
+}
+
+/// `sizes`, but for those that are fixed.
+fn fixed(file: &Interface, sizes: Sizes) -> Sizes {
+    let fixed = |name: &str, size| file.fixed.get(name).copied().unwrap_or(size);
+    let (read, written) = match file.part {
+        Part::Whole => ("sequence", "decoder_sequence"),
+        Part::Encoder | Part::Decoder => ("encoder_sequence", "sequence"),
+    };
+    Sizes {
+        batch: fixed("batch", sizes.batch),
+        images: fixed("image_batch", sizes.images),
+        sequence: fixed(read, sizes.sequence),
+        written: fixed(written, sizes.written),
+    }
+}
+
+/// Appends the calls of a decoding, each with the cache of the one before.
+fn decoding(
+    file: &Interface,
+    reference: &mut dyn Runner,
+    cases: &mut Vec<(String, Tensors)>,
+) -> Result<()> {
+    let config = &file.config;
+    let longest = samples::longest(config);
+    let wanted = |name: &str| file.fixed.get(name).copied();
+    let steps = match (wanted("past_sequence"), wanted("sequence")) {
+        (None | Some(0), None) => STEPS.to_vec(),
+        (None, Some(seq)) => vec![seq; 3],
+        (Some(0), Some(seq)) => vec![seq],
+        (Some(past), seq) => vec![past, seq.unwrap_or(2)],
+    };
+    let pair = file.part == Part::Decoder;
+    let (mut past, mut before) = (0, Tensors::new());
+    for (step, seq) in steps.into_iter().enumerate() {
+        if past + seq > longest {
+            break;
+        }
+        let sizes = Sizes {
+            batch: 2,
+            images: 2,
+            sequence: if pair { SOURCE.min(longest) } else { seq },
+            written: seq,
+        };
+        let mut sizes = fixed(file, sizes);
+        match pair {
+            true => sizes.written = seq,
+            false => sizes.sequence = seq,
+        }
+        let mut now = samples::sized(config, sizes);
+        if past > 0 {
+            if !pair {
+                // The padding of the prompt stays hidden, what comes after it is seen.
+                let mask = &before["attention_mask"]; // [batch, past]
+                let mask = extended(mask, sizes.batch, past, seq)?;
+                now.insert("attention_mask".into(), mask);
+            }
+            for (name, cache) in reference.run(&before)? {
+                if let Some(name) = name.strip_prefix("present.") {
+                    now.insert(format!("past_key_values.{name}"), cache);
+                }
+            }
+        }
+        if wanted("past_sequence").is_none_or(|wanted| wanted == past) {
+            let label = format!("at step {step}, past {past}, sequence {seq}");
+            cases.push((label, now.clone()));
+        }
+        (past, before) = (past + seq, now);
+    }
+    Ok(())
+}
+
+/// `mask` of `[batch, past]` and `seq` ones behind each row.
+fn extended(mask: &TensorData, batch: usize, past: usize, seq: usize) -> Result<TensorData> {
+    let values = crate::inputs::integers("attention_mask", mask)?;
+    let rows = values.chunks(past).map(|row| [row, &vec![1; seq]].concat());
+    let values: Vec<i64> = rows.flatten().collect();
+    Ok(TensorData::new(values, [batch, past + seq]))
+}

@@ -1,0 +1,205 @@
+//! The referee: the model in float64, and how far float32 may lie from it.
+//!
+//! A fixed tolerance is a guess. The exact outputs are those of the same weights in float64; the
+//! noise of a model's own precision is measured: it runs as it is and with every weight moved by a
+//! unit of its last place, up or down at random, and the largest distance from the exact outputs
+//! is what rounding explains for this model on these inputs (each product's rounding is a
+//! perturbation of that size; Higham, Accuracy and Stability of Numerical Algorithms, 2002, 3.1).
+
+use std::collections::BTreeMap;
+
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{DType, Tensor, TensorData};
+use fluxo_models::{Model, Request, Tensors};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use crate::compare::Case;
+use crate::diff::difference;
+use crate::error::{Error, Result};
+use crate::mask::Mask;
+use crate::runner::{Runner, burn::Burn};
+
+/// What reports call the exact outputs.
+pub const NAME: &str = "float64";
+/// Perturbed runs beside the plain one.
+const RUNS: u64 = 2;
+
+/// Of each output, the largest distance from the exact one that rounding explains, in the scaled
+/// measure ([`Difference::scaled`](crate::diff::Difference::scaled)).
+pub type Noise = BTreeMap<String, f64>;
+
+/// The referee's answer for one set of inputs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ruling {
+    /// The exact outputs.
+    pub exact: Tensors,
+    /// Their noise.
+    pub noise: Noise,
+}
+
+/// Rules on every one of `cases`; none where no backend of this build computes in float64.
+///
+/// The models of the runs are made one after the other: beside `model`, at most twice its weights
+/// are held.
+///
+/// # Errors
+/// When the inputs do not fit the model.
+pub fn rule(model: &Model, request: Request, cases: &[Case]) -> Result<Option<Vec<Ruling>>> {
+    let Some(backend) = backend() else {
+        return Ok(None);
+    };
+    let run = |model: &Model| -> Result<Vec<Tensors>> {
+        let mut runner = Burn::new(NAME, model, backend, request)?;
+        cases
+            .iter()
+            .map(|(label, inputs)| runner.run(inputs).map_err(|e: Error| e.at(label)))
+            .collect()
+    };
+    let exact = run(&model.clone().in_precision(DType::F64))?;
+    let mut rulings: Vec<Ruling> = exact
+        .into_iter()
+        .map(|exact| Ruling {
+            exact,
+            noise: Noise::new(),
+        })
+        .collect();
+    for seed in 0..=RUNS {
+        let given = match seed {
+            0 => run(model)?,
+            seed => run(&perturbed(model, seed))?,
+        };
+        for ((ruling, given), (_, inputs)) in rulings.iter_mut().zip(given).zip(cases) {
+            let mask = Mask::of(inputs)?;
+            for (name, given) in given {
+                let Some(exact) = ruling.exact.get(&name) else {
+                    continue;
+                };
+                let kept = mask.of_output(&name, exact.shape().as_slice());
+                let off = difference(exact, &given, kept.as_deref(), false).scaled;
+                let noise = ruling.noise.entry(name).or_default();
+                // Outputs that no number measures explain nothing.
+                *noise = noise.max(if off.is_finite() { off } else { 0.0 });
+            }
+        }
+    }
+    Ok(Some(rulings))
+}
+
+/// A backend of this build that computes in float64.
+fn backend() -> Option<&'static str> {
+    let mut names = ["flex", "ndarray"].into_iter();
+    names.find(|name| fluxo_backends::device(name).is_ok())
+}
+
+/// `model` with every weight moved by a unit of its last place.
+fn perturbed(model: &Model, seed: u64) -> Model {
+    let mut nudge = Nudge {
+        random: StdRng::seed_from_u64(seed),
+        unit: match model.dtype() {
+            DType::F16 => 2f32.powi(-10),
+            DType::BF16 => 2f32.powi(-7),
+            _ => 2f32.powi(-23),
+        },
+    };
+    let mut model = model.clone();
+    model.network = model.network.map(&mut nudge);
+    model
+}
+
+struct Nudge {
+    random: StdRng,
+    unit: f32,
+}
+
+impl ModuleMapper for Nudge {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let (id, value, mapper) = param.consume();
+        let (device, dtype) = (value.device(), value.dtype());
+        let data = value.into_data();
+        let shape = data.shape().clone();
+        let moved: Vec<f32> = data
+            .iter::<f32>()
+            .map(|weight| match self.random.random::<bool>() {
+                true => weight * (1.0 + self.unit),
+                false => weight * (1.0 - self.unit),
+            })
+            .collect();
+        let moved = Tensor::from_data(TensorData::new(moved, shape), (&device, dtype));
+        Param::from_mapped_value(id, moved, mapper)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use fluxo_models::Settings;
+
+    use super::*;
+    use crate::compare_refereed;
+    use crate::samples;
+
+    fn model() -> Model {
+        let device = fluxo_backends::device("flex").unwrap();
+        Model::new("bert", &Settings::default(), 5, &device).unwrap()
+    }
+
+    /// Multiplies every weight that is a vector.
+    struct Scaled(f32);
+
+    impl ModuleMapper for Scaled {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            let (id, value, mapper) = param.consume();
+            let value = if D == 1 { value * self.0 } else { value };
+            Param::from_mapped_value(id, value, mapper)
+        }
+    }
+
+    /// `model` beside itself with its vectors scaled, judged by the referee of `model`.
+    fn judged(model: &Model, scale: f32) -> crate::Report {
+        let mut other = model.clone();
+        other.network = other.network.map(&mut Scaled(scale));
+        let inputs = samples::inputs(model.config(), 3, 17);
+        let cases = [("here".to_string(), inputs)];
+        let rulings = rule(model, Request::default(), &cases).unwrap().unwrap();
+        let runner = |name: &str, model: &Model| -> Box<dyn Runner> {
+            Box::new(Burn::new(name, model, "flex", Request::default()).unwrap())
+        };
+        let mut runners = [runner("one", model), runner("other", &other)];
+        compare_refereed(&mut runners, &cases, &rulings).unwrap()
+    }
+
+    #[test]
+    fn noise_is_a_few_units_of_the_last_place() {
+        let model = model();
+        let cases = [("here".to_string(), samples::inputs(model.config(), 3, 17))];
+        let ruling = rule(&model, Request::default(), &cases).unwrap().unwrap();
+        assert_eq!(ruling.len(), 1);
+        assert_eq!(ruling[0].exact["last_hidden_state"].dtype(), DType::F64);
+        for (output, noise) in &ruling[0].noise {
+            // A unit of the last place is 1.2e-7; two layers add a few.
+            assert!((1e-7..3e-6).contains(noise), "{output}: {noise:e}");
+        }
+    }
+
+    #[test]
+    fn what_rounding_does_not_explain_is_found_under_any_fixed_tolerance() {
+        let model = model();
+        assert!(judged(&model, 1.0).agrees());
+        let report = judged(&model, 1.0 + 5e-6);
+        assert!(!report.agrees(), "{report}");
+        // The fixed tolerance of 2e-5 would have let it pass.
+        assert!(
+            report.worst().unwrap().scaled < crate::verdict::CPU,
+            "{report}"
+        );
+        let wrong = |pair: &&crate::report::Pair| pair.a == NAME && !pair.agrees;
+        assert!(
+            report
+                .pairs
+                .iter()
+                .filter(wrong)
+                .all(|pair| pair.b == "other")
+        );
+    }
+}

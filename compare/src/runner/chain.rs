@@ -1,0 +1,140 @@
+//! An encoder and a decoder in files of their own, run one after the other.
+
+use fluxo_models::Tensors;
+
+use super::{Kind, Runner};
+use crate::error::{Error, Result};
+
+/// Two runners that together take what an encoder-decoder's checkpoint takes, `input_ids` (or
+/// `input_features`), `decoder_input_ids` and so on, and give what it gives.
+pub struct Chain {
+    name: String,
+    encoder: Box<dyn Runner>,
+    decoder: Box<dyn Runner>,
+}
+
+impl Chain {
+    /// `encoder`, which gives `last_hidden_state`, before `decoder`, which takes it as
+    /// `encoder_hidden_states`; shown as `name`.
+    pub fn new(name: &str, encoder: Box<dyn Runner>, decoder: Box<dyn Runner>) -> Self {
+        Self {
+            name: name.to_string(),
+            encoder,
+            decoder,
+        }
+    }
+}
+
+impl Runner for Chain {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn kind(&self) -> Kind {
+        self.decoder.kind()
+    }
+
+    /// What the encoder gives is left out where the past has its keys: there it is only read
+    /// for its size.
+    fn run(&mut self, inputs: &Tensors) -> Result<Tensors> {
+        let (mut read, mut written) = (Tensors::new(), Tensors::new());
+        let mut cached = false;
+        for (name, data) in inputs {
+            if name.starts_with("past_key_values.") {
+                cached |= name.contains(".encoder.") && data.num_elements() > 0;
+                written.insert(name.clone(), data.clone());
+                continue;
+            }
+            match name.as_str() {
+                "decoder_input_ids" => written.insert("input_ids".into(), data.clone()),
+                "decoder_attention_mask" => written.insert(name.clone(), data.clone()),
+                _ => read.insert(name.clone(), data.clone()),
+            };
+        }
+        if let Some(mask) = read.get("attention_mask") {
+            written.insert("encoder_attention_mask".into(), mask.clone());
+        }
+        let mut outputs = self.encoder.run(&read)?;
+        let state = outputs.remove("last_hidden_state").ok_or_else(|| {
+            Error::runner(
+                &self.name,
+                "the encoder's file gives no `last_hidden_state`",
+            )
+        })?;
+        written.insert("encoder_hidden_states".into(), state.clone());
+        match cached {
+            true => outputs.clear(),
+            false => {
+                outputs.insert("encoder_last_hidden_state".into(), state);
+            }
+        }
+        outputs.extend(self.decoder.run(&written)?);
+        Ok(outputs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use burn::tensor::TensorData;
+
+    use super::*;
+
+    /// Gives what it is given, and `last_hidden_state`.
+    struct Echo(&'static str);
+
+    impl Runner for Echo {
+        fn name(&self) -> &str {
+            self.0
+        }
+        fn kind(&self) -> Kind {
+            Kind::Graph
+        }
+        fn run(&mut self, inputs: &Tensors) -> Result<Tensors> {
+            let given = inputs.iter();
+            let mut outputs: Tensors = given
+                .map(|(name, data)| (format!("{} {name}", self.0), data.clone()))
+                .collect();
+            let state = TensorData::new(vec![1.0_f32], [1, 1, 1]);
+            outputs.insert("last_hidden_state".into(), state);
+            Ok(outputs)
+        }
+    }
+
+    fn names(past: &[usize]) -> Vec<String> {
+        let mut chain = Chain::new("x", Box::new(Echo("read")), Box::new(Echo("write")));
+        let names = [
+            "input_ids",
+            "attention_mask",
+            "decoder_input_ids",
+            "decoder_attention_mask",
+        ];
+        let one = || TensorData::new(vec![1_i64], [1, 1]);
+        let mut inputs: Tensors = names.map(|name| (name.to_string(), one())).into();
+        for places in past {
+            let past = TensorData::zeros::<f32, _>([1, 1, *places, 1]);
+            inputs.insert("past_key_values.0.encoder.key".into(), past);
+        }
+        chain.run(&inputs).unwrap().into_keys().collect()
+    }
+
+    #[test]
+    fn each_gets_what_it_reads() {
+        let first = [
+            "encoder_last_hidden_state",
+            "last_hidden_state",
+            "read attention_mask",
+            "read input_ids",
+            "write decoder_attention_mask",
+            "write encoder_attention_mask",
+            "write encoder_hidden_states",
+            "write input_ids",
+        ];
+        assert_eq!(names(&[]), first);
+        let past = "write past_key_values.0.encoder.key";
+        assert_eq!(names(&[0]), [&first[..], &[past]].concat());
+        // What the encoder gives is of no use any more.
+        let later = [&["last_hidden_state"], &first[4..], &[past]].concat();
+        assert_eq!(names(&[3]), later);
+    }
+}

@@ -1,0 +1,225 @@
+//! What exported folders hold beyond one plain file: an encoder and a decoder, towers, taps,
+//! fixed sizes.
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+
+use fluxo_compare::signature::{Dim, Signature};
+use fluxo_compare::{ExportOptions, Graph, TapChoice, artifact, compare, export, graph, samples};
+use fluxo_models::{Model, Request, Settings, Task};
+
+fn model(family: &str) -> Model {
+    let device = fluxo_backends::device("flex").unwrap();
+    Model::new(family, &Settings::default(), 3, &device).unwrap()
+}
+
+/// The dimensions that `input` declares in `file`.
+fn dims(file: &Path, input: &str) -> Vec<String> {
+    let signature = Signature::read(file).unwrap();
+    let port = signature.input(input).unwrap();
+    port.dims.iter().flatten().map(Dim::to_string).collect()
+}
+
+fn named(taps: &[&str]) -> TapChoice {
+    TapChoice::Named(taps.iter().map(ToString::to_string).collect())
+}
+
+/// Checkpoint and export, on flex and in the embedded runtimes.
+fn agree(model: &Model, exported: &Path) -> fluxo_compare::Report {
+    let checkpoint = tempfile::tempdir().unwrap();
+    model.save(checkpoint.path()).unwrap();
+    let paths = [checkpoint.path().to_path_buf(), exported.to_path_buf()];
+    let names = ["flex", "tract", "rten"].map(String::from);
+    let mut opened = artifact::open(&paths, &names, Request::default()).unwrap();
+    let files = artifact::graph_of(exported).unwrap().unwrap();
+    let files: Vec<PathBuf> = files
+        .files()
+        .iter()
+        .map(|file| file.to_path_buf())
+        .collect();
+    let inputs = samples::fitting(model.config(), &files).unwrap();
+    let report = compare(&mut opened.runners, &inputs, None).unwrap();
+    assert!(report.agrees() && report.skipped.is_empty(), "{report}");
+    report
+}
+
+#[test]
+fn an_encoders_keys_are_cached_whole_or_not_at_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let exported = export(&model("t5"), dir.path(), &ExportOptions::default()).unwrap();
+    let decoder = dir.path().join(graph::DECODER);
+    assert_eq!(exported.file, decoder);
+    assert_eq!(
+        dims(&decoder, "past_key_values.1.encoder.value"),
+        ["batch", "4", "past_encoder_sequence", "32"]
+    );
+    let signature = Signature::read(&decoder).unwrap();
+    let given = |name: &str| {
+        let port = signature.outputs.iter().find(|port| port.name == name);
+        let dims = port.unwrap().dims.clone().unwrap();
+        dims[2].to_string()
+    };
+    // Whatever is cached, the whole is given.
+    assert_eq!(given("present.1.encoder.value"), "encoder_sequence");
+    assert_eq!(given("present.1.decoder.value"), "sequence + past_sequence");
+    let report = exported.verification.unwrap();
+    let steps = report.pairs.iter().filter_map(|pair| pair.case.as_deref());
+    assert!(
+        steps.into_iter().any(|case| case.contains("at step")),
+        "{report}"
+    );
+}
+
+/// No file of an earlier export is taken for one of this.
+#[test]
+fn files_of_an_earlier_export_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = model("marian");
+    let whole = ExportOptions {
+        cache: false,
+        ..ExportOptions::default()
+    };
+    for (options, count) in [
+        (whole.clone(), 1),
+        (ExportOptions::default(), 2),
+        (whole, 1),
+    ] {
+        let exported = export(&model, dir.path(), &options).unwrap();
+        let written: Vec<&Path> = exported.files.iter().map(|f| f.file.as_path()).collect();
+        assert_eq!(written.len(), count);
+        assert_eq!(Graph::in_folder(dir.path()).unwrap().files(), written);
+        let left = std::fs::read_dir(dir.path().join("onnx")).unwrap();
+        assert_eq!(left.count(), count);
+        agree(&model, dir.path());
+    }
+}
+
+/// It reads one text and answers once: there is nothing to go on with.
+#[test]
+fn a_classifier_that_encodes_and_decodes_is_one_file() {
+    let device = fluxo_backends::device("flex").unwrap();
+    let settings = Settings {
+        task: Some(Task::TextClassification),
+        ..Settings::default()
+    };
+    let model = Model::new("bart", &settings, 3, &device).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let exported = export(&model, dir.path(), &ExportOptions::default()).unwrap();
+    assert_eq!(exported.files.len(), 1);
+    assert_eq!(exported.inputs, ["input_ids", "attention_mask"]);
+    agree(&model, dir.path());
+}
+
+#[test]
+fn texts_and_images_have_towers() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = model("clip");
+    let exported = export(&model, dir.path(), &ExportOptions::default()).unwrap();
+    let ports: Vec<_> = exported
+        .files
+        .iter()
+        .map(|file| (file.inputs.join(" "), file.outputs.join(" ")))
+        .collect();
+    let port = |inputs: &str, outputs: &str| (inputs.to_string(), outputs.to_string());
+    let all = "logits_per_image logits_per_text text_embeds image_embeds";
+    let wanted = [
+        port("input_ids pixel_values attention_mask", all),
+        port("input_ids attention_mask", "text_embeds"),
+        port("pixel_values", "image_embeds"),
+    ];
+    assert_eq!(ports, wanted);
+    assert_eq!(exported.file, dir.path().join(graph::GRAPH));
+    agree(&model, dir.path());
+}
+
+#[test]
+fn taps_become_outputs() {
+    let dir = tempfile::tempdir().unwrap();
+    let gpt2 = model("gpt2");
+    let options = ExportOptions {
+        taps: named(&["layers.1.h", "layers.0.t1"]),
+        ..ExportOptions::default()
+    };
+    let exported = export(&gpt2, dir.path(), &options).unwrap();
+    let taps = exported
+        .outputs
+        .iter()
+        .filter(|name| name.starts_with("layers."));
+    assert_eq!(taps.collect::<Vec<_>>(), ["layers.0.t1", "layers.1.h"]);
+    let report = agree(&gpt2, dir.path());
+    assert!(report.pairs.iter().any(|pair| pair.output == "layers.1.h"));
+
+    let bart = model("bart");
+    let options = ExportOptions {
+        taps: TapChoice::All,
+        hidden_states: true,
+        ..ExportOptions::default()
+    };
+    let exported = export(&bart, dir.path(), &options).unwrap();
+    let known = bart.config().taps();
+    for (file, stack) in exported.files.iter().zip(["encoder", "decoder"]) {
+        let state = format!("{stack}_hidden_states.0");
+        assert!(file.outputs.contains(&state), "{:?}", file.outputs);
+        let taps = file.outputs.iter().filter(|name| name.contains(".layers."));
+        let wanted = known.iter().filter(|name| name.starts_with(stack));
+        assert_eq!(taps.count(), wanted.count());
+    }
+    agree(&bart, dir.path());
+
+    let options = ExportOptions {
+        taps: named(&["layers.0.t9"]),
+        ..ExportOptions::default()
+    };
+    let error = export(&gpt2, dir.path(), &options).unwrap_err().to_string();
+    assert!(error.contains("tap `layers.0.t9`"), "{error}");
+}
+
+#[test]
+fn sizes_may_be_fixed() {
+    let dir = tempfile::tempdir().unwrap();
+    let fixed = |sizes: &[(&str, usize)]| ExportOptions {
+        static_sizes: sizes
+            .iter()
+            .map(|(name, size)| (name.to_string(), *size))
+            .collect(),
+        ..ExportOptions::default()
+    };
+    let bert = model("bert");
+    let exported = export(&bert, dir.path(), &fixed(&[("batch", 1), ("sequence", 8)])).unwrap();
+    assert_eq!(dims(&exported.file, "attention_mask"), ["1", "8"]);
+    agree(&bert, dir.path());
+    // A decoder that reads a token at a time.
+    let gpt2 = model("gpt2");
+    let exported = export(&gpt2, dir.path(), &fixed(&[("sequence", 1)])).unwrap();
+    assert_eq!(dims(&exported.file, "input_ids"), ["batch", "1"]);
+    agree(&gpt2, dir.path());
+    let t5 = model("t5");
+    let sizes = [("batch", 2), ("encoder_sequence", 12), ("sequence", 1)];
+    let exported = export(&t5, dir.path(), &fixed(&sizes)).unwrap();
+    let encoded = dims(&exported.file, "encoder_hidden_states");
+    assert_eq!(encoded, ["2", "12", "128"]);
+    agree(&t5, dir.path());
+
+    let refused = |model: &Model, sizes: &[(&str, usize)]| {
+        let options = fixed(sizes);
+        export(model, dir.path(), &options).unwrap_err().to_string()
+    };
+    let error = refused(&bert, &[("bach", 1)]);
+    assert!(
+        error.contains("`bach`") && error.contains("batch, sequence"),
+        "{error}"
+    );
+    assert!(refused(&bert, &[("batch", 0)]).contains("`batch` of 0"));
+    let longest = bert.config().max_positions();
+    let error = refused(&bert, &[("sequence", longest + 1)]);
+    assert!(
+        error.contains(&format!("has {longest} positions")),
+        "{error}"
+    );
+    let longest = gpt2.config().max_positions();
+    let error = refused(&gpt2, &[("sequence", longest + 1)]);
+    assert!(
+        error.contains(&format!("has {longest} positions")),
+        "{error}"
+    );
+}
