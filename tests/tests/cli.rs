@@ -212,6 +212,104 @@ fn run_gives_the_references_outputs() {
 }
 
 #[test]
+fn an_encoder_decoder_is_exported_as_two_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("exported");
+    let model = fixture("hf/t5");
+    let taps = "encoder.layers.1.h,decoder.layers.0.cross_out";
+    let export = ["export", text(&model), "--out", text(&out), "--taps", taps];
+    let export = json(&export);
+    let outputs = |index: usize| export["files"][index]["outputs"].as_array().unwrap();
+    assert_eq!(outputs(0), &["last_hidden_state", "encoder.layers.1.h"]);
+    assert_eq!(outputs(1).last().unwrap(), "decoder.layers.0.cross_out");
+    for file in ["encoder_model", "decoder_model_merged"] {
+        assert!(out.join(format!("onnx/{file}.onnx")).is_file(), "{file}");
+    }
+    // The checkpoint's usual inputs go into both files, one after the other.
+    let reference = model.join("reference.safetensors");
+    let on = "flex,tract,rten";
+    let inputs = text(&reference);
+    let compare = [
+        "compare",
+        text(&model),
+        text(&out),
+        "--on",
+        on,
+        "--inputs",
+        inputs,
+    ];
+    let report = json(&compare);
+    assert_eq!(report["verdict"], "agree");
+    let pairs = report["pairs"].as_array().unwrap();
+    for output in ["logits", "encoder_last_hidden_state", "encoder.layers.1.h"] {
+        let compared = pairs.iter().any(|pair| pair["output"] == output);
+        assert!(compared, "{output}");
+    }
+    assert_eq!(
+        json(&["compare", text(&model), text(&out), "--on", on])["verdict"],
+        "agree"
+    );
+    let given = dir.path().join("out.safetensors");
+    json(&["run", text(&out), "--inputs", inputs, "--out", text(&given)]);
+    assert_eq!(
+        tensors::read(&given).unwrap()["logits"].shape().to_vec(),
+        [2, 7, 99]
+    );
+    let info = json(&["info", text(&out)]);
+    assert_eq!(info["files"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn sizes_of_a_file_may_be_fixed() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = fixture("hf/bert");
+    let out = dir.path().join("bert");
+    let sizes = "batch=1,sequence=8";
+    json(&[
+        "export",
+        text(&model),
+        "--out",
+        text(&out),
+        "--static",
+        sizes,
+    ]);
+    let info = json(&["info", text(&out)]);
+    assert_eq!(info["inputs"][0]["dims"], serde_json::json!(["1", "8"]));
+    let report = json(&["compare", text(&model), text(&out), "--on", "flex,tract"]);
+    assert_eq!(report["verdict"], "agree");
+    let export = |rest: &[&'static str]| {
+        let export = ["export", text(&model), "--out", text(&out)].map(String::from);
+        let rest = rest.iter().map(ToString::to_string);
+        export.into_iter().chain(rest).collect::<Vec<_>>()
+    };
+    for (rest, needle) in [
+        (["--static", "past=3"], "it has: batch, sequence"),
+        (["--taps", "layers.9.h"], "tap `layers.9.h`"),
+    ] {
+        let args = export(&rest);
+        refused(&args.iter().map(String::as_str).collect::<Vec<_>>(), needle);
+    }
+    // A model that reads images of any size is exported for those that it is given.
+    let model = copy("dinov2");
+    let preprocessor = r#"{"image_processor_type": "BitImageProcessor",
+        "size": {"shortest_edge": 20}, "crop_size": {"height": 12, "width": 20}}"#;
+    std::fs::write(model.path().join("preprocessor_config.json"), preprocessor).unwrap();
+    let out = dir.path().join("dinov2");
+    json(&["export", text(model.path()), "--out", text(&out)]);
+    let info = json(&["info", text(&out)]);
+    let dims = serde_json::json!(["batch", "3", "12", "20"]);
+    assert_eq!(info["inputs"][0]["dims"], dims);
+    let report = json(&[
+        "compare",
+        text(model.path()),
+        text(&out),
+        "--on",
+        "flex,rten",
+    ]);
+    assert_eq!(report["verdict"], "agree");
+}
+
+#[test]
 fn export_compare_and_run_the_file() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("exported");

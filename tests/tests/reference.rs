@@ -5,13 +5,15 @@
 
 #[path = "reference/cases.rs"]
 mod cases;
+#[path = "reference/forms.rs"]
+mod forms;
 #[path = "reference/greedy.rs"]
 mod greedy;
 #[path = "reference/zoo.rs"]
 mod zoo;
 
 use burn::module::Module;
-use fluxo_compare::runner::{Runner, burn::Burn, ort::Ort, rten::Rten, tract::Tract};
+use fluxo_compare::runner::{Runner, burn::Burn};
 use fluxo_compare::{artifact, compare, samples};
 use fluxo_models::Request;
 use fluxo_tests::trial;
@@ -38,6 +40,11 @@ fn main() {
     let onnx = fluxo_tests::python_has("onnx");
     let mut trials = Vec::new();
     for case in cases::all() {
+        for form in forms::all() {
+            let name = format!("{} {}", case.name, form.name);
+            let needs = forms::needs(&form);
+            trials.push(trial(name, needs, move || forms::agrees(case, &form)));
+        }
         for (runner, here) in &runners {
             let mut add = |what: &str, check: Check| {
                 let (name, runner) = (format!("{} {what} {runner}", case.name), *runner);
@@ -94,9 +101,7 @@ fn runner(case: &Case, name: &str) -> Result<Box<dyn Runner>, String> {
         taps: false,
     };
     let runner: fluxo_compare::Result<Box<dyn Runner>> = match name {
-        "tract" => Tract::load(name, &case.graph()?).map(|runner| Box::new(runner) as _),
-        "rten" => Rten::load(name, &case.graph()?).map(|runner| Box::new(runner) as _),
-        "ort" => Ort::load(name, &case.graph()?).map(|runner| Box::new(runner) as _),
+        _ if RUNTIMES.contains(&name) => case.graph()?.load(name, name),
         _ => Burn::new(name, case.model(), name, request).map(|runner| Box::new(runner) as _),
     };
     runner.map_err(|e| e.to_string())
@@ -154,7 +159,7 @@ fn other_sizes(case: &'static Case, other: &'static str) -> Outcome {
 fn checker(case: &'static Case) -> Outcome {
     let output = std::process::Command::new(fluxo_tests::python())
         .args(["-c", CHECK])
-        .arg(case.graph()?)
+        .args(case.graph()?.files())
         .output()
         .map_err(|e| e.to_string())?;
     if !output.status.success() {
@@ -174,12 +179,5 @@ fn checker(case: &'static Case) -> Outcome {
     }
 }
 
-/// Checks the file and prints how many weights it holds.
-const CHECK: &str = r#"
-import math, onnx, sys
-model = onnx.load(sys.argv[1])
-onnx.checker.check_model(model, full_check=True)
-made = ("constant", "scalar", "ints")  # what no parameter is named
-weights = (w for w in model.graph.initializer if not w.name.split("/")[-1].startswith(made))
-print(sum(math.prod(w.dims) for w in weights))
-"#;
+/// Checks the files and prints how many weights they hold.
+const CHECK: &str = include_str!("reference/clean.py");

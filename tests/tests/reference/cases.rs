@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::sync::{LazyLock, OnceLock};
 
-use fluxo_compare::{ExportOptions, artifact};
+use burn::tensor::DType;
+use fluxo_compare::{ExportOptions, Graph};
 use fluxo_models::stack::InputConfig;
 use fluxo_models::{Model, NetworkConfig, Tensors, tensors};
 use fluxo_tests::fixture;
@@ -14,7 +15,7 @@ pub struct Case {
     pub name: String,
     folder: PathBuf,
     model: OnceLock<Model>,
-    graph: OnceLock<Result<PathBuf, String>>,
+    graph: OnceLock<Result<Graph, String>>,
 }
 
 /// Every folder that holds a reference, in the order of their names.
@@ -48,17 +49,32 @@ impl Case {
         })
     }
 
-    /// The exported ONNX file, checked as every export is.
-    pub fn graph(&self) -> Result<PathBuf, String> {
+    /// The model in another type.
+    pub fn model_as(&self, dtype: DType) -> Model {
+        if dtype == DType::F32 {
+            return self.model().clone();
+        }
+        let device = fluxo_backends::device("flex").unwrap();
+        let loaded = Model::load_as(&self.folder, None, &device, dtype);
+        loaded.unwrap().0
+    }
+
+    /// Options with the reference's images.
+    pub fn options(&self, options: ExportOptions) -> ExportOptions {
+        ExportOptions {
+            image_size: self.image_size(),
+            ..options
+        }
+    }
+
+    /// The exported ONNX files, checked as every export is.
+    pub fn graph(&self) -> Result<Graph, String> {
         static FOLDER: LazyLock<tempfile::TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
         let export = || {
             let folder = FOLDER.path().join(&self.name);
-            let options = ExportOptions {
-                image_size: self.image_size(),
-                ..ExportOptions::default()
-            };
+            let options = self.options(ExportOptions::default());
             fluxo_compare::export(self.model(), &folder, &options).map_err(|e| e.to_string())?;
-            Ok(folder.join(artifact::GRAPH))
+            Graph::in_folder(&folder).ok_or_else(|| "nothing was exported".to_string())
         };
         self.graph.get_or_init(export).clone()
     }

@@ -1,0 +1,152 @@
+//! Exported folders in transformers.js, in Node and in a headless browser on onnxruntime-web: the
+//! same token numbers, vectors and greedy tokens as the binary itself (`tests/javascript/`).
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use burn::tensor::TensorData;
+use fluxo_models::{Text, tensors};
+use fluxo_tests::{REQUIRE_ALL, fixture};
+use serde_json::{Value, json};
+
+/// Texts of different lengths, so that a batch of them needs padding.
+const PROMPTS: [&str; 3] = [
+    "The residual stream.",
+    "each layer adds to the stream of the other two",
+    "Don't you think?",
+];
+/// What an exported folder is for: family, the tokenizer's files, kind in `checks.mjs`.
+const MODELS: [(&str, &str, &str); 4] = [
+    ("bert", "bert", "vectors"),
+    ("gpt2", "gpt2", "text"),
+    ("llama", "opt", "text"),
+    ("t5", "unigram", "text2text"),
+];
+const NEW_TOKENS: usize = 12;
+
+/// The folder of npm's packages: `FLUXO_NODE_MODULES`, where `.ci/run` puts them.
+fn modules() -> Result<PathBuf, String> {
+    let folder = std::env::var_os("FLUXO_NODE_MODULES");
+    let folder = folder.ok_or("FLUXO_NODE_MODULES does not say where npm put them")?;
+    let library = Path::new(&folder).join("@huggingface/transformers");
+    match library.is_dir() {
+        true => Ok(folder.into()),
+        false => Err(format!("{} is absent; npm ci", library.display())),
+    }
+}
+
+/// The first of `names` that runs.
+fn program(names: &[&str]) -> Result<String, String> {
+    let runs = |name: &&&str| {
+        let output = Command::new(name).arg("--version").output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    let found = names.iter().find(runs);
+    let missing = || format!("no {}", names.join(", "));
+    found.map(ToString::to_string).ok_or_else(missing)
+}
+
+/// Says that `check` did not run, which under [`REQUIRE_ALL`] is a failure.
+fn skip(check: &str, reason: &str) {
+    let all = std::env::var(REQUIRE_ALL).is_ok_and(|value| value == "1");
+    assert!(!all, "{check} was skipped: {reason}");
+    eprintln!("skipped: {check}: {reason}");
+}
+
+fn fluxo(args: &[&str]) -> Value {
+    let binary = env!("CARGO_BIN_EXE_fluxo");
+    let output = Command::new(binary).args(args).arg("--json").output();
+    let output = output.unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{args:?}: {said}{error}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Makes, exports and runs every model; the exported folders lie in `home`, with `cases.json`.
+fn prepare(home: &Path) {
+    let checkpoints = tempfile::tempdir().unwrap();
+    let cases = MODELS.map(|(family, tokenizer, kind)| {
+        let checkpoint = checkpoints.path().join(family);
+        let (from, to) = (checkpoint.to_str().unwrap(), home.join(family));
+        let text = Text::from_folder(&fixture(&format!("text/{tokenizer}")));
+        let text = text.unwrap().unwrap();
+        let vocabulary = format!("vocab_size={}", text.vocab_size());
+        // With these a text is not one token over and over.
+        let weights = match family {
+            "t5" => "tie_word_embeddings=false",
+            _ => "initializer_range=0.1",
+        };
+        let set = ["--set", &vocabulary, "--set", weights, "--seed", "5"];
+        fluxo(&[&["new", family, "--out", from], &set[..]].concat());
+        for file in text.files() {
+            std::fs::copy(file, checkpoint.join(file.file_name().unwrap())).unwrap();
+        }
+        fluxo(&["export", from, "--out", to.to_str().unwrap()]);
+        let texts = PROMPTS.map(|prompt| match kind {
+            "vectors" => vectors(from, prompt, &text),
+            _ => written(from, prompt, &text),
+        });
+        json!({"model": family, "kind": kind, "max_new_tokens": NEW_TOKENS, "texts": texts})
+    });
+    std::fs::write(home.join("cases.json"), json!(cases).to_string()).unwrap();
+}
+
+fn vectors(checkpoint: &str, prompt: &str, text: &Text) -> Value {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap();
+    fluxo(&["run", checkpoint, "--prompt", prompt, "--out", path]);
+    let outputs = tensors::read(file.path()).unwrap();
+    let values = |data: &TensorData| data.iter::<f32>().collect::<Vec<_>>();
+    json!({
+        "prompt": prompt,
+        "ids": text.encode(prompt).unwrap(),
+        "last_hidden_state": values(&outputs["last_hidden_state"]),
+        "pooler_output": values(&outputs["pooler_output"]),
+    })
+}
+
+fn written(checkpoint: &str, prompt: &str, text: &Text) -> Value {
+    let limit = NEW_TOKENS.to_string();
+    let args = ["generate", checkpoint, "--prompt", prompt];
+    let answer = fluxo(&[&args[..], &["--max-new-tokens", &limit]].concat());
+    json!({
+        "prompt": prompt,
+        "prompt_ids": text.encode(prompt).unwrap(),
+        "ids": answer["ids"],
+        "text": answer["text"],
+    })
+}
+
+/// Runs a script of `tests/javascript` on fresh exports.
+fn script(name: &str, modules: &Path, more: &[&str]) {
+    let home = tempfile::tempdir().unwrap();
+    prepare(home.path());
+    let script = fixture("../javascript").join(name);
+    let mut command = Command::new("node");
+    command.arg(script).arg(modules).arg(home.path()).args(more);
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}\n{error}");
+}
+
+#[test]
+fn node_agrees() {
+    let needs = program(&["node"]).and_then(|_| modules());
+    match needs {
+        Ok(modules) => script("node.mjs", &modules, &[]),
+        Err(reason) => skip("transformers.js in Node", &reason),
+    }
+}
+
+#[test]
+fn a_browser_agrees() {
+    let browsers = ["chromium", "chromium-browser", "google-chrome", "chrome"];
+    let needs = program(&["node"]).and_then(|_| modules());
+    match needs.and_then(|modules| Ok((modules, program(&browsers)?))) {
+        Ok((modules, browser)) => script("browser.mjs", &modules, &[&browser]),
+        Err(reason) => skip("transformers.js in a browser", &reason),
+    }
+}
