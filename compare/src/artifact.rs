@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use burn::tensor::DType;
 use fluxo_backends::{BackendKind, BackendName};
 use fluxo_models::model::CONFIG;
 use fluxo_models::{Model, Request};
@@ -29,10 +30,12 @@ pub struct Opened {
     pub runners: Vec<Box<dyn Runner>>,
     /// Not asked for by name, and not possible here.
     pub skipped: Vec<Skipped>,
+    /// The first checkpoint: its float64 run is the referee.
+    pub model: Option<Model>,
 }
 
 /// Makes runners of `models` (checkpoint folders, exported folders, `.onnx` files) by `names`
-/// (`flex`, `wgpu:1`, `tract`, …); without names, of everything that this build and machine
+/// (`flex`, `wgpu:1`, `flex:f64`, `tract`, …); without names, of everything that this build and machine
 /// have.
 ///
 /// A backend takes each checkpoint, a runtime each ONNX file. Where no model has an ONNX file,
@@ -83,6 +86,10 @@ pub fn open(models: &[PathBuf], names: &[String], request: Request) -> Result<Op
                 }
             }
         }
+    }
+    if let Some(source) = sources.iter_mut().find(|source| source.checkpoint) {
+        source.load()?;
+        opened.model = source.model.take();
     }
     Ok(opened)
 }
@@ -217,7 +224,11 @@ impl Source {
     fn runner(&mut self, name: &str, label: &str, request: Request) -> Result<Box<dyn Runner>> {
         if !is_runtime(name) {
             let model = self.model.as_ref().ok_or_else(|| self.no_weights(name))?;
-            return Ok(Box::new(Burn::new(label, model, name, request)?));
+            let (backend, dtype) = precision(name);
+            return Ok(Box::new(match dtype {
+                Some(dtype) => Burn::in_precision(label, model, backend, request, dtype)?,
+                None => Burn::new(label, model, backend, request)?,
+            }));
         }
         self.graph()?.load(name, label)
     }
@@ -265,13 +276,28 @@ fn is_runtime(name: &str) -> bool {
     RUNTIMES.contains(&name)
 }
 
+/// `wgpu:1:f16` as `wgpu:1` and the element type behind it.
+fn precision(name: &str) -> (&str, Option<DType>) {
+    let dtype = |name| match name {
+        "f64" => Some(DType::F64),
+        "f32" => Some(DType::F32),
+        "f16" => Some(DType::F16),
+        "bf16" => Some(DType::BF16),
+        _ => None,
+    };
+    match name.rsplit_once(':') {
+        Some((backend, last)) if dtype(last).is_some() => (backend, dtype(last)),
+        _ => (name, None),
+    }
+}
+
 /// `names`, each known and there once.
 fn checked(names: &[String]) -> Result<Vec<String>> {
     for (i, name) in names.iter().enumerate() {
         if names[..i].contains(name) {
             return Err(Error::NamedTwice(name.clone()));
         }
-        if !is_runtime(name) && name.parse::<BackendName>().is_err() {
+        if !is_runtime(name) && precision(name).0.parse::<BackendName>().is_err() {
             let known = BackendKind::ALL
                 .into_iter()
                 .map(BackendKind::name)

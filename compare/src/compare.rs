@@ -27,6 +27,7 @@ enum Allowance<'a> {
 struct Given {
     name: String,
     kind: Kind,
+    unit: Option<f64>,
     outputs: Tensors,
 }
 
@@ -73,6 +74,7 @@ fn judged(
             Ok(outputs) => given.push(Given {
                 name,
                 kind: runner.kind(),
+                unit: runner.unit(),
                 outputs,
             }),
             Err(error) if error.is_input() => return Err(error),
@@ -98,6 +100,7 @@ fn judged(
         let exact = Given {
             name: referee::NAME.to_string(),
             kind: Kind::Referee,
+            unit: None,
             outputs: ruling.exact.clone(),
         };
         given.insert(0, exact);
@@ -176,6 +179,9 @@ fn pair(a: &Given, b: &Given, mask: &Mask, allowance: &Allowance<'_>, pairs: &mu
         Allowance::Fixed(given) => Tolerance::between(a.kind, b.kind, *given),
         Allowance::Measured(ruling) => {
             let noise = ruling.noise.get(output).copied().unwrap_or_default();
+            // Fewer digits, more noise.
+            let coarser = |given: &Given| given.unit.unwrap_or(ruling.unit) / ruling.unit;
+            let noise = noise * coarser(a).max(coarser(b)).max(1.0);
             Tolerance::measured(a.kind, b.kind, noise)
         }
     };

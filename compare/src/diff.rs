@@ -2,6 +2,8 @@
 
 use burn::tensor::TensorData;
 
+use crate::decisions::Decisions;
+
 /// The measures of one output between two runners.
 ///
 /// Where no number can be given (shapes differ, one side is NaN) the difference is infinite,
@@ -19,8 +21,8 @@ pub struct Difference {
     pub at: Vec<usize>,
     /// The cosine of the angle between the two, over what counts.
     pub cosine: f64,
-    /// Over the last axis: the share of rows whose largest entry is the same. For logits only.
-    pub argmax_agreement: Option<f64>,
+    /// What the two would decide, over the last axis. For logits only.
+    pub decisions: Option<Decisions>,
     /// What a number alone does not say: shapes, NaN, infinities, nothing to compare.
     pub note: Option<String>,
 }
@@ -34,7 +36,7 @@ impl Difference {
             scaled: f64::INFINITY,
             at: Vec::new(),
             cosine: f64::NAN,
-            argmax_agreement: None,
+            decisions: None,
             note: Some(note),
         }
     }
@@ -42,14 +44,14 @@ impl Difference {
 
 /// Compares `a` with `b` where `kept` is true (everywhere where it is `None`).
 ///
-/// `argmax` asks for the agreement of the largest entries over the last axis. A NaN or an
+/// `logits` asks for the decisions over the last axis too. A NaN or an
 /// infinity on one side only is an infinite difference; NaN on both sides is noted, and is a
 /// difference where nothing else is left.
 pub fn difference(
     a: &TensorData,
     b: &TensorData,
     kept: Option<&[bool]>,
-    argmax: bool,
+    logits: bool,
 ) -> Difference {
     let shape = a.shape().as_slice();
     if shape != b.shape().as_slice() {
@@ -83,8 +85,8 @@ pub fn difference(
         scaled: sums.max_abs / sums.magnitude.max(1.0),
         at: index(sums.at, shape),
         cosine: sums.cosine(),
-        argmax_agreement: argmax
-            .then(|| agreement(&left, &right, shape, keeps))
+        decisions: logits
+            .then(|| Decisions::of(&left, &right, shape, keeps))
             .flatten(),
         note: sums.note(shape),
     }
@@ -179,40 +181,6 @@ impl Sums {
     }
 }
 
-/// The share of kept rows of the last axis in which both sides are largest at the same entry.
-/// A row with a NaN on either side does not agree.
-fn agreement(
-    left: &[f64],
-    right: &[f64],
-    shape: &[usize],
-    keeps: impl Fn(usize) -> bool,
-) -> Option<f64> {
-    let width = *shape.last().filter(|width| **width > 0)?;
-    let rows = left.chunks(width).zip(right.chunks(width)).enumerate();
-    let (mut same, mut all) = (0_usize, 0_usize);
-    for (row, (x, y)) in rows {
-        if keeps(row * width) {
-            all += 1;
-            same += usize::from(matches!((largest(x), largest(y)), (Some(i), Some(j)) if i == j));
-        }
-    }
-    (all > 0).then(|| same as f64 / all as f64)
-}
-
-/// The first of the largest entries; `None` where there is a NaN.
-fn largest(row: &[f64]) -> Option<usize> {
-    let mut best = 0;
-    for (i, value) in row.iter().enumerate() {
-        if value.is_nan() {
-            return None;
-        }
-        if *value > row[best] {
-            best = i;
-        }
-    }
-    Some(best)
-}
-
 /// The index, one number an axis, of element `flat` in row-major order.
 fn index(mut flat: usize, shape: &[usize]) -> Vec<usize> {
     let mut at = vec![0; shape.len()];
@@ -245,7 +213,7 @@ mod tests {
         // dot 9 + 0 + 12 + 0.25; norms √25.25 and √18.5
         let cosine = 21.25 / (25.25_f64.sqrt() * 18.5_f64.sqrt());
         assert!((found.cosine - cosine).abs() < 1e-15);
-        assert_eq!((found.argmax_agreement, found.note), (None, None));
+        assert_eq!((found.decisions, found.note), (None, None));
     }
 
     #[test]
@@ -319,25 +287,8 @@ mod tests {
     fn empty_tensors_of_one_shape_are_the_same() {
         let empty = tensor(&[], &[1, 0]);
         let found = difference(&empty, &empty, None, true);
-        assert_eq!((found.max_abs, found.argmax_agreement), (0.0, None));
+        assert_eq!((found.max_abs, found.decisions), (0.0, None));
         assert_eq!(found.note.unwrap(), "empty: [1, 0]");
-    }
-
-    #[test]
-    fn argmax_is_counted_over_kept_rows() {
-        // Rows: same, other, masked, NaN.
-        let nan = f64::NAN;
-        let a = tensor(&[1.0, 2.0, 5.0, 4.0, 1.0, 0.0, nan, 0.0], &[1, 4, 2]);
-        let b = tensor(&[1.0, 2.1, 4.0, 4.1, 0.0, 1.0, 1.0, 0.0], &[1, 4, 2]);
-        let kept = [true, true, true, true, false, false, true, true];
-        let found = difference(&a, &b, Some(&kept), true);
-        assert_eq!(found.argmax_agreement, Some(1.0 / 3.0));
-        // Equal entries: the first of them, on both sides.
-        let ties = tensor(&[7.0, 7.0], &[1, 2]);
-        assert_eq!(
-            difference(&ties, &ties, None, true).argmax_agreement,
-            Some(1.0)
-        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use fluxo_models::Model;
 use fluxo_onnx::Target;
@@ -92,6 +93,8 @@ pub struct ExportReport {
     pub outputs: Vec<String>,
     /// What the check found; `None` where none was asked for.
     pub verification: Option<Report>,
+    /// How long the check took, in seconds.
+    pub verification_seconds: f64,
 }
 
 /// Why nothing was published.
@@ -167,10 +170,12 @@ fn export_with(
         }
         written.push(tower.file);
     }
+    let start = Instant::now();
     let verification = match options.verify {
         true => Some(check(draft).map_err(ExportError::Unverified)?),
         false => None,
     };
+    let verification_seconds = start.elapsed().as_secs_f64();
     if let Some(report) = verification.as_ref().filter(|report| !report.agrees()) {
         return Err(ExportError::Disagrees(Box::new(report.clone())));
     }
@@ -210,6 +215,7 @@ fn export_with(
         inputs,
         outputs,
         verification,
+        verification_seconds,
     })
 }
 

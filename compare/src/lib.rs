@@ -10,6 +10,7 @@
 pub mod artifact;
 mod cases;
 mod compare;
+pub mod decisions;
 pub mod diff;
 mod error;
 pub mod export;
@@ -24,6 +25,7 @@ pub mod runner;
 pub mod samples;
 pub mod signature;
 mod sizes;
+pub mod standing;
 mod taps;
 #[cfg(test)]
 mod testing;

@@ -17,6 +17,7 @@ use rand::{Rng, SeedableRng};
 use crate::compare::Case;
 use crate::diff::difference;
 use crate::error::{Error, Result};
+use crate::inputs::split;
 use crate::mask::Mask;
 use crate::runner::{Runner, burn::Burn};
 
@@ -36,6 +37,8 @@ pub struct Ruling {
     pub exact: Tensors,
     /// Their noise.
     pub noise: Noise,
+    /// A unit of the last place of the precision whose noise it is.
+    pub unit: f64,
 }
 
 /// Rules on every one of `cases`; none where no backend of this build computes in float64.
@@ -53,7 +56,10 @@ pub fn rule(model: &Model, request: Request, cases: &[Case]) -> Result<Option<Ve
         let mut runner = Burn::new(NAME, model, backend, request)?;
         cases
             .iter()
-            .map(|(label, inputs)| runner.run(inputs).map_err(|e: Error| e.at(label)))
+            .map(|(label, inputs)| {
+                let (inputs, _) = split(inputs);
+                runner.run(&inputs).map_err(|e: Error| e.at(label))
+            })
             .collect()
     };
     let exact = run(&model.clone().in_precision(DType::F64))?;
@@ -62,6 +68,7 @@ pub fn rule(model: &Model, request: Request, cases: &[Case]) -> Result<Option<Ve
         .map(|exact| Ruling {
             exact,
             noise: Noise::new(),
+            unit: unit(model.dtype()),
         })
         .collect();
     for seed in 0..=RUNS {
@@ -70,7 +77,7 @@ pub fn rule(model: &Model, request: Request, cases: &[Case]) -> Result<Option<Ve
             seed => run(&perturbed(model, seed))?,
         };
         for ((ruling, given), (_, inputs)) in rulings.iter_mut().zip(given).zip(cases) {
-            let mask = Mask::of(inputs)?;
+            let mask = Mask::of(&split(inputs).0)?;
             for (name, given) in given {
                 let Some(exact) = ruling.exact.get(&name) else {
                     continue;
@@ -92,15 +99,22 @@ fn backend() -> Option<&'static str> {
     names.find(|name| fluxo_backends::device(name).is_ok())
 }
 
+/// A unit of the last place of 1 in `dtype`.
+pub(crate) fn unit(dtype: DType) -> f64 {
+    let digits = match dtype {
+        DType::F64 => 52,
+        DType::F16 => 10,
+        DType::BF16 => 7,
+        _ => 23,
+    };
+    2f64.powi(-digits)
+}
+
 /// `model` with every weight moved by a unit of its last place.
 fn perturbed(model: &Model, seed: u64) -> Model {
     let mut nudge = Nudge {
         random: StdRng::seed_from_u64(seed),
-        unit: match model.dtype() {
-            DType::F16 => 2f32.powi(-10),
-            DType::BF16 => 2f32.powi(-7),
-            _ => 2f32.powi(-23),
-        },
+        unit: unit(model.dtype()) as f32,
     };
     let mut model = model.clone();
     model.network = model.network.map(&mut nudge);

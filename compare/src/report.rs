@@ -6,6 +6,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
 
 use crate::diff::Difference;
+use crate::standing::{Standing, standings};
 use crate::verdict::Tolerance;
 
 /// Whether the runners computed the same thing.
@@ -25,6 +26,8 @@ pub struct Report {
     pub verdict: Verdict,
     /// Who took part.
     pub runners: Vec<String>,
+    /// What the referee says of each, where there is one.
+    pub standings: Vec<Standing>,
     /// Every output of every pair.
     pub pairs: Vec<Pair>,
     /// The module in which the difference begins, where it was looked for.
@@ -57,6 +60,10 @@ pub struct Pair {
     pub cosine: f64,
     /// The share of rows with the same largest entry; logits only.
     pub argmax_agreement: Option<f64>,
+    /// The share of the five largest entries that both have; logits only.
+    pub top_overlap: Option<f64>,
+    /// The divergence of `b`'s distribution from `a`'s, in nats; logits only.
+    pub kl: Option<f64>,
     /// `max_abs` divided by the output's largest magnitude where that is over 1: what the
     /// tolerance is for.
     pub scaled: f64,
@@ -108,7 +115,9 @@ impl Pair {
             max_rel: found.max_rel,
             at: found.at,
             cosine: found.cosine,
-            argmax_agreement: found.argmax_agreement,
+            argmax_agreement: found.decisions.map(|d| d.argmax_agreement),
+            top_overlap: found.decisions.map(|d| d.top_overlap),
+            kl: found.decisions.map(|d| d.kl),
             scaled: found.scaled,
             tolerance: tolerance.value,
             noise: tolerance.noise,
@@ -122,7 +131,7 @@ impl Pair {
 
 impl Pair {
     /// The part of the tolerance that the difference takes.
-    fn share(&self) -> f64 {
+    pub(crate) fn share(&self) -> f64 {
         match self.scaled == 0.0 {
             true => 0.0,
             false => self.scaled / self.tolerance,
@@ -162,6 +171,7 @@ impl Report {
         };
         Self {
             verdict,
+            standings: standings(&pairs),
             runners,
             pairs,
             located: None,
@@ -308,6 +318,10 @@ impl fmt::Display for Report {
                 false => writeln!(f, "tolerances {low:.1e} to {high:.1e} of scaled: {reason}")?,
             }
         }
+        for standing in &self.standings {
+            let Standing { runner, reason, .. } = standing;
+            writeln!(f, "{runner}: {}: {reason}", standing.finding.name())?;
+        }
         for alone in &self.alone {
             writeln!(
                 f,
@@ -354,6 +368,7 @@ impl fmt::Display for Report {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::decisions::Decisions;
 
     fn pair(output: &str, scaled: f64, note: Option<&str>) -> Pair {
         let found = Difference {
@@ -366,7 +381,11 @@ mod tests {
             } else {
                 f64::NAN
             },
-            argmax_agreement: (output == "logits").then_some(1.0),
+            decisions: (output == "logits").then_some(Decisions {
+                argmax_agreement: 1.0,
+                top_overlap: 1.0,
+                kl: 2e-9,
+            }),
             note: note.map(str::to_string),
         };
         let tolerance = Tolerance {

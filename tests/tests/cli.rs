@@ -310,6 +310,61 @@ fn sizes_of_a_file_may_be_fixed() {
 }
 
 #[test]
+fn a_file_may_be_for_one_runtime_and_in_half_precision() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = fixture("hf/llama");
+    let export = |rest: &'static [&'static str]| {
+        let name = rest.join("").replace('-', "");
+        let out = dir.path().join(name).to_str().unwrap().to_string();
+        let export = ["export", text(&model), "--out", &out].map(String::from);
+        let rest = rest.iter().map(ToString::to_string);
+        export.into_iter().chain(rest).collect::<Vec<_>>()
+    };
+    let done = |rest| json(&export(rest).iter().map(String::as_str).collect::<Vec<_>>());
+    let plain = done(&[]);
+    assert_eq!(plain["opset"], 18);
+    let rten = done(&["--target", "rten"]);
+    assert_eq!(rten["opset"], 24);
+    assert_eq!(rten["verification"]["verdict"], "agree");
+    let half = done(&["--dtype", "f16", "--opset", "17"]);
+    assert_eq!(half["opset"], 17);
+    let bytes = |report: &Value| report["bytes"].as_u64().unwrap();
+    assert!(bytes(&half) < bytes(&plain));
+    for (rest, needle) in [
+        (&["--opset", "16"][..], "17 to 24 are served"),
+        (
+            &["--target", "tract", "--dtype", "bf16"],
+            "tract reads no such weights",
+        ),
+        (&["--target", "tensorrt"], "any, ort, tract, rten and web"),
+    ] {
+        let args = export(rest);
+        let output = fluxo(&args.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(output.status.code(), Some(2), "{rest:?}");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(stderr.contains(needle), "{rest:?}: {stderr}");
+    }
+}
+
+/// Files may not grow beyond a few blocks in that process, as on a disk that fills up.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_leaves_no_export_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("exported");
+    let output = std::process::Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 16; exec \"$0\" \"$@\""])
+        .arg(env!("CARGO_BIN_EXE_fluxo"))
+        .args(["export", text(&fixture("hf/gpt2")), "--out", text(&out)])
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("cannot write"), "{stderr}");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn export_compare_and_run_the_file() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("exported");
@@ -326,7 +381,12 @@ fn export_compare_and_run_the_file() {
         "flex,ndarray,tract,rten",
     ]);
     assert_eq!(report["verdict"], "agree");
-    assert_eq!(report["runners"].as_array().unwrap().len(), 4);
+    // The referee too.
+    assert_eq!(report["runners"].as_array().unwrap().len(), 5);
+    for standing in report["standings"].as_array().unwrap() {
+        let finding = standing["finding"].as_str().unwrap();
+        assert!(["same", "noise"].contains(&finding), "{standing}");
+    }
     let pair = &report["pairs"][0];
     for key in [
         "a",
@@ -393,9 +453,13 @@ fn compare_exits_with_1_where_outputs_differ() {
         .as_array()
         .unwrap()
         .iter()
-        .find(|p| p["output"] == "logits")
+        .find(|p| p["output"] == "logits" && p["b"] == "file")
         .unwrap();
     assert_eq!(logits["at"], serde_json::json!([0, 0, 7]));
+    let standings = report["standings"].as_array().unwrap();
+    let file = standings.iter().find(|s| s["runner"] == "file").unwrap();
+    assert_eq!(file["finding"], "bug");
+    assert_eq!(file["output"], "logits");
 }
 
 /// In a process of its own, where no ONNX Runtime is loaded yet.

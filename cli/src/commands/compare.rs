@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use fluxo_compare::{Graph, artifact, compare, samples};
+use fluxo_compare::{Graph, artifact, compare, compare_refereed, referee, samples};
 use fluxo_models::catalog::Description;
 use fluxo_models::config::Raw;
 use fluxo_models::{Request, Tensors, model::CONFIG, tensors};
@@ -26,7 +26,15 @@ pub fn run(args: &Compare, print: Print) -> Result<Held> {
         Some(inputs) => inputs,
         None => made_up(&args.model)?,
     };
-    let mut report = compare(&mut opened.runners, &inputs, args.tolerance)?;
+    let cases = [("on these inputs".to_string(), inputs)];
+    let rulings = match (&opened.model, args.tolerance) {
+        (Some(model), None) => referee::rule(model, request, &cases)?,
+        _ => None,
+    };
+    let mut report = match rulings {
+        Some(rulings) => compare_refereed(&mut opened.runners, &cases, &rulings)?,
+        None => compare(&mut opened.runners, &cases[0].1, args.tolerance)?,
+    };
     report.skipped.extend(opened.skipped);
     print.result(&report, &report)?;
     // Whoever was named and did not take part has not agreed.

@@ -1,9 +1,11 @@
 //! A model of the zoo on one Burn backend.
 
+use burn::tensor::DType;
 use fluxo_models::{Model, Request, Tensors};
 
 use super::{Kind, Runner};
 use crate::error::Result;
+use crate::referee::unit;
 
 /// A model on a backend.
 pub struct Burn {
@@ -30,6 +32,27 @@ impl Burn {
     }
 }
 
+impl Burn {
+    /// [`Burn::new`], the weights and the arithmetic in the element type `dtype`.
+    ///
+    /// # Errors
+    /// As [`Burn::new`], and when the device does not compute in `dtype`.
+    pub fn in_precision(
+        name: &str,
+        model: &Model,
+        backend: &str,
+        request: Request,
+        dtype: DType,
+    ) -> Result<Self> {
+        if !fluxo_backends::device(backend)?.supports_dtype(dtype) {
+            return Err(fluxo_models::Error::Dtype { dtype }.into());
+        }
+        let mut runner = Self::new(name, model, backend, request)?;
+        runner.model = runner.model.in_precision(dtype);
+        Ok(runner)
+    }
+}
+
 impl Runner for Burn {
     fn name(&self) -> &str {
         &self.name
@@ -37,6 +60,10 @@ impl Runner for Burn {
 
     fn kind(&self) -> Kind {
         Kind::Backend { gpu: self.gpu }
+    }
+
+    fn unit(&self) -> Option<f64> {
+        Some(unit(self.model.dtype()))
     }
 
     fn run(&mut self, inputs: &Tensors) -> Result<Tensors> {

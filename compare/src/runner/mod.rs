@@ -22,6 +22,12 @@ pub trait Runner {
     /// What it is: decides tolerances and which outputs it owes.
     fn kind(&self) -> Kind;
 
+    /// A unit of the last place of 1 in the precision that it computes in; `None` where that is
+    /// the model's own.
+    fn unit(&self) -> Option<f64> {
+        None
+    }
+
     /// The outputs for `inputs`, by name.
     ///
     /// # Errors
