@@ -25,6 +25,7 @@ mod canonical;
 mod capture;
 mod check;
 mod data;
+mod encode;
 mod error;
 mod expr;
 mod graph;

@@ -386,13 +386,15 @@ impl Solver<'_> {
             let mut own = Vec::new();
             for dim in &dims {
                 stride /= dim;
-                own.push((stride, if *dim > 1 { values[stride] - base } else { 0 }));
+                own.push((stride, (*dim > 1).then(|| values[stride] - base)));
             }
             let fits = values.iter().enumerate().all(|(index, value)| {
                 let along: i64 = own
                     .iter()
                     .zip(&dims)
-                    .map(|((stride, step), dim)| ((index / stride) % dim) as i64 * step)
+                    .map(|((stride, step), dim)| {
+                        ((index / stride) % dim) as i64 * step.unwrap_or(0)
+                    })
                     .sum();
                 *value == base + along
             });
@@ -406,7 +408,16 @@ impl Solver<'_> {
         }
         let steps = steps
             .iter()
-            .map(|step| self.solve(step))
+            .map(|step: &Vec<Option<i64>>| {
+                // An axis of one element has any step: that of the traces where it has more.
+                let known = step.iter().flatten().next().copied().unwrap_or(0);
+                let same = step.iter().flatten().all(|step| *step == known);
+                let all: Option<Vec<i64>> = step.iter().copied().collect();
+                match (same, all) {
+                    (true, _) => Some(Expr::constant(known)),
+                    (false, all) => self.solve(&all?),
+                }
+            })
             .collect::<Option<Vec<_>>>()?;
         Some(Constant::Affine {
             base: self.solve(&bases)?,

@@ -6,13 +6,10 @@ use std::path::Path;
 
 use prost::Message;
 
+use crate::encode::{attribute, entry, outside, tensor, value_info};
 use crate::error::{Error, Result};
-use crate::graph::{Attr, Data, DataType, Graph, Value, ValueId};
-use crate::proto::{
-    AttributeProto, DimensionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
-    StringStringEntryProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto,
-    ValueInfoProto, attribute_type,
-};
+use crate::graph::{Data, DataType, Graph, ValueId};
+use crate::proto::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto};
 use crate::stream::Stream;
 
 /// Files may not pass this size: protobuf's own limit of 2 GiB, less a MiB.
@@ -142,7 +139,7 @@ impl OnnxModel {
 
     /// Writes the file: beside its place first, then renamed. Where it would pass
     /// [`Options::external_over`](crate::Options::external_over), the large weights go into
-    /// `<file>.data` beside it. One weight at a time is in memory.
+    /// `<file>_data` beside it. One weight at a time is in memory.
     ///
     /// # Errors
     /// If the system refuses; then nothing is left behind.
@@ -156,7 +153,7 @@ impl OnnxModel {
         publish(draft, path)
     }
 
-    /// Writes the graph to `path` and all large weights to `<file>.data` beside it, each at a
+    /// Writes the graph to `path` and all large weights to `<file>_data` beside it, each at a
     /// multiple of 4096 bytes.
     ///
     /// # Errors
@@ -170,7 +167,7 @@ impl OnnxModel {
                 source,
             });
         };
-        let beside = format!("{name}.data");
+        let beside = format!("{name}_data");
         let mut offsets: BTreeMap<ValueId, usize> = BTreeMap::new();
         let mut end = 0usize;
         for (id, data) in &self.graph.initializers {
@@ -264,89 +261,6 @@ impl OnnxModel {
             output: graph.outputs.iter().map(info).collect(),
             value_info: inner.map(info).collect(),
         }
-    }
-}
-
-fn entry(key: &str, value: &str) -> StringStringEntryProto {
-    StringStringEntryProto {
-        key: key.into(),
-        value: value.into(),
-    }
-}
-
-/// An initializer without its content.
-fn tensor(name: String, data: &Data) -> TensorProto {
-    TensorProto {
-        dims: data.dims.iter().map(|dim| *dim as i64).collect(),
-        data_type: data.dtype as i32,
-        name,
-        ..TensorProto::default()
-    }
-}
-
-/// An initializer whose content stands in another file.
-fn outside(name: String, data: &Data, file: &str, offset: usize) -> TensorProto {
-    TensorProto {
-        data_location: Some(1),
-        external_data: vec![
-            entry("location", file),
-            entry("offset", &offset.to_string()),
-            entry("length", &data.len().to_string()),
-        ],
-        ..tensor(name, data)
-    }
-}
-
-fn attribute(name: &str, attr: &Attr) -> AttributeProto {
-    let mut proto = AttributeProto {
-        name: name.into(),
-        ..AttributeProto::default()
-    };
-    match attr {
-        Attr::Int(value) => {
-            proto.i = Some(*value);
-            proto.r#type = attribute_type::INT;
-        }
-        Attr::Float(value) => {
-            proto.f = Some(*value);
-            proto.r#type = attribute_type::FLOAT;
-        }
-        Attr::Ints(values) => {
-            proto.ints.clone_from(values);
-            proto.r#type = attribute_type::INTS;
-        }
-        Attr::Text(value) => {
-            proto.s = Some(value.as_bytes().to_vec());
-            proto.r#type = attribute_type::STRING;
-        }
-    }
-    proto
-}
-
-fn value_info(graph: &Graph, value: &Value) -> ValueInfoProto {
-    let dim = value
-        .shape
-        .iter()
-        .map(|dim| match dim.as_constant() {
-            Some(number) => DimensionProto {
-                dim_value: Some(number),
-                dim_param: None,
-            },
-            None => DimensionProto {
-                dim_value: None,
-                dim_param: Some(graph.show(dim)),
-            },
-        })
-        .collect();
-    let tensor_type = TensorTypeProto {
-        elem_type: value.dtype as i32,
-        shape: Some(TensorShapeProto { dim }),
-    };
-    ValueInfoProto {
-        name: value.name.clone(),
-        r#type: Some(TypeProto {
-            tensor_type: Some(tensor_type),
-        }),
     }
 }
 

@@ -64,8 +64,8 @@ fn over_the_threshold_weights_stand_beside_and_give_the_same() {
     assert_eq!(files(dir.path()), ["model.onnx"]);
     let model = chain.export(64, 1 << 14);
     model.write(&path).unwrap();
-    assert_eq!(files(dir.path()), ["model.onnx", "model.onnx.data"]);
-    let beside = std::fs::read(dir.path().join("model.onnx.data")).unwrap();
+    assert_eq!(files(dir.path()), ["model.onnx", "model.onnx_data"]);
+    let beside = std::fs::read(dir.path().join("model.onnx_data")).unwrap();
     assert_eq!(beside.len(), 3 * (1 << 14));
     assert!(std::fs::metadata(&path).unwrap().len() < 1 << 13);
 
@@ -89,7 +89,7 @@ fn weights_start_at_multiples_of_a_page() {
     let path = dir.path().join("model.onnx");
     // 33 x 33 floats are 4356 bytes: the next weight starts at 8192.
     Chain::new(2, 33).export(33, 0).write(&path).unwrap();
-    let beside = std::fs::read(dir.path().join("model.onnx.data")).unwrap();
+    let beside = std::fs::read(dir.path().join("model.onnx_data")).unwrap();
     assert_eq!(beside.len(), 8192 + 4356);
     assert!(beside[4356..8192].iter().all(|byte| *byte == 0));
     assert!(beside[8192..8200].iter().any(|byte| *byte != 0));
@@ -133,5 +133,5 @@ fn a_full_disk_leaves_nothing_behind() {
     assert_eq!(kept, b"before");
     // Without the limit there is room.
     chain(0).write(dir.path().join("model.onnx")).unwrap();
-    assert_eq!(files(dir.path()), ["model.onnx", "model.onnx.data"]);
+    assert_eq!(files(dir.path()), ["model.onnx", "model.onnx_data"]);
 }

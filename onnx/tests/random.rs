@@ -1,6 +1,7 @@
 //! Random modules of random operations and sizes: Burn, ONNX Runtime and the ONNX checker must
 //! agree on every one; tract and rten, where they run it, on all but what is their own fault.
-//! `FLUXO_CASES=10000` tries so many (300 otherwise), `FLUXO_SEED=N` one.
+//! `FLUXO_CASES=10000` tries so many (300 otherwise), `FLUXO_SEED=N` begins at one, and is that one
+//! where there is no number.
 #![allow(clippy::unwrap_used)]
 
 #[path = "random/builder.rs"]
@@ -58,11 +59,10 @@ fn number(name: &str) -> Option<u64> {
 
 #[test]
 fn random_modules_agree_everywhere() {
-    let cases = number("FLUXO_CASES").unwrap_or(300);
-    let (first, last) = match number("FLUXO_SEED") {
-        Some(seed) => (seed, seed + 1),
-        None => (0, cases),
-    };
+    let seed = number("FLUXO_SEED");
+    let cases = number("FLUXO_CASES").unwrap_or(if seed.is_some() { 1 } else { 300 });
+    let first = seed.unwrap_or(0);
+    let last = first + cases;
     let (next, tally) = (AtomicU64::new(first), Mutex::new(Tally::default()));
     let here = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
@@ -76,7 +76,11 @@ fn random_modules_agree_everywhere() {
                     if seed >= last || tally.lock().unwrap().wrong.len() > 20 {
                         return;
                     }
+                    let start = std::time::Instant::now();
                     one(seed, &mut judge, &tally);
+                    if start.elapsed().as_secs() >= 10 {
+                        println!("FLUXO_SEED={seed} took {:?}", start.elapsed());
+                    }
                 }
             });
         }

@@ -303,13 +303,13 @@ fn large_weights_can_stand_beside_the_file() {
     let folder = std::env::temp_dir().join(format!("fluxo-onnx-beside-{}", std::process::id()));
     let path = folder.join("model.onnx");
     model.write_external(&path).unwrap();
-    let (graph, data) = (path.metadata().unwrap(), folder.join("model.onnx.data"));
+    let (graph, data) = (path.metadata().unwrap(), folder.join("model.onnx_data"));
     assert!(graph.len() < model.to_bytes().unwrap().len() as u64);
     assert!(data.metadata().unwrap().len() > 64 * 16 * 4);
     if let Ok(keep) = std::env::var("FLUXO_KEEP_ONNX") {
         let keep = std::path::Path::new(&keep).join("beside");
         std::fs::create_dir_all(&keep).unwrap();
-        for name in ["model.onnx", "model.onnx.data"] {
+        for name in ["model.onnx", "model.onnx_data"] {
             std::fs::copy(folder.join(name), keep.join(name)).unwrap();
         }
     }

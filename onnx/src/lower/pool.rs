@@ -5,7 +5,7 @@ use burn_ir::TensorIr;
 use super::context::{Context, Lowered};
 use super::create::count;
 use crate::expr::Expr;
-use crate::graph::{Attr, Attrs, DataType};
+use crate::graph::{Attr, Attrs, DataType, ValueId};
 
 fn ints(values: &[usize]) -> Attr {
     Attr::Ints(values.iter().map(|v| *v as i64).collect())
@@ -45,16 +45,40 @@ pub(super) fn average(
     include_pad: bool,
     ceil: bool,
 ) -> Lowered {
-    let input = cx.get(x)?;
-    let (after, ceil) = match include_pad {
-        true => (padding.to_vec(), ceil),
-        false => behind([kernel, stride, padding, &[1; 2][..kernel.len()]], ceil),
-    };
-    let mut attrs = attrs(kernel, stride, [padding, &after], ceil);
-    attrs.push(("count_include_pad", Attr::Int(include_pad.into())));
+    let mut input = cx.get(x)?;
+    let (mut after, ceil) = behind([kernel, stride, padding, &[1; 2][..kernel.len()]], ceil);
+    let (mut before, mut counts) = (padding.to_vec(), include_pad);
+    // Zeros that count stand in the tensor: what is behind them, to make windows whole, does not.
+    if include_pad && after != padding {
+        input = zeros_around(cx, input, padding);
+        after
+            .iter_mut()
+            .zip(padding)
+            .for_each(|(after, own)| *after -= own);
+        before.fill(0);
+        counts = false;
+    }
+    let mut attrs = attrs(kernel, stride, [&before, &after], ceil);
+    attrs.push(("count_include_pad", Attr::Int(counts.into())));
     let (dtype, shape) = (cx.dtype(input), cx.shape_of(out)?);
     let value = cx.emit("AveragePool", &[input], attrs, dtype, shape);
     cx.bind(out, value)
+}
+
+/// A margin of zeros around the axes behind `[batch, channels]`.
+fn zeros_around(cx: &mut Context, value: ValueId, padding: &[usize]) -> ValueId {
+    if padding.iter().all(|padding| *padding == 0) {
+        return value;
+    }
+    let (dtype, mut shape) = (cx.dtype(value), cx.shape(value));
+    for (dim, padding) in shape[2..].iter_mut().zip(padding) {
+        *dim = dim.add(&Expr::constant(2 * *padding as i64));
+    }
+    let margins = padding.iter().map(|padding| *padding as i64);
+    let end: Vec<i64> = [0, 0].into_iter().chain(margins).collect();
+    let (pads, zero) = (cx.ints(&end.repeat(2)), cx.scalar(dtype, 0.0));
+    let attrs = vec![("mode", Attr::Text("constant"))];
+    cx.emit("Pad", &[value, pads, zero], attrs, dtype, shape)
 }
 
 /// Largest elements of windows.

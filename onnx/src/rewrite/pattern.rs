@@ -1,6 +1,6 @@
 //! What the rewrites that look for a computation share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::graph::{Attr, Graph, Node, ValueId};
 
@@ -105,13 +105,19 @@ pub(super) fn replace(
         .filter(|(_, node)| node.op == op)
         .filter_map(|(index, node)| Some((index, find(&search, node)?)))
         .collect();
+    let mut taken: HashSet<String> = graph.nodes.iter().map(|node| node.name.clone()).collect();
     for (index, (op, inputs, attrs)) in found {
         let node = &mut graph.nodes[index];
-        // `module/Mul` becomes `module/Swish`; the number behind stays, so that names are unique.
-        node.name = match node.name.rsplit_once('/') {
+        // `module/Mul` becomes `module/Swish`, with a number behind if there is one.
+        let name = match node.name.rsplit_once('/') {
             Some((module, last)) => format!("{module}/{}", last.replacen(node.op, op, 1)),
             None => node.name.replacen(node.op, op, 1),
         };
+        let numbered = (1..).map(|number| format!("{name}_{number}"));
+        let mut names = std::iter::once(name.clone()).chain(numbered);
+        node.name = names
+            .find(|name| taken.insert(name.clone()))
+            .unwrap_or(name);
         node.op = op;
         node.inputs = inputs.into_iter().map(Some).collect();
         node.attrs = attrs;

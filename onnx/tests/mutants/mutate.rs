@@ -55,7 +55,7 @@ pub fn frozen_sizes(bytes: &[u8]) -> Vec<Mutant> {
             dims: vec![1],
             data_type: DataType::Int64 as i32,
             name: "frozen".into(),
-            raw_data: 5i64.to_le_bytes().to_vec().into(),
+            raw_data: 5i64.to_le_bytes().to_vec(),
             ..TensorProto::default()
         });
         becomes_identity(&mut graph.node[index], "frozen".into());

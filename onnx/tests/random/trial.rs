@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn::tensor::{Device, TensorData};
 use fluxo_onnx::{Args, Error, OnnxModel, Options, export};
 
-use super::common::{Runtime, floats};
+use super::common::{Named, Runtime, floats};
 use super::generate::{self, Case};
 use super::judge::{Judge, Tensors};
 use super::program::{Program, Weights};
@@ -67,6 +67,11 @@ pub fn run(judge: &mut Judge, case: &Case, program: &Program) -> Outcome {
         Ok(bytes) => bytes,
         Err(error) => return Outcome::Wrong(format!("bytes: {error}")),
     };
+    if let Some(folder) = std::env::var_os("FLUXO_KEEP_ONNX") {
+        // For a look at the file: the last one tried is the shrunk one.
+        let path = std::path::Path::new(&folder).join("random.onnx");
+        std::fs::write(path, &bytes).unwrap();
+    }
     let sets = sets(case, program);
     let ruling = judge.rule(&bytes, &sets);
     if let Some(complaint) = ruling.checker {
@@ -101,8 +106,7 @@ fn embedded(
     let mut found = Embedded::default();
     for (runtime, name) in [(Runtime::Tract, "tract"), (Runtime::Rten, "rten")] {
         for (index, (inputs, wanted)) in sets.iter().enumerate() {
-            let got = attempt(|| runtime.run(bytes, model, inputs));
-            let got = match got.unwrap_or_else(|| Err("it panics".into())) {
+            let got = match in_time(runtime, bytes, model, inputs) {
                 Ok(got) => got,
                 Err(message) => {
                     found.absent.push((name, message));
@@ -123,6 +127,24 @@ fn embedded(
         }
     }
     found
+}
+
+/// A run in a thread of its own: tract's optimiser does not always come to an end.
+fn in_time(
+    runtime: Runtime,
+    bytes: &[u8],
+    model: &OnnxModel,
+    inputs: &Tensors,
+) -> Result<Named, String> {
+    let (bytes, model, inputs) = (bytes.to_vec(), model.clone(), inputs.clone());
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let got = attempt(|| runtime.run(&bytes, &model, &inputs));
+        let _ = sender.send(got.unwrap_or_else(|| Err("it panics".into())));
+    });
+    let limit = std::time::Duration::from_secs(60);
+    let got = receiver.recv_timeout(limit);
+    got.unwrap_or_else(|_| Err("it does not come to an end".into()))
 }
 
 fn distance(wanted: &TensorData, got: &TensorData) -> Result<f64, String> {
