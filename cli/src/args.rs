@@ -1,5 +1,7 @@
 //! The command line.
 
+mod compare;
+
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -7,6 +9,8 @@ use burn::tensor::DType;
 use clap::{Parser, Subcommand};
 use fluxo_compare::{TapChoice, Target};
 use fluxo_models::{Preset, Task};
+
+pub use compare::Compare;
 
 /// Train a transformer in Burn, run it everywhere else, and prove that it still computes the
 /// same thing.
@@ -266,8 +270,11 @@ pub struct Export {
     /// A checkpoint folder.
     pub model: PathBuf,
     /// The folder to write.
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "check")]
+    pub out: Option<PathBuf>,
+    /// Write nothing; repeat the check of this exported folder or file beside its checkpoint.
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["out", "task", "opset", "target", "dtype", "no_cache", "image_size", "taps", "hidden_states", "static_sizes"])]
+    pub check: Option<PathBuf>,
     /// Export it for this task instead of its own.
     #[arg(long)]
     pub task: Option<Task>,
@@ -299,25 +306,6 @@ pub struct Export {
     /// Fix sizes that are open otherwise, e.g. batch=1,sequence=128.
     #[arg(long = "static", value_name = "NAME=N,NAME=N", value_delimiter = ',', value_parser = size)]
     pub static_sizes: Vec<(String, usize)>,
-}
-
-#[derive(Debug, clap::Args)]
-pub struct Compare {
-    /// Checkpoint folders, exported folders, or .onnx files.
-    #[arg(required = true)]
-    pub model: Vec<PathBuf>,
-    /// Where to run, with commas between [default: everything that works here].
-    #[arg(long, value_name = "NAME,NAME", value_delimiter = ',')]
-    pub on: Vec<String>,
-    /// A safetensors file with inputs and, as out.*, expected outputs [default: made-up tokens].
-    #[arg(long, value_name = "FILE")]
-    pub inputs: Option<PathBuf>,
-    /// Compare every tap of every layer too.
-    #[arg(long)]
-    pub taps: bool,
-    /// The largest difference that still agrees, relative to outputs over 1.
-    #[arg(long, value_name = "X")]
-    pub tolerance: Option<f64>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -5,15 +5,18 @@ use std::path::{Path, PathBuf};
 use burn::tensor::DType;
 use fluxo_backends::{BackendKind, BackendName};
 use fluxo_models::model::CONFIG;
-use fluxo_models::{Model, Request};
+use fluxo_models::{Model, Request, Tensors};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::export::{self, ExportOptions};
 use crate::graph::Graph;
 pub use crate::graph::{GRAPH, RUNTIMES};
+use crate::inputs::split;
+use crate::locate::{Accused, Cut, Location, Locator, Suspect};
+use crate::referee::unit;
 use crate::report::Skipped;
-use crate::runner::{Runner, burn::Burn, ort, ort_library};
+use crate::runner::{Kind, Runner, burn::Burn, child::Child, ort, ort_library};
 use crate::signature::Signature;
 
 /// Files that make a folder a checkpoint, beside its `config.json`.
@@ -46,6 +49,29 @@ pub struct Opened {
 /// When a path is no model, or a runner that was named is unknown, not here, or cannot take
 /// any of the models.
 pub fn open(models: &[PathBuf], names: &[String], request: Request) -> Result<Opened> {
+    open_in(models, names, request, None)
+}
+
+/// [`open`], each runner in a process of its own that runs `program`, the `fluxo` binary
+/// ([`Child`]): one that crashes or runs out of memory takes no other down.
+///
+/// # Errors
+/// As [`open`]; what a runner cannot load it says when it runs.
+pub fn open_isolated(
+    models: &[PathBuf],
+    names: &[String],
+    request: Request,
+    program: &Path,
+) -> Result<Opened> {
+    open_in(models, names, request, Some(program))
+}
+
+fn open_in(
+    models: &[PathBuf],
+    names: &[String],
+    request: Request,
+    program: Option<&Path>,
+) -> Result<Opened> {
     let mut sources = Source::all(models)?;
     let asked = !names.is_empty();
     let names = if asked { checked(names)? } else { everything() };
@@ -66,7 +92,7 @@ pub fn open(models: &[PathBuf], names: &[String], request: Request) -> Result<Op
             false => source.checkpoint,
         };
         for source in sources.iter_mut().filter(takes) {
-            if !is_runtime(name) || source.graph.is_none() {
+            if program.is_none() && (!is_runtime(name) || source.graph.is_none()) {
                 source.load()?;
             }
             let label = if several {
@@ -74,7 +100,11 @@ pub fn open(models: &[PathBuf], names: &[String], request: Request) -> Result<Op
             } else {
                 name.clone()
             };
-            match source.runner(name, &label, request) {
+            let runner = match program {
+                Some(program) => Ok(source.child(name, &label, request, program)),
+                None => source.runner(name, &label, request),
+            };
+            match runner {
                 Ok(runner) => opened.runners.push(runner),
                 Err(error) if asked => return Err(error),
                 Err(error) => {
@@ -92,6 +122,62 @@ pub fn open(models: &[PathBuf], names: &[String], request: Request) -> Result<Op
         opened.model = source.model.take();
     }
     Ok(opened)
+}
+
+/// Where each runner that [`open`] makes of the same parts from the first checkpoint in float64,
+/// on `inputs`: [`Locator`]. One suspect is held at a time. `None` where there is no checkpoint, or
+/// no backend here computes in float64.
+///
+/// # Errors
+/// As [`open`], and when the inputs do not fit the model.
+pub fn locate(
+    models: &[PathBuf],
+    names: &[String],
+    inputs: &Tensors,
+) -> Result<Option<Vec<Location>>> {
+    let mut sources = Source::all(models)?;
+    let asked = !names.is_empty();
+    let names = if asked { checked(names)? } else { everything() };
+    let any_graph = sources.iter().any(|source| source.graph.is_some());
+    let several = sources.len() > 1;
+    let Some(first) = sources.iter().position(|source| source.checkpoint) else {
+        return Ok(None);
+    };
+    sources[first].load()?;
+    let (inputs, _) = split(inputs);
+    let locator = match &sources[first].model {
+        Some(model) => Locator::new(model, &inputs)?,
+        None => None,
+    };
+    let Some(mut locator) = locator else {
+        return Ok(None);
+    };
+    let mut found = Vec::new();
+    for (i, source) in sources.iter_mut().enumerate() {
+        for name in &names {
+            let takes = match is_runtime(name) {
+                true => source.graph.is_some() || !any_graph,
+                false => source.checkpoint,
+            };
+            if !takes {
+                continue;
+            }
+            let label = match several {
+                true => format!("{}:{name}", source.label),
+                false => name.clone(),
+            };
+            match source.suspect(name, &label) {
+                Ok(mut suspect) => found.push(locator.look(&mut *suspect)?),
+                Err(error) if asked => return Err(error),
+                // `open` has said why.
+                Err(_) => {}
+            }
+        }
+        if i != first {
+            source.model = None;
+        }
+    }
+    Ok(Some(found))
 }
 
 /// The ONNX file at `path`: the file itself, or the one or two in an exported folder. `None` for
@@ -233,6 +319,46 @@ impl Source {
         self.graph()?.load(name, label)
     }
 
+    /// The runner `name` of this model as one whose parts can be looked at.
+    fn suspect(&mut self, name: &str, label: &str) -> Result<Box<dyn Suspect>> {
+        if is_runtime(name) {
+            if self.graph.is_none() {
+                self.load()?;
+            }
+            return Ok(Box::new(Cut::new(name, label, self.graph()?)?));
+        }
+        self.load()?;
+        let model = self.model.as_ref().ok_or_else(|| self.no_weights(name))?;
+        let (backend, dtype) = precision(name);
+        match dtype {
+            Some(dtype) => {
+                let model = model.clone().in_precision(dtype);
+                Ok(Box::new(Accused::new(label, &model, backend)?))
+            }
+            None => Ok(Box::new(Accused::new(label, model, backend)?)),
+        }
+    }
+
+    fn child(&self, name: &str, label: &str, request: Request, program: &Path) -> Box<dyn Runner> {
+        let (backend, dtype) = precision(name);
+        let kind = match is_runtime(name) {
+            true => Kind::Graph,
+            false => Kind::Backend {
+                gpu: fluxo_backends::is_gpu(backend),
+            },
+        };
+        Box::new(Child {
+            name: label.to_string(),
+            program: program.to_path_buf(),
+            model: self.path.clone(),
+            on: name.to_string(),
+            request,
+            kind,
+            unit: dtype.map(unit),
+            cost: None,
+        })
+    }
+
     /// The ONNX files, exported once where there are none.
     fn graph(&mut self) -> Result<Graph> {
         let exported = self.exported.as_ref().map(|(graph, _)| graph);
@@ -277,7 +403,7 @@ fn is_runtime(name: &str) -> bool {
 }
 
 /// `wgpu:1:f16` as `wgpu:1` and the element type behind it.
-fn precision(name: &str) -> (&str, Option<DType>) {
+pub(crate) fn precision(name: &str) -> (&str, Option<DType>) {
     let dtype = |name| match name {
         "f64" => Some(DType::F64),
         "f32" => Some(DType::F32),

@@ -1,8 +1,9 @@
 //! Every runner on the same inputs, every pair on every output.
 
+use burn::tensor::TensorData;
 use fluxo_models::Tensors;
 
-use crate::diff::{Difference, difference};
+use crate::diff::{Difference, difference, excess};
 use crate::error::{Error, Result};
 use crate::inputs::split;
 use crate::mask::Mask;
@@ -10,7 +11,7 @@ use crate::referee::{self, Ruling};
 use crate::report::{Alone, Pair, Report, Skipped};
 use crate::runner::file::File;
 use crate::runner::{Kind, Runner};
-use crate::verdict::Tolerance;
+use crate::verdict::{Close, Tolerance};
 
 /// Inputs, and what reports call them: `at batch 3, sequence 17`.
 pub type Case = (String, Tensors);
@@ -21,6 +22,18 @@ enum Allowance<'a> {
     Fixed(Option<f64>),
     /// What the referee found.
     Measured(&'a Ruling),
+    /// As given for each value; the referee's word stands beside.
+    Close(Close, Option<&'a Ruling>),
+}
+
+impl Allowance<'_> {
+    fn ruling(&self) -> Option<&Ruling> {
+        match self {
+            Self::Fixed(_) => None,
+            Self::Measured(ruling) => Some(ruling),
+            Self::Close(_, ruling) => *ruling,
+        }
+    }
 }
 
 /// What one runner gave.
@@ -96,7 +109,7 @@ fn judged(
             })
         }));
     }
-    if let Allowance::Measured(ruling) = allowance {
+    if let Some(ruling) = allowance.ruling() {
         let exact = Given {
             name: referee::NAME.to_string(),
             kind: Kind::Referee,
@@ -151,6 +164,22 @@ pub fn compare_refereed(
     })
 }
 
+/// [`compare_refereed()`], and every two values that differ by more than `close` allows them
+/// differ, whatever the referee says; `rulings` may be none.
+///
+/// # Errors
+/// As [`compare()`].
+pub fn compare_close(
+    runners: &mut [Box<dyn Runner>],
+    cases: &[Case],
+    rulings: &[Ruling],
+    close: Close,
+) -> Result<Report> {
+    merged(cases, |i, inputs| {
+        judged(runners, inputs, &Allowance::Close(close, rulings.get(i)))
+    })
+}
+
 /// The reports of all cases as one.
 fn merged(
     cases: &[Case],
@@ -175,18 +204,32 @@ fn merged(
 
 /// Every output of one pair.
 fn pair(a: &Given, b: &Given, mask: &Mask, allowance: &Allowance<'_>, pairs: &mut Vec<Pair>) {
-    let tolerance = |output: &str| match allowance {
-        Allowance::Fixed(given) => Tolerance::between(a.kind, b.kind, *given),
-        Allowance::Measured(ruling) => {
-            let noise = ruling.noise.get(output).copied().unwrap_or_default();
-            // Fewer digits, more noise.
-            let coarser = |given: &Given| given.unit.unwrap_or(ruling.unit) / ruling.unit;
-            let noise = noise * coarser(a).max(coarser(b)).max(1.0);
-            Tolerance::measured(a.kind, b.kind, noise)
-        }
+    let noise = |output: &str| {
+        let ruling = allowance.ruling()?;
+        let noise = ruling.noise.get(output).copied().unwrap_or_default();
+        // Fewer digits, more noise.
+        let coarser = |given: &Given| given.unit.unwrap_or(ruling.unit) / ruling.unit;
+        Some(noise * coarser(a).max(coarser(b)).max(1.0))
     };
-    let mut add = |output: &str, found| {
-        let pair = Pair::new(&a.name, &b.name, output, found, &tolerance(output));
+    let tolerance = |output: &str| match (allowance, noise(output)) {
+        (Allowance::Close(..), noise) => Tolerance::close(noise),
+        (_, Some(noise)) => Tolerance::measured(a.kind, b.kind, noise),
+        (Allowance::Fixed(given), None) => Tolerance::between(a.kind, b.kind, *given),
+        (Allowance::Measured(_), None) => Tolerance::between(a.kind, b.kind, None),
+    };
+    let mut add = |output: &str, found: Difference| {
+        let mut pair = Pair::new(&a.name, &b.name, output, found, &tolerance(output));
+        if let Allowance::Close(close, _) = allowance {
+            let kept = |data: &TensorData| mask.of_output(output, data.shape().as_slice());
+            let excess = match (a.outputs.get(output), b.outputs.get(output)) {
+                (Some(left), Some(right)) if !pair.scaled.is_infinite() => {
+                    excess(left, right, kept(left).as_deref(), *close)
+                }
+                _ => f64::INFINITY,
+            };
+            pair.agrees = excess <= 1.0;
+            pair.excess = Some(excess);
+        }
         pairs.push(pair);
     };
     let before = a

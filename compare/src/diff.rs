@@ -3,6 +3,7 @@
 use burn::tensor::TensorData;
 
 use crate::decisions::Decisions;
+use crate::verdict::Close;
 
 /// The measures of one output between two runners.
 ///
@@ -64,6 +65,10 @@ pub fn difference(
         (Ok(left), Ok(right)) => (left, right),
         (Err(reason), _) | (_, Err(reason)) => return Difference::unmeasured(reason),
     };
+    // Halves beside floats are one kind of number, integers beside floats are not.
+    let (left_type, right_type) = (a.dtype(), b.dtype());
+    let types = (left_type.is_float() != right_type.is_float())
+        .then(|| format!("types differ: {left_type:?} and {right_type:?}"));
     let keeps = |i: usize| kept.is_none_or(|kept| kept[i]);
     let mut sums = Sums::default();
     for (i, (&x, &y)) in left.iter().zip(&right).enumerate() {
@@ -88,8 +93,26 @@ pub fn difference(
         decisions: logits
             .then(|| Decisions::of(&left, &right, shape, keeps))
             .flatten(),
-        note: sums.note(shape),
+        note: match (sums.note(shape), types) {
+            (Some(note), Some(types)) => Some(format!("{types}; {note}")),
+            (note, types) => note.or(types),
+        },
     }
+}
+
+/// The largest distance of two values that count, in units of what `close` allows them; infinite
+/// where no number says it.
+pub(crate) fn excess(a: &TensorData, b: &TensorData, kept: Option<&[bool]>, close: Close) -> f64 {
+    if a.shape() != b.shape() {
+        return f64::INFINITY;
+    }
+    let (Ok(left), Ok(right)) = (crate::numbers(a), crate::numbers(b)) else {
+        return f64::INFINITY;
+    };
+    let counts = |i: &usize| kept.is_none_or(|kept| kept[*i]);
+    let over = (0..left.len()).filter(counts);
+    over.map(|i| close.excess(left[i], right[i]))
+        .fold(0.0, f64::max)
 }
 
 /// What one pass over the two tensors gathers.
@@ -182,7 +205,7 @@ impl Sums {
 }
 
 /// The index, one number an axis, of element `flat` in row-major order.
-fn index(mut flat: usize, shape: &[usize]) -> Vec<usize> {
+pub(crate) fn index(mut flat: usize, shape: &[usize]) -> Vec<usize> {
     let mut at = vec![0; shape.len()];
     for (axis, size) in shape.iter().enumerate().rev() {
         at[axis] = flat % (*size).max(1);
@@ -295,6 +318,8 @@ mod tests {
     fn integers_and_halves_are_compared_as_numbers() {
         let a = TensorData::new(vec![1_i64, 2], [2]);
         let b = TensorData::new(vec![1.0_f32, 2.5], [2]);
-        assert_eq!(difference(&a, &b, None, false).max_abs, 0.5);
+        let found = difference(&a, &b, None, false);
+        assert_eq!(found.max_abs, 0.5);
+        assert_eq!(found.note.unwrap(), "types differ: I64 and F32");
     }
 }

@@ -9,6 +9,7 @@ use fluxo_onnx::Target;
 use serde::Serialize;
 
 use crate::error::Error;
+use crate::exported;
 use crate::interface::Interface;
 use crate::publish::{beside, io, publish};
 use crate::report::Report;
@@ -242,10 +243,14 @@ pub(crate) fn write(
 fn about(model: &Model, options: &ExportOptions) -> BTreeMap<String, String> {
     let own = [
         ("fluxo.family", model.family().to_string()),
-        ("fluxo.task", model.task().to_string()),
+        (exported::TASK, model.task().to_string()),
         ("fluxo.config", model.raw().to_json()),
-        ("fluxo.dtype", format!("{:?}", model.dtype()).to_lowercase()),
-        ("fluxo.target", options.target.to_string()),
+        (
+            exported::DTYPE,
+            format!("{:?}", model.dtype()).to_lowercase(),
+        ),
+        (exported::TARGET, options.target.to_string()),
+        (exported::OPTIONS, exported::record(options)),
         ("fluxo.version", env!("CARGO_PKG_VERSION").to_string()),
         ("burn.version", fluxo_onnx::BURN.to_string()),
     ];

@@ -8,34 +8,46 @@
 //! [`export()`] writes an ONNX file only after the embedded runtimes agreed with Burn on it.
 
 pub mod artifact;
+pub mod bundle;
 mod cases;
 mod compare;
+pub mod consistent;
 pub mod decisions;
 pub mod diff;
 mod error;
 pub mod export;
+pub mod exported;
 pub mod graph;
+pub mod greedy;
 pub mod inputs;
 mod interface;
+pub mod locate;
 pub mod mask;
+pub mod page;
 mod publish;
+pub mod record;
 pub mod referee;
 pub mod report;
 pub mod runner;
 pub mod samples;
+mod screen;
 pub mod signature;
 mod sizes;
+pub mod source;
 pub mod standing;
+pub mod stress;
 mod taps;
 #[cfg(test)]
 mod testing;
+pub mod timing;
 mod towers;
 pub mod verdict;
 mod verify;
 
-pub use compare::{Case, compare, compare_cases, compare_refereed};
+pub use compare::{Case, compare, compare_cases, compare_close, compare_refereed};
 pub use error::{Error, Result};
 pub use export::{ExportError, ExportOptions, ExportReport, export};
+pub use exported::Exported;
 pub use fluxo_onnx::Target;
 pub use graph::Graph;
 pub use report::{Report, Verdict};

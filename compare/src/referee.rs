@@ -24,7 +24,7 @@ use crate::runner::{Runner, burn::Burn};
 /// What reports call the exact outputs.
 pub const NAME: &str = "float64";
 /// Perturbed runs beside the plain one.
-const RUNS: u64 = 2;
+pub(crate) const RUNS: u64 = 2;
 
 /// Of each output, the largest distance from the exact one that rounding explains, in the scaled
 /// measure ([`Difference::scaled`](crate::diff::Difference::scaled)).
@@ -93,8 +93,17 @@ pub fn rule(model: &Model, request: Request, cases: &[Case]) -> Result<Option<Ve
     Ok(Some(rulings))
 }
 
+/// The referee itself: `model` in float64; none where no backend of this build computes in it.
+///
+/// # Errors
+/// When the backend finds no device.
+pub fn runner(model: &Model, request: Request) -> Result<Option<Burn>> {
+    let exact = |backend| Burn::in_precision(NAME, model, backend, request, DType::F64);
+    backend().map(exact).transpose()
+}
+
 /// A backend of this build that computes in float64.
-fn backend() -> Option<&'static str> {
+pub(crate) fn backend() -> Option<&'static str> {
     let mut names = ["flex", "ndarray"].into_iter();
     names.find(|name| fluxo_backends::device(name).is_ok())
 }
@@ -112,13 +121,18 @@ pub(crate) fn unit(dtype: DType) -> f64 {
 
 /// `model` with every weight moved by a unit of its last place.
 fn perturbed(model: &Model, seed: u64) -> Model {
-    let mut nudge = Nudge {
-        random: StdRng::seed_from_u64(seed),
-        unit: unit(model.dtype()) as f32,
-    };
     let mut model = model.clone();
-    model.network = model.network.map(&mut nudge);
+    let dtype = model.dtype();
+    model.network = nudged(model.network, seed, dtype);
     model
+}
+
+/// `module` with every weight moved by a unit of the last place of `dtype`.
+pub(crate) fn nudged<M: Module>(module: M, seed: u64, dtype: DType) -> M {
+    module.map(&mut Nudge {
+        random: StdRng::seed_from_u64(seed),
+        unit: unit(dtype) as f32,
+    })
 }
 
 struct Nudge {

@@ -1,12 +1,13 @@
 //! What a comparison found, for people and for programs.
 
-use std::fmt;
-
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
 
 use crate::diff::Difference;
+use crate::greedy::Continued;
+use crate::locate::Location;
 use crate::standing::{Standing, standings};
+use crate::stress::Stress;
+use crate::timing::Timing;
 use crate::verdict::Tolerance;
 
 /// Whether the runners computed the same thing.
@@ -32,10 +33,18 @@ pub struct Report {
     pub pairs: Vec<Pair>,
     /// The module in which the difference begins, where it was looked for.
     pub located: Option<String>,
+    /// Where each runner parts from the referee, where that was looked for.
+    pub locations: Vec<Location>,
     /// Who was asked and could not take part.
     pub skipped: Vec<Skipped>,
     /// Outputs that only some runners give, and need not be given by the others.
     pub alone: Vec<Alone>,
+    /// How far each runner writes the same text, where that was asked for.
+    pub greedy: Vec<Continued>,
+    /// How long each takes, where that was asked for.
+    pub timings: Vec<Timing>,
+    /// What hard inputs showed, where they were tried.
+    pub stress: Option<Stress>,
 }
 
 /// One output of one pair of runners.
@@ -71,6 +80,9 @@ pub struct Pair {
     pub tolerance: f64,
     /// What rounding explains of `scaled`, where a referee measured it.
     pub noise: Option<f64>,
+    /// The largest difference of two values in units of what `--atol` and `--rtol` allow them,
+    /// where those were given; `tolerance` is `null` then.
+    pub excess: Option<f64>,
     /// Where the tolerance comes from.
     pub tolerance_reason: &'static str,
     /// Whether it does.
@@ -121,6 +133,7 @@ impl Pair {
             scaled: found.scaled,
             tolerance: tolerance.value,
             noise: tolerance.noise,
+            excess: None,
             tolerance_reason: tolerance.reason,
             agrees: tolerance.allows(found.scaled),
             note: found.note,
@@ -132,14 +145,15 @@ impl Pair {
 impl Pair {
     /// The part of the tolerance that the difference takes.
     pub(crate) fn share(&self) -> f64 {
-        match self.scaled == 0.0 {
-            true => 0.0,
-            false => self.scaled / self.tolerance,
+        match self.excess {
+            Some(excess) => excess,
+            None if self.scaled == 0.0 => 0.0,
+            None => self.scaled / self.tolerance,
         }
     }
 
     /// `logits between flex (a) and tract (b) at batch 3`.
-    fn place(&self) -> String {
+    pub(crate) fn place(&self) -> String {
         let Self {
             output, a, b, case, ..
         } = self;
@@ -175,8 +189,12 @@ impl Report {
             runners,
             pairs,
             located: None,
+            locations: Vec::new(),
             skipped,
             alone,
+            greedy: Vec::new(),
+            timings: Vec::new(),
+            stress: None,
         }
     }
 
@@ -224,143 +242,6 @@ impl Report {
             std::mem::take(&mut self.alone),
         );
         *self = merged;
-    }
-
-    fn table(&self) -> Table {
-        let mut table = Table::new();
-        let measured = self.pairs.iter().any(|pair| pair.noise.is_some());
-        // The noise has a column where there is any.
-        let row = |cells: [String; 10]| {
-            let cells = cells.into_iter().enumerate();
-            cells.filter_map(move |(i, cell)| (i != NOISE || measured).then_some(cell))
-        };
-        let header = [
-            "output", "pair", "max abs", "scaled", "noise", "max rel", "at", "cosine", "argmax", "",
-        ];
-        table
-            .load_style(presets::NOTHING)
-            .set_content_arrangement(ContentArrangement::Dynamic)
-            .set_width(100)
-            .set_header(row(header.map(str::to_string)));
-        for pair in &self.pairs {
-            table.add_row(row([
-                pair.output.clone(),
-                format!("{} {}", pair.a, pair.b),
-                number(pair.max_abs),
-                number(pair.scaled),
-                pair.noise.map_or("-".to_string(), number),
-                number(pair.max_rel),
-                index(&pair.at),
-                if pair.cosine.is_nan() {
-                    "-".to_string()
-                } else {
-                    format!("{:.6}", pair.cosine)
-                },
-                pair.argmax_agreement
-                    .map_or("-".to_string(), |share| format!("{:.1}%", share * 100.0)),
-                if pair.agrees { "agree" } else { "DIFFER" }.to_string(),
-            ]));
-        }
-        let last = if measured { 9 } else { 8 };
-        for column in table.column_iter_mut() {
-            column.set_padding((0, 1));
-            if (2..last).contains(&column.index) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
-        table
-    }
-}
-
-/// The place of the noise among the columns.
-const NOISE: usize = 4;
-
-/// `6.0e-7`, `0`, or what no number says.
-fn number(value: f64) -> String {
-    match value {
-        v if v.is_nan() || v.is_infinite() => "-".to_string(),
-        0.0 => "0".to_string(),
-        v => format!("{v:.1e}"),
-    }
-}
-
-/// `1,16,3`.
-fn index(at: &[usize]) -> String {
-    at.iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(",")
-}
-
-impl fmt::Display for Report {
-    /// One row an output and pair, the notes, who was left out, and the verdict on the last line.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for line in self.table().lines() {
-            writeln!(f, "{}", line.trim_end())?;
-        }
-        writeln!(f)?;
-        for pair in &self.pairs {
-            if let Some(note) = &pair.note {
-                writeln!(f, "{}: {note}", pair.place())?;
-            }
-        }
-        let mut tolerances: Vec<(&str, f64, f64)> = Vec::new();
-        for pair in &self.pairs {
-            let (reason, value) = (pair.tolerance_reason, pair.tolerance);
-            match tolerances.iter_mut().find(|(known, ..)| *known == reason) {
-                Some((_, low, high)) => (*low, *high) = (low.min(value), high.max(value)),
-                None => tolerances.push((reason, value, value)),
-            }
-        }
-        for (reason, low, high) in tolerances {
-            match low == high {
-                true => writeln!(f, "tolerance {low:e} of scaled: {reason}")?,
-                false => writeln!(f, "tolerances {low:.1e} to {high:.1e} of scaled: {reason}")?,
-            }
-        }
-        for standing in &self.standings {
-            let Standing { runner, reason, .. } = standing;
-            writeln!(f, "{runner}: {}: {reason}", standing.finding.name())?;
-        }
-        for alone in &self.alone {
-            writeln!(
-                f,
-                "not compared: {} (given by {} only)",
-                alone.output,
-                alone.runners.join(", ")
-            )?;
-        }
-        for skipped in &self.skipped {
-            writeln!(f, "skipped: {}: {}", skipped.runner, skipped.reason)?;
-        }
-        let beyond = self.pairs.iter().filter(|pair| !pair.agrees).count();
-        let failed = self
-            .skipped
-            .iter()
-            .find(|skipped| self.runners.contains(&skipped.runner));
-        if let Some(failed) = failed.filter(|_| beyond == 0) {
-            return write!(
-                f,
-                "differ: {} runs some inputs and fails on others",
-                failed.runner
-            );
-        }
-        match (self.verdict, self.worst()) {
-            (Verdict::Agree, Some(worst)) => write!(
-                f,
-                "agree: {}; at most {} ({})",
-                self.runners.join(", "),
-                number(worst.scaled),
-                worst.place()
-            ),
-            (Verdict::Differ, Some(worst)) => write!(
-                f,
-                "differ: {beyond} of {} comparisons; the worst is {}",
-                self.pairs.len(),
-                worst.place()
-            ),
-            (_, None) => write!(f, "differ: nothing was compared"),
-        }
     }
 }
 

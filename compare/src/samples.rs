@@ -6,7 +6,8 @@ use burn::tensor::TensorData;
 use fluxo_models::stack::{InputConfig, StackConfig};
 use fluxo_models::{NetworkConfig, Tensors, inputs};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::graph::Graph;
 use crate::signature::{Dim, Signature};
 
 /// How many rows and tokens inputs have.
@@ -80,6 +81,22 @@ pub fn fitting(config: &NetworkConfig, files: &[PathBuf]) -> Result<Tensors> {
     Ok(sized(&config, sizes))
 }
 
+/// Takes away the masks and token types that `graph` has no place for: made-up ones need not be
+/// there.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn drop_foreign(inputs: &mut Tensors, graph: &Graph) -> Result<()> {
+    let mut taken = Vec::new();
+    for file in graph.files() {
+        let ports = Signature::read(file)?.inputs;
+        taken.extend(ports.into_iter().map(|port| port.name));
+    }
+    let optional = ["attention_mask", "token_type_ids"];
+    inputs.retain(|name, _| !optional.contains(&name.as_str()) || taken.contains(name));
+    Ok(())
+}
+
 /// [`inputs`] of any sizes.
 pub fn sized(config: &NetworkConfig, sizes: Sizes) -> Tensors {
     let (batch, seq) = (sizes.batch, sizes.sequence);
@@ -109,6 +126,40 @@ pub fn sized(config: &NetworkConfig, sizes: Sizes) -> Tensors {
         made.insert(name.to_string(), data);
     }
     made
+}
+
+/// Row `index` of the input `name`, as a batch of one.
+///
+/// # Errors
+/// When it has no rows, or not so many, or no numbers.
+pub fn row(name: &str, data: &TensorData, index: usize) -> Result<TensorData> {
+    rows(name, data, &[index])
+}
+
+/// The rows `wanted` of the input `name`, in that order.
+///
+/// # Errors
+/// When it has not so many, or no numbers.
+pub fn rows(name: &str, data: &TensorData, wanted: &[usize]) -> Result<TensorData> {
+    let mut shape = data.shape().to_vec();
+    let refuse = |reason: String| Error::Input(format!("`{name}` {reason}"));
+    let (batch, width) = match shape.as_slice() {
+        [batch, rest @ ..] => (*batch, rest.iter().product::<usize>()),
+        [] => return Err(refuse("has no rows".to_string())),
+    };
+    if let Some(row) = wanted.iter().find(|row| **row >= batch) {
+        return Err(refuse(format!(
+            "has {batch} rows, and none of number {row}"
+        )));
+    }
+    let values = crate::numbers(data).map_err(refuse)?;
+    let kept = wanted
+        .iter()
+        .flat_map(|row| &values[row * width..(row + 1) * width]);
+    shape[0] = wanted.len();
+    let kept = TensorData::new(kept.copied().collect::<Vec<f64>>(), shape);
+    kept.try_cast(data.dtype())
+        .map_err(|e| refuse(e.to_string()))
 }
 
 /// The longest text that every stack reads; 1 where none reads text.

@@ -1,5 +1,6 @@
 //! What an ONNX file declares: its inputs and outputs, read without the weights.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::{BoolStore, DType};
@@ -81,12 +82,39 @@ impl Signature {
     }
 }
 
+/// The free pairs that the ONNX file at `path` carries; of a key that is there twice the last.
+///
+/// # Errors
+/// When the file cannot be read or is not an ONNX model.
+pub fn metadata(path: &Path) -> Result<BTreeMap<String, String>> {
+    let bytes = std::fs::read(path).map_err(|source| Error::Io {
+        path: path.to_path_buf(),
+        source,
+    })?;
+    let model = ModelProto::decode(&*bytes).map_err(|e| Error::Model {
+        path: path.to_path_buf(),
+        reason: format!("not an ONNX file ({e})"),
+    })?;
+    let pairs = model.metadata_props.into_iter();
+    Ok(pairs.map(|pair| (pair.key, pair.value)).collect())
+}
+
 // The few fields of onnx.proto that are read here; prost skips the rest, weights included.
 
 #[derive(Clone, PartialEq, Message)]
 struct ModelProto {
     #[prost(message, optional, tag = "7")]
     graph: Option<GraphProto>,
+    #[prost(message, repeated, tag = "14")]
+    metadata_props: Vec<PairProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct PairProto {
+    #[prost(string, tag = "1")]
+    key: String,
+    #[prost(string, tag = "2")]
+    value: String,
 }
 
 #[derive(Clone, PartialEq, Message)]

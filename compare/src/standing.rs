@@ -50,6 +50,8 @@ pub struct Standing {
     pub error: f64,
     /// What rounding explains of it.
     pub noise: f64,
+    /// How many times the noise the distance is; of noise at least what outputs are rounded by.
+    pub times: f64,
     /// The least share of rows with the same largest entry; logits only.
     pub argmax_agreement: Option<f64>,
     /// Why, in a sentence.
@@ -88,9 +90,9 @@ fn standing(runner: &str, worst: &Pair, own: &[&Pair]) -> Standing {
     let times = worst.scaled / worst.noise.unwrap_or_default().max(least);
     let finding = if !worst.scaled.is_finite() {
         Finding::Bug
-    } else if own.iter().all(|pair| pair.scaled <= LEAST) {
+    } else if own.iter().all(|pair| pair.agrees && pair.scaled <= LEAST) {
         Finding::Same
-    } else if worst.agrees {
+    } else if own.iter().all(|pair| pair.agrees) {
         Finding::Noise
     } else if times <= DRIFT && decided {
         Finding::Drift
@@ -101,7 +103,13 @@ fn standing(runner: &str, worst: &Pair, own: &[&Pair]) -> Standing {
     let case = worst.case.as_ref().map(|case| format!(" {case}"));
     let case = case.unwrap_or_default();
     let share = |share: f64| format!("{:.1} % of the decisions differ", 100.0 * (1.0 - share));
+    let given = own.iter().any(|pair| pair.excess.is_some());
     let reason = match (finding, &worst.note) {
+        (Finding::Noise, _) if given => {
+            format!(
+                "{place}{case} is off by {times:.1} times what rounding explains, within what was given"
+            )
+        }
         (Finding::Bug, Some(note)) => format!("{place}{case}: {note}"),
         (Finding::Same, _) => "within two units of the last place of the exact outputs".to_string(),
         (Finding::Noise, _) => {
@@ -125,6 +133,7 @@ fn standing(runner: &str, worst: &Pair, own: &[&Pair]) -> Standing {
         output: worst.output.clone(),
         error: worst.scaled,
         noise: worst.noise.unwrap_or_default(),
+        times,
         argmax_agreement,
         reason,
     }

@@ -1,6 +1,7 @@
 //! Taps of the residual stream as outputs of a file.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::str::FromStr;
 
 use fluxo_models::NetworkConfig;
@@ -46,12 +47,24 @@ impl TapChoice {
     }
 }
 
+impl fmt::Display for TapChoice {
+    /// What [`TapChoice::from_str`] reads; nothing for none.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => Ok(()),
+            Self::All => f.write_str("all"),
+            Self::Named(names) => f.write_str(&names.join(",")),
+        }
+    }
+}
+
 impl FromStr for TapChoice {
     type Err = Infallible;
 
     /// `all`, or names with commas between them.
     fn from_str(text: &str) -> std::result::Result<Self, Infallible> {
         Ok(match text {
+            "" => Self::None,
             "all" => Self::All,
             _ => Self::Named(
                 text.split(',')

@@ -14,7 +14,7 @@ use crate::graph::Graph;
 use crate::interface::Interface;
 use crate::referee::rule;
 use crate::report::{Report, Skipped};
-use crate::runner::{Runner, burn::Burn, ort, rten, tract};
+use crate::runner::{Runner, burn::Burn, ort, replay::Replay, rten, tract};
 use crate::taps::TapChoice;
 use crate::towers::towers;
 use crate::verdict::HALF;
@@ -83,13 +83,20 @@ fn agreement(model: &Model, graph: &Graph, options: &ExportOptions, place: &str)
         DType::BF16 => &model.clone().in_precision(DType::F32),
         _ => model,
     };
-    let reference = Burn::new(backend, model, backend, request)?;
-    let mut runners: Vec<Box<dyn Runner>> = vec![Box::new(reference)];
+    // One after the other: of a large model no two runtimes are in memory at once.
+    let mut reference = Burn::new(backend, model, backend, request)?;
+    let mut cases = cases(&interfaces, &mut reference)?;
+    for (label, _) in &mut cases {
+        label.insert_str(0, place);
+    }
+    let rulings = rule(model, request, &cases)?;
+    let mut runners: Vec<Box<dyn Runner>> = vec![Box::new(Replay::of(&mut reference, &cases))];
+    drop(reference);
     let mut skipped = Vec::new();
     let mut failed = None;
     for name in runtimes {
         match graph.load(name, name) {
-            Ok(runner) => runners.push(runner),
+            Ok(mut runner) => runners.push(Box::new(Replay::of(&mut *runner, &cases))),
             Err(error) => {
                 skipped.push(Skipped {
                     runner: name.to_string(),
@@ -102,11 +109,7 @@ fn agreement(model: &Model, graph: &Graph, options: &ExportOptions, place: &str)
     if let (1, Some(error)) = (runners.len(), failed) {
         return Err(error);
     }
-    let mut cases = cases(&interfaces, runners[0].as_mut())?;
-    for (label, _) in &mut cases {
-        label.insert_str(0, place);
-    }
-    let mut report = match rule(model, request, &cases)? {
+    let mut report = match rulings {
         Some(rulings) => compare_refereed(&mut runners, &cases, &rulings)?,
         None => {
             let tolerance = (model.dtype() == DType::F16).then_some(HALF);

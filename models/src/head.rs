@@ -3,11 +3,11 @@
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::{Device, Int, Tensor};
-use fluxo_backends::kernels;
 use serde::Serialize;
 
 use crate::blocks::activation::Activation;
 use crate::blocks::norm::{Norm, NormConfig};
+use crate::blocks::taps::Taps;
 use crate::blocks::{apply, linear};
 
 /// A head: positions that are read, a dense layer, an output layer.
@@ -170,21 +170,26 @@ pub struct Context {
 impl HeadLayers {
     /// `[batch, seq, d_model] -> [batch, seq, size]`; `seq` is 1 where the head reads a row as
     /// a whole.
-    pub fn forward(&self, x: Tensor<3>, context: &Context) -> Tensor<3> {
+    pub fn forward(&self, x: Tensor<3>, context: &Context, taps: &mut Taps) -> Tensor<3> {
         let mut x = self.read(x, context);
         if let (Some(layer), Some(dense)) = (&self.dense, self.config.dense) {
-            x = dense.activation.forward(layer.forward(x));
+            let read = taps.begin(format_args!("dense"), x);
+            x = dense.activation.forward(taps.end(layer.forward(read)));
         }
         if let Some(norm) = &self.norm {
-            x = norm.forward(x);
+            let read = taps.begin(format_args!("norm"), x);
+            x = taps.end(norm.forward(read));
         }
         if let Some(scale) = self.config.scale {
             x = x * scale;
         }
         x = match (&self.output, &context.table, self.config.output) {
-            (Some(output), ..) => apply(output, x),
+            (Some(output), ..) => {
+                let x = taps.begin(format_args!("output"), x);
+                taps.end(apply(output, x))
+            }
             (None, Some(table), OutputConfig::Tied { .. }) => {
-                let y = kernels::tied(x, table.clone());
+                let y = taps.tied(x, table.clone());
                 match &self.bias {
                     Some(bias) => y + bias.val().unsqueeze(),
                     None => y,

@@ -7,6 +7,7 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use serde_json::Value;
 
+use crate::blocks::probe::{Part, Probe};
 use crate::blocks::taps::Taps;
 use crate::catalog::{self, Description};
 use crate::checkpoint::{self, report::LoadReport, store::Store};
@@ -303,11 +304,40 @@ impl Model {
     /// # Errors
     /// When an input is missing, misshapen or out of range, or the device fails.
     pub fn run(&self, inputs: &Tensors, request: &Request) -> Result<Tensors> {
-        let batch = inputs::batch(inputs, &self.config, &self.device(), self.dtype)?;
-        let mut taps = if request.taps {
+        Ok(self.pass(inputs, request, None)?.0)
+    }
+
+    /// [`Model::run`] while `probe` looks at the parts of the network; gives what it noted too.
+    /// Where it runs one part only, the outputs are of no use.
+    ///
+    /// # Errors
+    /// As [`Model::run`].
+    pub fn probe(
+        &self,
+        inputs: &Tensors,
+        request: &Request,
+        probe: Probe,
+    ) -> Result<(Tensors, Vec<Part>)> {
+        self.pass(inputs, request, Some(probe))
+    }
+
+    fn pass(
+        &self,
+        inputs: &Tensors,
+        request: &Request,
+        probe: Option<Probe>,
+    ) -> Result<(Tensors, Vec<Part>)> {
+        let dtype = probe.as_ref().and_then(Probe::dtype);
+        let dtype = dtype.unwrap_or(self.dtype);
+        let batch = inputs::batch(inputs, &self.config, &self.device(), dtype)?;
+        let taps = if request.taps {
             Taps::on()
         } else {
             Taps::off()
+        };
+        let mut taps = match probe {
+            Some(probe) => taps.probed(probe),
+            None => taps,
         };
         let output = self.network.forward(batch, &mut taps);
         let mut named: Named = output.named(&self.network);
@@ -315,10 +345,12 @@ impl Model {
             named.extend(output.named_hidden_states(&self.network));
         }
         drop(output);
+        let parts = taps.take_parts();
         let taps = taps.into_found().into_iter();
         named.extend(taps.map(|(name, value)| (name, AnyRank::Three(value))));
         let read = |(name, value)| Ok((name, read(value)?));
-        named.into_iter().map(read).collect()
+        let outputs = named.into_iter().map(read).collect::<Result<_>>()?;
+        Ok((outputs, parts))
     }
 }
 

@@ -11,8 +11,8 @@ use crate::model::{CONFIG, Model};
 
 impl Model {
     /// As [`Model::save_config`], with nothing left to a default that transformers.js does not
-    /// know: the sizes of the cache stand in `config.json`, and a tokenizer of an older layout
-    /// becomes a `tokenizer.json`.
+    /// know: the sizes of the cache stand in `config.json`, with the graphs in `dir/onnx` whose
+    /// weights lie beside, and a tokenizer of an older layout becomes a `tokenizer.json`.
     ///
     /// # Errors
     /// When the folder cannot be written.
@@ -23,6 +23,11 @@ impl Model {
         }
         let path = dir.join(CONFIG);
         let mut config = Raw::read(&path)?.0;
+        let beside = data_files(dir)?;
+        if !beside.is_empty() {
+            let hint = json!({"use_external_data_format": beside});
+            config.insert("transformers.js_config".into(), hint);
+        }
         for (key, value) in defaults(self, &config) {
             if config.get(key).is_none_or(Value::is_null) {
                 config.insert(key.to_string(), value);
@@ -31,6 +36,22 @@ impl Model {
         let json = serde_json::to_vec_pretty(&config).map_err(|e| Error::malformed(&path, e))?;
         files::write_atomic(&path, |file| std::io::Write::write_all(file, &json))
     }
+}
+
+/// The graphs in `dir/onnx` whose weights lie in a file beside, each with how many files that are.
+fn data_files(dir: &Path) -> Result<Map<String, Value>> {
+    let folder = dir.join("onnx");
+    if !folder.is_dir() {
+        return Ok(Map::new());
+    }
+    let mut found = Map::new();
+    for entry in std::fs::read_dir(&folder).map_err(|e| Error::io(&folder, e))? {
+        let name = entry.map_err(|e| Error::io(&folder, e))?.file_name();
+        if let Some(graph) = name.to_string_lossy().strip_suffix("_data") {
+            found.insert(graph.to_string(), json!(1));
+        }
+    }
+    Ok(found)
 }
 
 /// The fields from which transformers.js computes a cache's names and shapes.
@@ -94,6 +115,20 @@ mod tests {
         let config = exported("t5", &["num_decoder_layers"]);
         assert_eq!(config["num_decoder_layers"], config["num_layers"]);
         assert_eq!(config["is_encoder_decoder"], true);
+    }
+
+    #[test]
+    fn weights_beside_a_graph_are_announced() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("onnx")).unwrap();
+        for name in ["model.onnx", "model.onnx_data"] {
+            std::fs::write(dir.path().join("onnx").join(name), "").unwrap();
+        }
+        let model = Model::new("bert", &Settings::default(), 1, &Device::default()).unwrap();
+        model.save_config_whole(dir.path()).unwrap();
+        let config = Raw::read(&dir.path().join(CONFIG)).unwrap().0;
+        let hint = &config["transformers.js_config"]["use_external_data_format"];
+        assert_eq!(*hint, json!({"model.onnx": 1}));
     }
 
     #[test]

@@ -1,8 +1,17 @@
-//! Our exported file, turned into Burn code by upstream's importer.
+//! Our exported files, turned into Burn code by upstream's importer.
 
 fn main() {
-    burn_import::onnx::ModelGen::new()
-        .input("classifier.onnx")
-        .out_dir("model/")
-        .run_from_script();
+    let mut generator = burn_import::onnx::ModelGen::new();
+    for name in [
+        "classifier",
+        "bert",
+        "llama",
+        "t5_encoder",
+        "t5_decoder",
+        "vit",
+    ] {
+        println!("cargo::rerun-if-changed={name}.onnx");
+        generator.input(&format!("{name}.onnx"));
+    }
+    generator.out_dir("model/").run_from_script();
 }

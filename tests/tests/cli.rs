@@ -1,6 +1,9 @@
 //! The binary itself: every verb, its JSON, and one clear line for whatever is wrong.
 #![allow(clippy::unwrap_used)]
 
+#[path = "cli/comparing.rs"]
+mod comparing;
+
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
@@ -362,6 +365,32 @@ fn a_full_disk_leaves_no_export_behind() {
     assert_eq!(output.status.code(), Some(2), "{stderr}");
     assert!(stderr.contains("cannot write"), "{stderr}");
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn the_check_of_an_export_is_repeated() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("exported");
+    let model = fixture("hf/llama");
+    json(&["export", text(&model), "--out", text(&out), "--opset", "23"]);
+    let file = out.join("onnx/model.onnx");
+    let check = json(&["export", text(&model), "--check", text(&file)]);
+    assert_eq!(check["verification"]["verdict"], "agree");
+    assert_eq!(check["source_changed"], false);
+    // Beside other weights of the same shapes it does not hold.
+    let other = copy("llama");
+    let changed = other.path();
+    let mut weights = tensors::read(&model.join("model.safetensors")).unwrap();
+    let norm = weights.get_mut("model.norm.weight").unwrap();
+    let doubled: Vec<f32> = norm.iter::<f32>().map(|value| 2.0 * value).collect();
+    *norm = TensorData::new(doubled, norm.shape().to_vec());
+    tensors::write(&changed.join("model.safetensors"), &weights).unwrap();
+    let output = fluxo(&["export", text(changed), "--check", text(&out), "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let check: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(check["source_changed"], true);
+    let nothing = ["export", text(&model), "--check", text(dir.path())];
+    refused(&nothing, "holds no exported files");
 }
 
 #[test]

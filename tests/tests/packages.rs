@@ -2,6 +2,9 @@
 //! against transformers' outputs (`fixtures/make_packages.py`).
 #![allow(clippy::unwrap_used)]
 
+#[path = "packages/foreign.rs"]
+mod foreign;
+
 use std::path::Path;
 
 use fluxo_models::{Model, Task};
@@ -46,7 +49,8 @@ fn main() {
         };
         trial(title, needs, move || agrees(name, &folder?, task))
     });
-    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit();
+    let trials = trials.chain(foreign::trials()).collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
 
 fn agrees(name: &str, folder: &Path, task: Option<Task>) -> Result<(), String> {

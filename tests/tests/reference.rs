@@ -1,10 +1,13 @@
 //! The reference set: every folder of `tests/fixtures/hf` and `hf-v4` against transformers' own
 //! outputs, on every backend and in every runtime, at the reference's sizes and at others.
-//! Folders × runners as one matrix; `FLUXO_WRITE_DOCS=1` writes it down as `docs/zoo.md`.
+//! Folders × runners as one matrix; `FLUXO_WRITE_DOCS=1` writes it down as `docs/zoo.md`
+//! and `docs/forms.md`.
 #![allow(clippy::unwrap_used)]
 
 #[path = "reference/cases.rs"]
 mod cases;
+#[path = "reference/consistency.rs"]
+mod consistency;
 #[path = "reference/forms.rs"]
 mod forms;
 #[path = "reference/greedy.rs"]
@@ -59,14 +62,19 @@ fn main() {
                 add("greedy", greedy::tokens);
             }
         }
+        let name = format!("{} consistency", case.name);
+        trials.push(trial(name, Ok(()), || consistency::no_false_alarm(case)));
         let name = format!("{} onnx checker", case.name);
         trials.push(trial(name, onnx.clone(), || checker(case)));
     }
-    let name = "docs/zoo.md lists every family";
-    trials.push(trial(name, Ok(()), zoo::is_complete));
+    let name = "the pages list every family";
+    trials.push(trial(name, Ok(()), zoo::are_complete));
+    let name = "docs/consistency.md lists every folder";
+    trials.push(trial(name, Ok(()), consistency::is_complete));
     let conclusion = libtest_mimic::run(&arguments, trials);
     if std::env::var_os("FLUXO_WRITE_DOCS").is_some() {
         zoo::write();
+        consistency::write();
     }
     conclusion.exit();
 }

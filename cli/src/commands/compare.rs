@@ -1,12 +1,24 @@
 //! `fluxo compare`.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
-use fluxo_compare::{Graph, artifact, compare, compare_refereed, referee, samples};
+use anyhow::{Context, Result, bail};
+use fluxo_compare::artifact::{self, Opened};
+use fluxo_compare::bundle::{self, Bundle};
+use fluxo_compare::inputs::split;
+use fluxo_compare::page::{Shown, page};
+use fluxo_compare::record::{self, Gave};
+use fluxo_compare::referee::{self, Ruling};
+use fluxo_compare::runner::{Runner, file};
+use fluxo_compare::stress::{self, Stress};
+use fluxo_compare::verdict::Close;
+use fluxo_compare::{
+    Case, Graph, Report, compare_cases, compare_close, compare_refereed, greedy, samples, timing,
+};
 use fluxo_models::catalog::Description;
 use fluxo_models::config::Raw;
-use fluxo_models::{Request, Tensors, model::CONFIG, tensors};
+use fluxo_models::{Model, NetworkConfig, Request, Tensors, model::CONFIG, tensors};
 
 use crate::Held;
 use crate::args::Compare;
@@ -21,21 +33,45 @@ pub fn run(args: &Compare, print: Print) -> Result<Held> {
             .any(|name| name.starts_with("out.") && name.contains("hidden_states.")),
         taps: args.taps,
     };
-    let mut opened = artifact::open(&args.model, &args.on, request)?;
-    let inputs = match given {
-        Some(inputs) => inputs,
-        None => made_up(&args.model)?,
+    let Opened {
+        runners,
+        skipped,
+        model,
+    } = opened(args, request, args.isolate)?;
+    let (runners, gave) = record::keep(runners);
+    let mut judge = Judge {
+        model,
+        runners,
+        request,
+        close: close(args)?,
+        tolerance: args.tolerance,
+        rulings: Vec::new(),
     };
-    let cases = [("on these inputs".to_string(), inputs)];
-    let rulings = match (&opened.model, args.tolerance) {
-        (Some(model), None) => referee::rule(model, request, &cases)?,
-        _ => None,
+    let mut cases = match given {
+        Some(inputs) => vec![("on these inputs".to_string(), inputs)],
+        None if args.stress => Vec::new(),
+        None => vec![("on these inputs".to_string(), made_up(&args.model)?)],
     };
-    let mut report = match rulings {
-        Some(rulings) => compare_refereed(&mut opened.runners, &cases, &rulings)?,
-        None => compare(&mut opened.runners, &cases[0].1, args.tolerance)?,
+    let mut report = match args.stress {
+        true => stressed(args, &mut judge, &mut cases)?,
+        false => judge.compare(&cases)?,
     };
-    report.skipped.extend(opened.skipped);
+    report.skipped.extend(skipped);
+    // The inputs that the rest is about: the only ones, or the smallest that show it.
+    let (_, inputs) = cases.first().context("there are no inputs")?;
+    if args.locate {
+        let located = artifact::locate(&args.model, &args.on, inputs)?;
+        report.place(located.context(
+            "--locate needs a checkpoint and a backend in float64 (flex, ndarray) to judge by",
+        )?);
+    }
+    if args.html.is_some() || args.bundle.is_some() {
+        let outputs = outputs(&judge, &gave, inputs);
+        extras(args, &mut judge, inputs, &mut report)?;
+        hand_on(args, inputs, &outputs, &report)?;
+    } else {
+        extras(args, &mut judge, inputs, &mut report)?;
+    }
     print.result(&report, &report)?;
     // Whoever was named and did not take part has not agreed.
     let all = args.on.is_empty() || report.skipped.is_empty();
@@ -46,18 +82,229 @@ pub fn run(args: &Compare, print: Print) -> Result<Held> {
     })
 }
 
-/// Inputs of the first model that says what it reads, as the exported files take them.
-fn made_up(models: &[impl AsRef<Path>]) -> Result<Tensors> {
-    let config = models
+/// What `--atol` and `--rtol` say.
+fn close(args: &Compare) -> Result<Option<Close>> {
+    if args.atol.is_none() && args.rtol.is_none() {
+        return Ok(None);
+    }
+    let (atol, rtol) = (args.atol.unwrap_or(0.0), args.rtol.unwrap_or(0.0));
+    Ok(Some(Close::new(atol, rtol)?))
+}
+
+fn opened(args: &Compare, request: Request, isolate: bool) -> Result<Opened> {
+    Ok(match isolate {
+        true => {
+            let program = std::env::current_exe()?;
+            artifact::open_isolated(&args.model, &args.on, request, &program)?
+        }
+        false => artifact::open(&args.model, &args.on, request)?,
+    })
+}
+
+/// Runners, and what judges them.
+struct Judge {
+    model: Option<Model>,
+    runners: Vec<Box<dyn Runner>>,
+    request: Request,
+    close: Option<Close>,
+    tolerance: Option<f64>,
+    /// What the referee said last.
+    rulings: Vec<Ruling>,
+}
+
+impl Judge {
+    fn compare(&mut self, cases: &[Case]) -> Result<Report> {
+        self.rulings = match (&self.model, self.tolerance) {
+            (Some(model), None) => referee::rule(model, self.request, cases)?.unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        let (runners, rulings) = (&mut self.runners, &self.rulings);
+        Ok(match self.close {
+            Some(close) => compare_close(runners, cases, rulings, close)?,
+            None if !rulings.is_empty() => compare_refereed(runners, cases, rulings)?,
+            None => compare_cases(runners, cases, self.tolerance)?,
+        })
+    }
+}
+
+/// Compares hard inputs; where some differ, `cases` is left with the smallest that do.
+fn stressed(args: &Compare, judge: &mut Judge, cases: &mut Vec<Case>) -> Result<Report> {
+    let config = described(&args.model)?;
+    let mut hard = stress::cases(&config, judge.model.as_ref(), args.seeds)?;
+    for graph in graphs(&args.model)? {
+        for (_, inputs) in &mut hard {
+            samples::drop_foreign(inputs, &graph)?;
+        }
+    }
+    let (mut hard, left_out) = stress::possible(&mut judge.runners, hard);
+    let mut report = judge.compare(&hard)?;
+    let names = hard.iter().map(|(name, _)| name.clone()).collect();
+    let worst = report.worst().and_then(|pair| pair.case.clone());
+    let worst = hard
+        .iter()
+        .position(|(name, _)| Some(name) == worst.as_ref());
+    let (name, inputs) = hard.swap_remove(worst.unwrap_or(0));
+    let mut found = Stress {
+        cases: names,
+        left_out,
+        shrunk: None,
+    };
+    let mut small = inputs;
+    if !report.agrees() {
+        let differs = |inputs: &Tensors| {
+            let case = [(name.clone(), inputs.clone())];
+            judge.compare(&case).is_ok_and(|report| !report.agrees())
+        };
+        let (least, shrunk) = stress::shrink(&name, &small, differs);
+        (small, found.shrunk) = (least, Some(shrunk));
+    }
+    *cases = vec![(name, small)];
+    // What every runner gives for these is what a page and a bundle show.
+    judge.compare(cases)?;
+    report.stress = Some(found);
+    Ok(report)
+}
+
+/// What the runners gave for the inputs that were compared last.
+fn outputs(judge: &Judge, gave: &Gave, inputs: &Tensors) -> BTreeMap<String, Tensors> {
+    let mut outputs = gave.borrow().clone();
+    let (_, expected) = split(inputs);
+    if !expected.is_empty() {
+        outputs.insert(file::NAME.to_string(), expected);
+    }
+    if let Some(ruling) = judge.rulings.first() {
+        outputs.insert(referee::NAME.to_string(), ruling.exact.clone());
+    }
+    outputs
+}
+
+/// `--greedy` and `--time`.
+fn extras(args: &Compare, judge: &mut Judge, inputs: &Tensors, report: &mut Report) -> Result<()> {
+    if let Some(count) = args.greedy {
+        let generates = judge.model.as_ref().map(|model| model.task().generates());
+        if generates == Some(false) {
+            bail!("--greedy is for models that write text, and this one does not");
+        }
+        let mut exact = match &judge.model {
+            Some(model) => referee::runner(model, Request::default())?,
+            None => None,
+        };
+        let mut all: Vec<&mut dyn Runner> = Vec::new();
+        all.extend(exact.iter_mut().map(|exact| exact as &mut dyn Runner));
+        all.extend(judge.runners.iter_mut().map(|runner| &mut **runner as _));
+        report.greedy = greedy::continuations(&mut all, inputs, usize::from(count))?;
+    }
+    if let Some(runs) = args.time {
+        report.timings = timing::time(&mut judge.runners, inputs, usize::from(runs))?;
+        let mut children = opened(args, judge.request, true)?.runners;
+        for (runner, bytes) in timing::memory(&mut children, inputs) {
+            let own = report.timings.iter_mut().find(|t| t.runner == runner);
+            own.into_iter().for_each(|t| t.peak_bytes = Some(bytes));
+        }
+    }
+    Ok(())
+}
+
+/// `--html` and `--bundle`.
+fn hand_on(
+    args: &Compare,
+    inputs: &Tensors,
+    outputs: &BTreeMap<String, Tensors>,
+    report: &Report,
+) -> Result<()> {
+    let command: Vec<String> = std::env::args().collect();
+    let models: Vec<_> = args
+        .model
+        .iter()
+        .map(|model| model.display().to_string())
+        .collect();
+    if let Some(file) = &args.html {
+        let shown = Shown {
+            title: &models.join(", "),
+            command: &command.join(" "),
+            inputs,
+            outputs,
+        };
+        std::fs::write(file, page(report, &shown)).with_context(|| file.display().to_string())?;
+    }
+    if let Some(dir) = &args.bundle {
+        let bundle = Bundle {
+            models: &args.model,
+            command: &command,
+            arguments: &arguments(args, report),
+            inputs,
+            outputs,
+            report,
+        };
+        bundle::write(dir, &bundle)?;
+    }
+    Ok(())
+}
+
+/// The arguments that give the same verdict on the inputs of a bundle.
+fn arguments(args: &Compare, report: &Report) -> Vec<String> {
+    let mut on = args.on.clone();
+    if on.is_empty() {
+        let several = args.model.len() > 1;
+        for runner in &report.runners {
+            let name = runner.split_once(':').filter(|_| several);
+            let name = name.map_or(runner.as_str(), |(_, name)| name);
+            if !on.iter().any(|known| known == name) && ![referee::NAME, file::NAME].contains(&name)
+            {
+                on.push(name.to_string());
+            }
+        }
+    }
+    let mut words = vec!["--on".to_string(), on.join(",")];
+    let numbers = [
+        ("--tolerance", args.tolerance),
+        ("--atol", args.atol),
+        ("--rtol", args.rtol),
+    ];
+    for (flag, value) in numbers {
+        words.extend(
+            value
+                .iter()
+                .flat_map(|value| [flag.to_string(), value.to_string()]),
+        );
+    }
+    for (flag, given) in [
+        ("--taps", args.taps),
+        ("--isolate", args.isolate),
+        ("--locate", args.locate),
+    ] {
+        words.extend(given.then(|| flag.to_string()));
+    }
+    words
+}
+
+/// The configuration of the first model that has one.
+fn described(models: &[impl AsRef<Path>]) -> Result<NetworkConfig> {
+    let path = models
         .iter()
         .map(|model| model.as_ref().join(CONFIG))
         .find(|path| path.is_file())
         .context("there is no config.json to make up inputs from; give --inputs FILE")?;
-    let description = Description::of(Raw::read(&config)?, None)?;
-    let mut files = Vec::new();
-    for model in models {
-        let graph = artifact::graph_of(model.as_ref())?;
-        files.extend(graph.iter().flat_map(Graph::files).map(Path::to_path_buf));
+    Ok(Description::of(Raw::read(&path)?, None)?.config)
+}
+
+/// Inputs of the first model that says what it reads, as the exported files take them.
+fn made_up(models: &[PathBuf]) -> Result<Tensors> {
+    let config = described(models)?;
+    let graphs = graphs(models)?;
+    let files = graphs.iter().flat_map(Graph::files);
+    let files: Vec<_> = files.map(Path::to_path_buf).collect();
+    let mut inputs = samples::fitting(&config, &files)?;
+    for graph in &graphs {
+        samples::drop_foreign(&mut inputs, graph)?;
     }
-    Ok(samples::fitting(&description.config, &files)?)
+    Ok(inputs)
+}
+
+/// The ONNX files among `models`.
+fn graphs(models: &[PathBuf]) -> Result<Vec<Graph>> {
+    let found = models
+        .iter()
+        .filter_map(|model| artifact::graph_of(model).transpose());
+    Ok(found.collect::<fluxo_compare::Result<_>>()?)
 }

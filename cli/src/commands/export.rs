@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use anyhow::Result;
-use fluxo_compare::{ExportError, ExportOptions};
+use anyhow::{Result, bail};
+use fluxo_compare::exported::{Exported, SOURCE};
+use fluxo_compare::{ExportError, ExportOptions, source};
 use fluxo_models::Model;
 use fluxo_models::image::ImageProcessor;
 use fluxo_models::stack::InputConfig;
@@ -15,6 +16,39 @@ use crate::args::Export;
 use crate::print::Print;
 
 pub fn run(args: &Export, print: Print) -> Result<Held> {
+    match (&args.check, &args.out) {
+        (Some(folder), _) => check(&args.model, folder, print),
+        (None, Some(out)) => write(args, out, print),
+        // clap asks for one of them.
+        (None, None) => bail!("give --out DIR, or --check DIR"),
+    }
+}
+
+/// Repeats the check of an exported folder.
+fn check(checkpoint: &Path, folder: &Path, print: Print) -> Result<Held> {
+    // A file stands for the folder that it lies in.
+    let folder = match folder.parent() {
+        Some(parent) if folder.is_file() => parent,
+        _ => folder,
+    };
+    let exported = Exported::read(folder)?;
+    let device = device(None)?;
+    let (model, _) = Model::load_as(checkpoint, Some(exported.task), &device, exported.dtype)?;
+    let report = fluxo_compare::verify(&model, folder, &exported.options)?;
+    let changed = match &exported.source {
+        Some(source) => source::digest(checkpoint)? != *source,
+        None => false,
+    };
+    let note = match changed {
+        true => "\nnote: the weights are not those that it was exported from",
+        false => "",
+    };
+    let document = json!({"source_changed": changed, "verification": report});
+    print.result(&document, format!("{report}{note}"))?;
+    Ok(if report.agrees() { Held::Yes } else { Held::No })
+}
+
+fn write(args: &Export, out: &Path, print: Print) -> Result<Held> {
     let (model, _) = Model::load_as(&args.model, args.task, &device(None)?, args.dtype)?;
     let image_size = match args.image_size {
         Some(size) => Some([size, size]),
@@ -29,9 +63,10 @@ pub fn run(args: &Export, print: Print) -> Result<Held> {
         taps: args.taps.clone().unwrap_or_default(),
         hidden_states: args.hidden_states,
         static_sizes: args.static_sizes.iter().cloned().collect(),
+        metadata: [(SOURCE.to_string(), source::digest(&args.model)?)].into(),
         ..ExportOptions::default()
     };
-    match fluxo_compare::export(&model, &args.out, &options) {
+    match fluxo_compare::export(&model, out, &options) {
         Ok(report) => {
             let check = report.verification.as_ref().map(ToString::to_string);
             let mut text = check.unwrap_or_default();

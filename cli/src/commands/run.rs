@@ -1,11 +1,13 @@
 //! `fluxo run`.
 
 use std::slice;
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use burn::tensor::DType;
 use fluxo_compare::artifact;
 use fluxo_compare::inputs::split;
+use fluxo_compare::timing::peak_memory;
 use fluxo_models::{Model, Request, Tensors, tensors};
 use serde_json::json;
 
@@ -30,7 +32,7 @@ pub fn run(args: &Run, print: Print) -> Result<Held> {
         None if artifact::graph_of(&args.model)?.is_some() => "tract".to_string(),
         None => super::backend(None)?.to_string(),
     };
-    let outputs = outputs(args, &name, &inputs)?;
+    let (outputs, ms) = outputs(args, &name, &inputs)?;
     tensors::write(&args.out, &outputs)?;
     let shapes: Vec<_> = outputs
         .iter()
@@ -41,7 +43,10 @@ pub fn run(args: &Run, print: Print) -> Result<Held> {
         .map(|(name, data)| format!("{name} {:?}", data.shape().to_vec()))
         .collect::<Vec<_>>()
         .join("\n");
-    let document = json!({"file": args.out, "on": name, "outputs": shapes});
+    let document = json!({
+        "file": args.out, "on": name, "outputs": shapes,
+        "ms": ms, "peak_bytes": peak_memory(),
+    });
     print.result(
         &document,
         format!("{text}\nwritten to {}", args.out.display()),
@@ -49,7 +54,8 @@ pub fn run(args: &Run, print: Print) -> Result<Held> {
     Ok(Held::Yes)
 }
 
-fn outputs(args: &Run, name: &str, inputs: &Tensors) -> Result<Tensors> {
+/// The outputs, and how many milliseconds they took, the model's loading left out.
+fn outputs(args: &Run, name: &str, inputs: &Tensors) -> Result<(Tensors, f64)> {
     let request = Request {
         hidden_states: args.hidden_states,
         taps: args.taps,
@@ -60,12 +66,18 @@ fn outputs(args: &Run, name: &str, inputs: &Tensors) -> Result<Tensors> {
         }
         let device = super::device(Some(name))?;
         let (model, _) = Model::load_as(&args.model, None, &device, args.dtype)?;
-        return Ok(model.run(inputs, &request)?);
+        return timed(|| Ok(model.run(inputs, &request)?));
     }
     let mut opened = artifact::open(slice::from_ref(&args.model), &[name.to_string()], request)?;
     let runner = opened
         .runners
         .first_mut()
         .context("there is nothing to run")?;
-    Ok(runner.run(inputs)?)
+    timed(|| Ok(runner.run(inputs)?))
+}
+
+fn timed(run: impl FnOnce() -> Result<Tensors>) -> Result<(Tensors, f64)> {
+    let start = Instant::now();
+    let outputs = run()?;
+    Ok((outputs, start.elapsed().as_secs_f64() * 1e3))
 }

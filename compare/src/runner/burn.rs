@@ -3,7 +3,7 @@
 use burn::tensor::DType;
 use fluxo_models::{Model, Request, Tensors};
 
-use super::{Kind, Runner};
+use super::{Kind, Runner, guard};
 use crate::error::Result;
 use crate::referee::unit;
 
@@ -67,6 +67,8 @@ impl Runner for Burn {
     }
 
     fn run(&mut self, inputs: &Tensors) -> Result<Tensors> {
-        Ok(self.model.run(inputs, &self.request)?)
+        // A device that is out of memory panics.
+        let run = || Ok::<_, std::convert::Infallible>(self.model.run(inputs, &self.request));
+        Ok(guard(&self.name, run)??)
     }
 }

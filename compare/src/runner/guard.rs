@@ -12,7 +12,7 @@ thread_local! {
 }
 
 /// Calls into a foreign runtime: its errors, and its panics, become [`Error::Runner`].
-pub(super) fn guard<T, E: std::fmt::Display>(
+pub(crate) fn guard<T, E: std::fmt::Display>(
     runner: &str,
     call: impl FnOnce() -> std::result::Result<T, E>,
 ) -> Result<T> {

@@ -2,10 +2,12 @@
 
 pub mod burn;
 pub mod chain;
+pub mod child;
 pub mod file;
-mod guard;
+pub(crate) mod guard;
 pub mod ort;
 pub mod ort_library;
+pub(crate) mod replay;
 pub mod rten;
 pub mod tract;
 
@@ -28,12 +30,26 @@ pub trait Runner {
         None
     }
 
+    /// What the last run took, where the runner measures that better than a clock around it.
+    fn cost(&self) -> Option<Cost> {
+        None
+    }
+
     /// The outputs for `inputs`, by name.
     ///
     /// # Errors
     /// [`Error::Input`](crate::Error::Input) when the inputs do not fit the model,
     /// [`Error::Runner`](crate::Error::Runner) when the runtime fails on them.
     fn run(&mut self, inputs: &Tensors) -> Result<Tensors>;
+}
+
+/// What a run took.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cost {
+    /// Milliseconds, without loading the model.
+    pub ms: f64,
+    /// The most memory, in bytes, that the process held; `None` where the system does not say.
+    pub peak_bytes: Option<u64>,
 }
 
 /// The kinds of runners.

@@ -11,6 +11,7 @@ use super::cache::KeyValue;
 use super::mask::Sight;
 use super::norm::{Norm, NormConfig};
 use super::rotary::{Rotary, RotaryConfig};
+use super::taps::Taps;
 use super::{apply, linear};
 use crate::error::{Error, Result};
 
@@ -189,23 +190,27 @@ pub struct Attention {
 
 impl Attention {
     /// The keys and values of `x` `[batch, seq, d_model]`.
-    pub fn keys_values(&self, x: Tensor<3>, rotary: Option<&Rotary>) -> KeyValue {
-        let key = apply(&self.key, x.clone());
-        let value = apply(&self.value, x);
+    pub fn keys_values(&self, x: Tensor<3>, rotary: Option<&Rotary>, taps: &mut Taps) -> KeyValue {
+        let read = taps.begin(format_args!("key"), x.clone());
+        let key = taps.end(apply(&self.key, read));
+        let read = taps.begin(format_args!("value"), x);
+        let value = taps.end(apply(&self.value, read));
+        let norm = self.key_norm.as_ref().map(|norm| (norm, "key_norm"));
         KeyValue {
-            key: self.turned(key, self.kv_heads, self.key_norm.as_ref(), rotary),
+            key: self.turned(key, self.kv_heads, norm, rotary, taps),
             value: self.split(value, self.kv_heads),
         }
     }
 
     /// What `x` `[batch, query, d_model]` reads of `from`: `[batch, query, d_model]`.
-    pub fn attend(&self, x: Tensor<3>, from: &KeyValue, view: &View) -> Tensor<3> {
+    pub fn attend(&self, x: Tensor<3>, from: &KeyValue, view: &View, taps: &mut Taps) -> Tensor<3> {
         let [batch, seq, _] = x.dims();
         let keys = from.places();
         let (heads, groups) = (self.kv_heads, self.heads / self.kv_heads);
-        let query = apply(&self.query, x);
-        let norm = self.query_norm.as_ref();
-        let query = self.turned(query, self.heads, norm, view.rotary.as_ref());
+        let x = taps.begin(format_args!("query"), x);
+        let query = taps.end(apply(&self.query, x));
+        let norm = self.query_norm.as_ref().map(|norm| (norm, "query_norm"));
+        let query = self.turned(query, self.heads, norm, view.rotary.as_ref(), taps);
         // The queries that share a head's keys stand side by side, so no key is copied.
         let query = self.grouped(query);
         let mask = view.mask.clone().map(|mask| match groups {
@@ -227,7 +232,8 @@ impl Attention {
             .reshape([batch, self.heads, seq, self.head_dim])
             .swap_dims(1, 2)
             .reshape([batch, seq, self.heads * self.head_dim]);
-        apply(&self.output, context)
+        let context = taps.begin(format_args!("output"), context);
+        taps.end(apply(&self.output, context))
     }
 
     /// `[batch, heads, query, n] -> [batch, kv_heads, group · query, n]`.
@@ -244,12 +250,19 @@ impl Attention {
         &self,
         x: Tensor<3>,
         heads: usize,
-        norm: Option<&Norm>,
+        norm: Option<(&Norm, &str)>,
         rotary: Option<&Rotary>,
+        taps: &mut Taps,
     ) -> Tensor<4> {
         let x = match norm {
-            Some(norm) if self.norm_per_head => norm.forward(self.split(x, heads)),
-            Some(norm) => self.split(norm.forward(x), heads),
+            Some((norm, name)) if self.norm_per_head => {
+                let x = taps.begin(format_args!("{name}"), self.split(x, heads));
+                taps.end(norm.forward(x))
+            }
+            Some((norm, name)) => {
+                let x = taps.begin(format_args!("{name}"), x);
+                self.split(taps.end(norm.forward(x)), heads)
+            }
             None => self.split(x, heads),
         };
         match rotary {

@@ -184,26 +184,26 @@ impl Block {
         taps: &mut Taps,
     ) -> (Tensor<3>, LayerCache) {
         let (own, encoded) = parts(past);
-        let (attended, own) = self.attended(x.clone(), around, own);
-        let t1 = written(attended, &self.attention_out_norm, &self.attention_scale);
+        let (attended, own) = self.attended(x.clone(), around, own, taps);
+        let t1 = self.attention_written(attended, taps);
         taps.record(["t1", "attn_out"], &t1);
         let t2 = t1 + x;
         taps.record(["t2", ""], &t2);
-        let mut t3 = normed(&self.attention_norm, t2);
+        let mut t3 = normed(&self.attention_norm, "attention_norm", t2, taps);
         taps.record(["t3", "resid_mid"], &t3);
         let mut cross = None;
-        if let Some((read, encoded)) = self.encoder_read(t3.clone(), around, encoded) {
+        if let Some((read, encoded)) = self.encoder_read(t3.clone(), around, encoded, taps) {
             taps.record(["cross_out", ""], &read);
-            t3 = normed(&self.cross_norm, read + t3);
+            t3 = normed(&self.cross_norm, "cross_norm", read + t3, taps);
             taps.record(["resid_cross", ""], &t3);
             cross = Some(encoded);
         }
-        let fed = self.fed(t3.clone());
-        let t4 = written(fed, &self.feed_forward_out_norm, &self.feed_forward_scale);
+        let fed = self.fed(t3.clone(), taps);
+        let t4 = self.feed_forward_written(fed, taps);
         taps.record(["t4", "ffn_out"], &t4);
         let t5 = t4 + t3;
         taps.record(["t5", ""], &t5);
-        let h = normed(&self.feed_forward_norm, t5);
+        let h = normed(&self.feed_forward_norm, "feed_forward_norm", t5, taps);
         taps.record(["h", "resid_post"], &h);
         (h, LayerCache { own, cross })
     }
@@ -217,29 +217,32 @@ impl Block {
     ) -> (Tensor<3>, LayerCache) {
         let before = self.norm_position.before();
         let (own, encoded) = parts(past);
-        let input = normed(&self.attention_norm, x.clone());
-        let (attended, own) = self.attended(input.clone(), around, own);
+        let input = normed(&self.attention_norm, "attention_norm", x.clone(), taps);
+        let (attended, own) = self.attended(input.clone(), around, own, taps);
         taps.record(["t1", ""], if before { &input } else { &attended });
-        let t2 = written(attended, &self.attention_out_norm, &self.attention_scale);
+        let t2 = self.attention_written(attended, taps);
         taps.record(["t2", "attn_out"], &t2);
         let mut t3 = t2 + x.clone();
         taps.record(["t3", "resid_mid"], &t3);
         let mut cross = None;
-        let query = normed(&self.cross_norm, t3.clone());
-        if let Some((read, encoded)) = self.encoder_read(query, around, encoded) {
+        let query = normed(&self.cross_norm, "cross_norm", t3.clone(), taps);
+        if let Some((read, encoded)) = self.encoder_read(query, around, encoded, taps) {
             taps.record(["cross_out", ""], &read);
             t3 = read + t3;
             taps.record(["resid_cross", ""], &t3);
             cross = Some(encoded);
         }
+        let read = match self.norm_position {
+            NormPosition::ParallelTwoNorms => x,
+            _ => t3.clone(),
+        };
         let input = match self.norm_position {
             NormPosition::ParallelOneNorm => input,
-            NormPosition::ParallelTwoNorms => normed(&self.feed_forward_norm, x),
-            _ => normed(&self.feed_forward_norm, t3.clone()),
+            _ => normed(&self.feed_forward_norm, "feed_forward_norm", read, taps),
         };
-        let fed = self.fed(input.clone());
+        let fed = self.fed(input.clone(), taps);
         taps.record(["t4", ""], if before { &input } else { &fed });
-        let t5 = written(fed, &self.feed_forward_out_norm, &self.feed_forward_scale);
+        let t5 = self.feed_forward_written(fed, taps);
         taps.record(["t5", "ffn_out"], &t5);
         let h = t5 + t3;
         taps.record(["h", "resid_post"], &h);
@@ -252,11 +255,14 @@ impl Block {
         x: Tensor<3>,
         around: &Surroundings,
         past: Option<KeyValue>,
+        taps: &mut Taps,
     ) -> (Tensor<3>, KeyValue) {
+        let x = taps.begin(format_args!("attention"), x);
         let rotary = around.view.rotary.as_ref();
-        let present = self.attention.keys_values(x.clone(), rotary);
+        let present = self.attention.keys_values(x.clone(), rotary, taps);
         let own = KeyValue::extended(past, around.room, present);
-        (self.attention.attend(x, &own, &around.view), own)
+        let y = self.attention.attend(x, &own, &around.view, taps);
+        (taps.end(y), own)
     }
 
     /// What `x` reads of the encoder's output, whose keys and values are cached, made here, or
@@ -267,23 +273,51 @@ impl Block {
         x: Tensor<3>,
         around: &Surroundings,
         cached: Option<KeyValue>,
+        taps: &mut Taps,
     ) -> Option<(Tensor<3>, KeyValue)> {
         let attention = self.cross.as_ref()?;
         let fresh = around.encoded.clone();
-        let fresh = fresh.map(|state| attention.keys_values(state, None));
-        let encoded = match fresh {
-            Some(fresh) => KeyValue::extended(cached, None, fresh),
-            None => cached?,
+        let x = taps.begin(format_args!("cross"), x);
+        let fresh = fresh.map(|state| attention.keys_values(state, None, taps));
+        let encoded = match (fresh, cached) {
+            (Some(fresh), cached) => KeyValue::extended(cached, None, fresh),
+            (None, Some(cached)) => cached,
+            (None, None) => {
+                taps.end(x);
+                return None;
+            }
         };
-        Some((attention.attend(x, &encoded, &around.cross), encoded))
+        let y = attention.attend(x, &encoded, &around.cross, taps);
+        Some((taps.end(y), encoded))
     }
 
-    fn fed(&self, x: Tensor<3>) -> Tensor<3> {
+    fn fed(&self, x: Tensor<3>, taps: &mut Taps) -> Tensor<3> {
         match (&self.feed_forward, &self.experts) {
-            (Some(network), _) => network.forward(x),
-            (None, Some(experts)) => experts.forward(x),
+            (Some(network), _) => {
+                let x = taps.begin(format_args!("feed_forward"), x);
+                let y = network.forward(x, taps);
+                taps.end(y)
+            }
+            (None, Some(experts)) => {
+                let x = taps.begin(format_args!("experts"), x);
+                let y = experts.forward(x, taps);
+                taps.end(y)
+            }
             (None, None) => x,
         }
+    }
+
+    /// What the attention adds to the stream for its output `x`.
+    fn attention_written(&self, x: Tensor<3>, taps: &mut Taps) -> Tensor<3> {
+        let x = normed(&self.attention_out_norm, "attention_out_norm", x, taps);
+        scaled(&self.attention_scale, "attention_scale", x, taps)
+    }
+
+    /// What the feed-forward network adds to the stream for its output `x`.
+    fn feed_forward_written(&self, x: Tensor<3>, taps: &mut Taps) -> Tensor<3> {
+        let norm = &self.feed_forward_out_norm;
+        let x = normed(norm, "feed_forward_out_norm", x, taps);
+        scaled(&self.feed_forward_scale, "feed_forward_scale", x, taps)
     }
 }
 
@@ -291,18 +325,29 @@ fn parts(past: Option<LayerCache>) -> (Option<KeyValue>, Option<KeyValue>) {
     past.map_or((None, None), |past| (Some(past.own), past.cross))
 }
 
-fn normed(norm: &Option<Norm>, x: Tensor<3>) -> Tensor<3> {
+/// `x` normalised by the part `name`, where there is one.
+fn normed(norm: &Option<Norm>, name: &str, x: Tensor<3>, taps: &mut Taps) -> Tensor<3> {
     match norm {
-        Some(norm) => norm.forward(x),
+        Some(norm) => {
+            let x = taps.begin(format_args!("{name}"), x);
+            taps.end(norm.forward(x))
+        }
         None => x,
     }
 }
 
-/// What a sublayer adds to the stream for its output `x`.
-fn written(x: Tensor<3>, norm: &Option<Norm>, scale: &Option<Param<Tensor<1>>>) -> Tensor<3> {
-    let x = normed(norm, x);
+/// `x` multiplied by the part `name`, where there is one.
+fn scaled(
+    scale: &Option<Param<Tensor<1>>>,
+    name: &str,
+    x: Tensor<3>,
+    taps: &mut Taps,
+) -> Tensor<3> {
     match scale {
-        Some(scale) => x * scale.val().unsqueeze(),
+        Some(scale) => {
+            let x = taps.begin(format_args!("{name}"), x);
+            taps.end(x * scale.val().unsqueeze())
+        }
         None => x,
     }
 }

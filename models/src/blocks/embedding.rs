@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::linear;
 use super::norm::{Norm, NormConfig};
 use super::position::{PositionConfig, Positions};
+use super::taps::Taps;
 
 /// What a token starts the stream with.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -94,6 +95,14 @@ pub struct Embedding {
 }
 
 impl Embedding {
+    /// The embedding without its table of tokens, which a pass is given anyway.
+    pub(crate) fn without_tokens(&self) -> Self {
+        Self {
+            token: None,
+            ..self.clone()
+        }
+    }
+
     /// `[batch, seq]` numbers of each kind into `[batch, seq, d_model]`; token types default
     /// to 0. `table` `[vocab, width]` is the table of tokens.
     pub fn forward(
@@ -102,8 +111,9 @@ impl Embedding {
         tokens: Tensor<2, Int>,
         positions: Tensor<2, Int>,
         token_types: Option<Tensor<2, Int>>,
+        taps: &mut Taps,
     ) -> Tensor<3> {
-        let mut x = embedding(table, tokens.clone());
+        let mut x = taps.weight(embedding(table, tokens.clone()));
         if let Some(scale) = self.scale {
             x = x * scale;
         }
@@ -116,10 +126,14 @@ impl Embedding {
             x = x + table.forward(positions).cast(dtype);
         }
         if let Some(norm) = &self.norm {
-            x = norm.forward(x);
+            let read = taps.begin(format_args!("norm"), x);
+            x = taps.end(norm.forward(read));
         }
         match &self.project {
-            Some(project) => project.forward(x),
+            Some(project) => {
+                let x = taps.begin(format_args!("project"), x);
+                taps.end(project.forward(x))
+            }
             None => x,
         }
     }

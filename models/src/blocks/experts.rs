@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::feed_forward::{FeedForward, FeedForwardConfig};
 use super::linear;
+use super::taps::Taps;
 
 /// How many experts there are, and how many a position uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -52,16 +53,18 @@ impl Experts {
     ///
     /// Every expert sees every position, and those not chosen weigh 0: the same operations
     /// whatever the input, as recording a graph needs.
-    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let weights = softmax(self.router.forward(x.clone()), 2); // [batch, seq, experts]
+    pub fn forward(&self, x: Tensor<3>, taps: &mut Taps) -> Tensor<3> {
+        let read = taps.begin(format_args!("router"), x.clone());
+        let weights = softmax(taps.end(self.router.forward(read)), 2); // [batch, seq, experts]
         let chosen = weights.clone().topk(self.active, 2); // [batch, seq, active]
         let least = chosen.clone().narrow(2, self.active - 1, 1); // [batch, seq, 1]
         let out = weights.clone().lower(least.expand(weights.dims()));
         let weights = weights.mask_fill(out, 0.0) / chosen.sum_dim(2);
-        let parts =
-            self.experts.iter().enumerate().map(|(index, expert)| {
-                expert.forward(x.clone()) * weights.clone().narrow(2, index, 1)
-            });
+        let parts = self.experts.iter().enumerate().map(|(index, expert)| {
+            let read = taps.begin(format_args!("experts.{index}"), x.clone());
+            let written = expert.forward(read, taps);
+            taps.end(written) * weights.clone().narrow(2, index, 1)
+        });
         parts.reduce(|sum, part| sum + part).unwrap_or(x)
     }
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::activation::Activation;
 use super::experts::ExpertsConfig;
+use super::taps::Taps;
 use super::{apply, linear};
 
 /// Sizes and kind of a feed-forward network.
@@ -74,11 +75,18 @@ pub struct FeedForward {
 
 impl FeedForward {
     /// `[batch, seq, d_model] -> [batch, seq, d_model]`, each position by itself.
-    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let hidden = match &self.gate {
-            Some(gate) => self.activation.forward(apply(gate, x.clone())) * apply(&self.up, x),
-            None => self.activation.forward(apply(&self.up, x)),
+    pub fn forward(&self, x: Tensor<3>, taps: &mut Taps) -> Tensor<3> {
+        let gate = self.gate.as_ref().map(|gate| {
+            let x = taps.begin(format_args!("gate"), x.clone());
+            self.activation.forward(taps.end(apply(gate, x)))
+        });
+        let x = taps.begin(format_args!("up"), x);
+        let up = taps.end(apply(&self.up, x));
+        let hidden = match gate {
+            Some(gate) => gate * up,
+            None => self.activation.forward(up),
         }; // [batch, seq, d_ff]
-        apply(&self.down, hidden)
+        let hidden = taps.begin(format_args!("down"), hidden);
+        taps.end(apply(&self.down, hidden))
     }
 }

@@ -13,6 +13,7 @@ pub mod mask;
 pub mod norm;
 pub mod patches;
 pub mod position;
+pub mod probe;
 pub mod rotary;
 pub mod rotary_scaling;
 pub mod taps;

@@ -8,6 +8,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use serde::Serialize;
 
 use super::norm::{Norm, NormConfig};
+use super::taps::Taps;
 
 /// How an image starts the stream.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -84,7 +85,7 @@ pub struct Patches {
 
 impl Patches {
     /// `[batch, channels, height, width] -> [batch, class tokens + patches, d_model]`.
-    pub fn forward(&self, pixels: Tensor<4>) -> Tensor<3> {
+    pub fn forward(&self, pixels: Tensor<4>, taps: &mut Taps) -> Tensor<3> {
         let patches = self.projection.forward(pixels); // [batch, d_model, rows, columns]
         let [batch, d_model, rows, columns] = patches.dims();
         let patches = patches
@@ -97,10 +98,14 @@ impl Patches {
         tokens.push(patches);
         let x = Tensor::cat(tokens, 1) + self.positions([rows, columns]);
         match &self.norm {
-            Some(norm) => norm.forward(x),
+            Some(norm) => {
+                let x = taps.begin(format_args!("norm"), x);
+                taps.end(norm.forward(x))
+            }
             None => x,
         }
     }
+
     /// The positions of `grid` patches behind those of the class tokens:
     /// `[1, class tokens + patches, d_model]`.
     fn positions(&self, grid: [usize; 2]) -> Tensor<3> {

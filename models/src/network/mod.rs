@@ -99,7 +99,7 @@ impl Network {
                 types: batch.token_type_ids.filter(|_| !encoding),
                 table: given(self.token_table(), "a table of tokens"),
             };
-            let name = self.config.shown("decoder");
+            let name = ["decoder", self.config.shown("decoder")];
             decoder.forward(name, signal, keep, batch.cache, encoded, taps)
         } else if self.encoder.is_some() {
             self.read(&batch, taps)
@@ -112,10 +112,7 @@ impl Network {
             let [batch, _, width] = y.dims();
             y.reshape([batch, width])
         };
-        output.pooler_output = self
-            .pooler
-            .as_ref()
-            .map(|pooler| rows(pooler.forward(x.clone(), &context)));
+        output.pooler_output = answer(&self.pooler, "pooler", x.clone(), &context, taps).map(rows);
         let read = match last_only {
             true => {
                 let [_, seq, _] = x.dims();
@@ -123,8 +120,7 @@ impl Network {
             }
             false => x.clone(),
         };
-        let head = self.head.as_ref();
-        output.logits = head.map(|head| head.forward(read, &context));
+        output.logits = answer(&self.head, "head", read, &context, taps);
         output.last_hidden_state = Some(x);
         output.hidden_states = streamed.hidden_states;
         output.cache = self.decoder.is_some().then_some(streamed.cache);
@@ -169,7 +165,7 @@ impl Network {
             None => Signal::Features(given(batch.input_features.clone(), "input_features")),
         };
         let keep = batch.attention_mask.clone();
-        let name = self.config.shown("encoder");
+        let name = ["encoder", self.config.shown("encoder")];
         encoder.forward(name, signal, keep, None, None, taps)
     }
 
@@ -177,7 +173,7 @@ impl Network {
     fn seen(&self, batch: &Batch, taps: &mut Taps) -> Streamed {
         let vision = given(self.vision.as_ref(), "a vision stack");
         let signal = Signal::Pixels(given(batch.pixel_values.clone(), "pixel_values"));
-        let name = self.config.shown("vision");
+        let name = ["vision", self.config.shown("vision")];
         vision.forward(name, signal, None, None, None, taps)
     }
 
@@ -207,17 +203,23 @@ impl Network {
     fn compared(&self, batch: Batch, context: Context, taps: &mut Taps) -> Output {
         let text = self.read(&batch, taps).state;
         let image = self.seen(&batch, taps).state;
-        let embed = |head: &Option<HeadLayers>, x: Tensor<3>, context: &Context| {
-            let head = given(head.as_ref(), "a head");
-            let y = head.forward(x, context); // [batch, 1, size]
-            let [batch, _, size] = y.dims();
+        let embed = |y: Tensor<3>| {
+            let [batch, _, size] = y.dims(); // [batch, 1, size]
             let y = y.reshape([batch, size]);
             let length = (y.clone() * y.clone()).sum_dim(1).sqrt();
             y / length
         };
-        let text_embeds = embed(&self.head, text, &context);
-        let image_embeds = embed(&self.image_head, image, &Context::default());
-        let scale = given(self.logit_scale.as_ref(), "a scale").val().exp();
+        let [head, image_head] = [&self.head, &self.image_head];
+        let seen = Context::default();
+        let text = answer(head, "head", text, &context, taps);
+        let image = answer(image_head, "image_head", image, &seen, taps);
+        // A pass may run one part alone.
+        let (Some(text), Some(image)) = (text, image) else {
+            return Output::default();
+        };
+        let (text_embeds, image_embeds) = (embed(text), embed(image));
+        let scale = given(self.logit_scale.as_ref(), "a scale").val();
+        let scale = taps.weight(scale).exp();
         let similarity = text_embeds.clone().matmul(image_embeds.clone().transpose());
         let logits_per_text = similarity * scale.unsqueeze(); // [texts, images]
         Output {
@@ -236,6 +238,24 @@ impl Network {
         let head = self.config.head.as_ref();
         head.is_some_and(|head| head.read == Read::All)
     }
+}
+
+/// What the head `name` makes of `x`, where there is one and the pass needs it.
+fn answer(
+    head: &Option<HeadLayers>,
+    name: &str,
+    x: Tensor<3>,
+    context: &Context,
+    taps: &mut Taps,
+) -> Option<Tensor<3>> {
+    let head = head.as_ref()?;
+    if taps.skips(format_args!("{name}")) {
+        return None;
+    }
+    let x = taps.begin(format_args!("{name}"), x);
+    let head = taps.weights(head);
+    let y = head.forward(x, context, taps);
+    Some(taps.end(y))
 }
 
 fn given<T>(value: Option<T>, what: &str) -> T {

@@ -81,11 +81,11 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Runs the stack, called `name` in the taps. `keep` is `[batch, past + seq]` with 0 for
+    /// Runs the stack, the module `name`, called `shown` in the taps. `keep` is `[batch, past + seq]` with 0 for
     /// padding.
     pub fn forward(
         &self,
-        name: &str,
+        [name, shown]: [&str; 2],
         signal: Signal,
         keep: Option<Tensor<2, Int>>,
         cache: Option<Cache>,
@@ -93,7 +93,14 @@ impl Stack {
         taps: &mut Taps,
     ) -> Streamed {
         let past = cache.as_ref().map_or(0, Cache::past);
-        let (mut x, positions) = self.start(signal, keep.as_ref(), past);
+        let (mut x, positions) = self.start(name, signal, keep.as_ref(), past, taps);
+        let encoded = encoded.map(|encoded| Encoded {
+            state: encoded.state.map(|state| {
+                let state = taps.begin(format_args!("{name}.encoded"), state);
+                taps.end(state)
+            }),
+            ..encoded
+        });
         let [batch, query, _] = x.dims();
         let filled = cache.as_ref().and_then(Cache::filled);
         let cache = match filled {
@@ -116,7 +123,7 @@ impl Stack {
             dtype: x.dtype(),
         };
         let views = self.views(&place);
-        let bias = self.bias(&place);
+        let bias = self.bias(&place, taps);
         let cross = View {
             mask: encoded
                 .as_ref()
@@ -129,6 +136,10 @@ impl Stack {
         let mut caches = Vec::with_capacity(self.config.layers);
         let mut past = cache.map(|cache| cache.layers.into_iter());
         for layer in 0..self.config.layers {
+            let past = past.as_mut().and_then(Iterator::next);
+            if taps.skips(format_args!("{name}.layers.{layer}")) {
+                continue;
+            }
             hidden_states.push(x.clone());
             let block = self.config.block_of(layer);
             let around = Surroundings {
@@ -140,15 +151,18 @@ impl Stack {
                 encoded: encoded.as_ref().and_then(|encoded| encoded.state.clone()),
                 cross: cross.clone(),
             };
-            taps.enter(name, layer);
-            let past = past.as_mut().and_then(Iterator::next);
-            let (h, cache) = self.layers[block].forward(x, &around, past, taps);
+            taps.enter(shown, layer);
+            x = taps.begin(format_args!("{name}.layers.{layer}"), x);
+            let block = taps.weights(&self.layers[block]);
+            let (h, cache) = block.forward(x, &around, past, taps);
             caches.push(cache);
-            x = h;
+            x = taps.end(h);
         }
         let last = x.clone();
         if let Some(norm) = &self.final_norm {
-            x = norm.forward(x);
+            x = taps.begin(format_args!("{name}.final_norm"), x);
+            let norm = taps.weights(norm);
+            x = taps.end(norm.forward(x));
         }
         hidden_states.push(match self.config.hidden_states_end_normed {
             true => x.clone(),
@@ -165,9 +179,11 @@ impl Stack {
     /// `[batch, seq]`.
     fn start(
         &self,
+        name: &str,
         signal: Signal,
         keep: Option<&Tensor<2, Int>>,
         past: usize,
+        taps: &mut Taps,
     ) -> (Tensor<3>, Option<Tensor<2, Int>>) {
         match (signal, &self.embedding, &self.patches, &self.frames) {
             (Signal::Tokens { ids, types, table }, Some(embedding), ..) => {
@@ -179,11 +195,22 @@ impl Stack {
                     room: 0,
                 };
                 let positions = self.positions(&ids, keep, span);
-                let x = embedding.forward(table, ids, positions.clone(), types);
-                (x, Some(positions))
+                taps.start(format_args!("{name}.embedding"));
+                let embedding = embedding.without_tokens();
+                let embedding = taps.weights(&embedding);
+                let x = embedding.forward(table, ids, positions.clone(), types, taps);
+                (taps.end(x), Some(positions))
             }
-            (Signal::Pixels(pixels), _, Some(patches), _) => (patches.forward(pixels), None),
-            (Signal::Features(features), _, _, Some(frames)) => (frames.forward(features), None),
+            (Signal::Pixels(pixels), _, Some(patches), _) => {
+                taps.start(format_args!("{name}.patches"));
+                let x = taps.weights(patches).forward(pixels, taps);
+                (taps.end(x), None)
+            }
+            (Signal::Features(features), _, _, Some(frames)) => {
+                taps.start(format_args!("{name}.frames"));
+                let x = taps.weights(frames).forward(features);
+                (taps.end(x), None)
+            }
             _ => unreachable!("the network gives each stack what its configuration reads"),
         }
     }
@@ -243,9 +270,10 @@ impl Stack {
     }
 
     /// What is added to the scores of all layers, `[batch, heads, query, key]`.
-    fn bias(&self, place: &Place) -> Option<Tensor<4>> {
+    fn bias(&self, place: &Place, taps: &mut Taps) -> Option<Tensor<4>> {
         let heads = self.config.block().attention.heads;
-        let (table, keep) = (self.relative.as_ref(), place.keep.as_ref());
+        let table = self.relative.as_ref().map(|table| taps.weights(table));
+        let (table, keep) = (table.as_deref(), place.keep.as_ref());
         let on = (&place.device, place.dtype);
         let bias = self.config.bias?;
         Some(bias.scores(table, heads, keep, place.span, on))

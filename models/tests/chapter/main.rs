@@ -60,8 +60,13 @@ fn causal(device: &Device) -> View {
 
 /// What `attention` makes of `x`.
 fn attended(attention: &Attention, x: &Tensor<3>) -> Tensor<3> {
-    let keys_values = attention.keys_values(x.clone(), None);
-    attention.attend(x.clone(), &keys_values, &causal(&x.device()))
+    let keys_values = attention.keys_values(x.clone(), None, &mut Taps::off());
+    attention.attend(
+        x.clone(),
+        &keys_values,
+        &causal(&x.device()),
+        &mut Taps::off(),
+    )
 }
 
 fn normed(norm: &Option<Norm>, x: &Tensor<3>) -> Tensor<3> {
@@ -69,7 +74,11 @@ fn normed(norm: &Option<Norm>, x: &Tensor<3>) -> Tensor<3> {
 }
 
 fn fed(block: &Block, x: &Tensor<3>) -> Tensor<3> {
-    block.feed_forward.as_ref().unwrap().forward(x.clone())
+    block
+        .feed_forward
+        .as_ref()
+        .unwrap()
+        .forward(x.clone(), &mut Taps::off())
 }
 
 fn taps_of(block: &Block, x: Tensor<3>, encoded: Option<Tensor<3>>) -> BTreeMap<String, Tensor<3>> {
@@ -219,12 +228,12 @@ fn without_its_activation_the_feed_forward_is_one_linear_map() {
     let one = x.clone().matmul(w1.matmul(w2).unsqueeze()) + b.unsqueeze();
     let off = |two: Tensor<3>| -> f32 { (two - one.clone()).abs().max().into_scalar() };
     // Sums of 48 products of magnitude up to 10 in float32, in another order.
-    let linear = off(network.forward(x.clone()));
+    let linear = off(network.forward(x.clone(), &mut Taps::off()));
     assert!(linear < 5e-5, "{linear:e}");
     let mut bent = FeedForwardConfig::plain(48, Activation::Gelu).init(D_MODEL, 0.3, &device);
     bent.up = network.up.clone();
     bent.down = network.down.clone();
-    let bent = off(bent.forward(x));
+    let bent = off(bent.forward(x, &mut Taps::off()));
     assert!(bent > 0.1, "with it, it is not: {bent}");
 }
 

@@ -6,7 +6,7 @@ use burn::tensor::{Distribution, Tensor};
 use fluxo_models::blocks::attention::{AttentionConfig, View};
 use fluxo_models::blocks::block::{Block, NormPosition};
 use fluxo_models::blocks::norm::NormKind;
-use fluxo_models::blocks::taps;
+use fluxo_models::blocks::taps::{self, Taps};
 
 use super::{D_MODEL, attended, config, device, fed, normed, same, stream, taps_of};
 
@@ -89,8 +89,8 @@ fn the_encoder_is_read_between_the_other_sublayers() {
             NormPosition::Post => t["t3"].clone(),
             _ => normed(&block.cross_norm, &t["t3"]),
         };
-        let keys_values = cross.keys_values(encoded, None);
-        let read = cross.attend(query, &keys_values, &View::default());
+        let keys_values = cross.keys_values(encoded, None, &mut Taps::off());
+        let read = cross.attend(query, &keys_values, &View::default(), &mut Taps::off());
         assert!(same(&t["cross_out"], &read), "{position:?}");
     }
 }

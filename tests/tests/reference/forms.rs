@@ -8,7 +8,7 @@ use fluxo_compare::{ExportOptions, Graph, Target, compare, samples};
 use fluxo_models::{Model, Request};
 
 use crate::cases::Case;
-use crate::{Outcome, RUNTIMES, bound, here};
+use crate::{Outcome, RUNTIMES, bound, here, zoo};
 
 /// A form of the file.
 pub struct Form {
@@ -84,6 +84,9 @@ pub fn agrees(case: &'static Case, form: &Form) -> Outcome {
         if !report.agrees() || report.runners.len() != runners.len() {
             return Err(format!("batch {batch}, sequence {seq}:\n{report}"));
         }
+        let own = report.pairs.iter().filter(|pair| pair.a == "flex");
+        let worst = own.map(|pair| pair.scaled).fold(0.0, f64::max);
+        zoo::note(case, &form.name, worst);
     }
     Ok(())
 }

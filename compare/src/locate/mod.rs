@@ -1,0 +1,312 @@
+//! Where a difference begins.
+//!
+//! The referee's model runs in float64 and says what each part of it reads and writes. A suspect,
+//! another model or the same one elsewhere, runs twice: as it is, which shows the error that has
+//! gathered at each part, and with every part fed what the referee's part reads (teacher forcing),
+//! which shows the part's own error. The own error stands against the part's own rounding, measured
+//! with the same inputs as [`referee`](crate::referee) measures that of the whole model. The part
+//! whose own error rounding does not explain is guilty, however small its effect is at the end;
+//! the others carry the error on.
+//!
+//! Parts are looked at level by level: the blocks and what stands around them, then the parts of
+//! one block, then theirs. Beside the weights only the values of one level are held, and the weights
+//! are brought into float64 one block at a time.
+
+mod burn;
+mod cut;
+mod measure;
+mod names;
+mod proto;
+mod referee;
+mod told;
+
+use std::collections::BTreeMap;
+
+use ::burn::tensor::TensorData;
+use fluxo_models::{Model, Part, Tensors};
+use serde::Serialize;
+
+use crate::error::Result;
+use crate::runner::Kind;
+use crate::verdict::{LEAST, MARGIN};
+
+pub use self::burn::Accused;
+pub use self::cut::Cut;
+use self::referee::{Referee, Scope};
+
+/// What parts read, by path.
+pub type Given = BTreeMap<String, TensorData>;
+
+/// A model whose parts can be looked at.
+pub trait Suspect {
+    /// The name that reports show.
+    fn name(&self) -> &str;
+
+    /// What it is: decides what is allowed.
+    fn kind(&self) -> Kind;
+
+    /// A unit of the last place of 1 in its precision; `None` where that is the referee's model's.
+    fn unit(&self) -> Option<f64> {
+        None
+    }
+
+    /// What writes the output of the part `path`, where that has a name of its own.
+    fn node(&self, _path: &str) -> Option<String> {
+        None
+    }
+
+    /// What the parts of `scope` write in a plain run, as far as they can be seen.
+    ///
+    /// # Errors
+    /// When the run fails.
+    fn plain(&mut self, inputs: &Tensors, scope: &Asked<'_>) -> Result<Vec<Part>>;
+
+    /// What each of them writes when it reads `scope.given`, as far as they can be cut out.
+    ///
+    /// # Errors
+    /// When the run fails.
+    fn forced(&mut self, inputs: &Tensors, scope: &Asked<'_>) -> Result<Vec<Part>>;
+}
+
+/// What a suspect is asked for.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    /// The part whose parts are looked at; empty for the whole network.
+    pub path: &'a str,
+    /// The block or head in which it stands; `None` for the whole network.
+    pub within: Option<&'a str>,
+    /// What the parts of the referee read and wrote.
+    pub exact: &'a [Part],
+    /// What is fed to the parts, the block's own input and an encoder's output among it.
+    pub given: &'a Given,
+}
+
+/// One part of one runner.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PartError {
+    /// Its path among the modules, layers in the order of the computation.
+    pub path: String,
+    /// Its error in a plain run: the largest distance from the referee's output, divided by the
+    /// largest magnitude of that. `None` where it cannot be seen.
+    pub cumulative: Option<f64>,
+    /// Its error where it reads what the referee's part reads.
+    pub teacher_forced: Option<f64>,
+    /// What rounding explains of that.
+    pub noise: f64,
+    /// Whether more than that is wrong.
+    pub guilty: bool,
+}
+
+impl PartError {
+    /// The teacher-forced error in multiples of what rounding explains.
+    pub fn times(&self) -> f64 {
+        self.teacher_forced.unwrap_or_default() / self.noise.max(LEAST / MARGIN)
+    }
+}
+
+/// Where one runner parts from the referee.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Location {
+    /// The runner.
+    pub runner: String,
+    /// The innermost guilty part; `None` where rounding explains every part.
+    pub path: Option<String>,
+    /// The same in a file: the node that writes the part's output.
+    pub node: Option<String>,
+    /// The first point of the stream, in the order of the computation, at which the error of a
+    /// plain run is more than rounding explains.
+    pub tap: Option<String>,
+    /// The parts that were looked at, in the order of the computation, level after level.
+    pub parts: Vec<PartError>,
+    /// How many parts were fed and measured, those of blocks that have nothing wrong among them.
+    pub looked_at: usize,
+    /// How many there were to look at; a file may not show all.
+    pub of: usize,
+    /// The largest teacher-forced error of a part that is not guilty, in multiples of what
+    /// rounding explains.
+    pub largest: f64,
+    /// What could not be done, where something could not.
+    pub note: Option<String>,
+}
+
+impl Location {
+    /// The guilty part.
+    pub fn guilty(&self) -> Option<&PartError> {
+        let path = self.path.as_ref()?;
+        self.parts.iter().find(|part| part.path == *path)
+    }
+}
+
+/// A referee for one set of inputs, to look at one suspect after the other.
+pub struct Locator<'a> {
+    referee: Referee<'a>,
+    inputs: &'a Tensors,
+}
+
+impl<'a> Locator<'a> {
+    /// `model` as the referee on `inputs`, named as the model's; `None` where no backend of this
+    /// build computes in float64.
+    ///
+    /// # Errors
+    /// When the inputs' masks do not fit them.
+    pub fn new(model: &Model, inputs: &'a Tensors) -> Result<Option<Self>> {
+        let referee = Referee::new(model, inputs)?;
+        Ok(referee.map(|referee| Self { referee, inputs }))
+    }
+
+    /// Looks for the first guilty part of `suspect`.
+    ///
+    /// # Errors
+    /// When the inputs do not fit the model. A suspect that fails has its reason in
+    /// [`Location::note`].
+    pub fn look(&mut self, suspect: &mut dyn Suspect) -> Result<Location> {
+        let mut search = Search {
+            referee: &mut self.referee,
+            suspect,
+            inputs: self.inputs,
+            parts: Vec::new(),
+            tap: None,
+            looked_at: 0,
+            of: 0,
+            largest: 0.0,
+        };
+        let path = search.search();
+        let Search {
+            parts,
+            tap,
+            looked_at,
+            of,
+            largest,
+            ..
+        } = search;
+        let (path, note) = match path {
+            Ok(path) => (path, None),
+            Err(error) if error.is_input() => return Err(error),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        Ok(Location {
+            runner: suspect.name().to_string(),
+            node: path.as_ref().and_then(|path| suspect.node(path)),
+            path,
+            tap,
+            parts,
+            looked_at,
+            of,
+            largest,
+            note,
+        })
+    }
+}
+
+/// The search in one suspect.
+struct Search<'a, 'b> {
+    referee: &'a mut Referee<'b>,
+    suspect: &'a mut dyn Suspect,
+    inputs: &'a Tensors,
+    parts: Vec<PartError>,
+    tap: Option<String>,
+    looked_at: usize,
+    of: usize,
+    largest: f64,
+}
+
+impl Search<'_, '_> {
+    /// The innermost guilty part.
+    fn search(&mut self) -> Result<Option<String>> {
+        let top = self.referee.scope("")?;
+        let guilty = self.look(&top)?;
+        if let Some(guilty) = guilty {
+            return self.descend(guilty).map(Some);
+        }
+        // A block's stream may be so large that it hides what its parts do.
+        let mut inner: Vec<String> = top.parts().map(str::to_string).collect();
+        for _ in 0..2 {
+            let mut next = Vec::new();
+            for path in inner {
+                let seen = self.parts.len();
+                let scope = self.referee.scope(&path)?;
+                if let Some(guilty) = self.look(&scope)? {
+                    return self.descend(guilty).map(Some);
+                }
+                // Clean ones would fill the report.
+                self.parts.truncate(seen);
+                next.extend(scope.parts().map(str::to_string));
+            }
+            inner = next;
+        }
+        Ok(None)
+    }
+
+    /// The innermost guilty part of the guilty part `path`: itself where none of its parts is.
+    fn descend(&mut self, path: String) -> Result<String> {
+        let mut path = path;
+        loop {
+            let scope = self.referee.scope(&path)?;
+            let seen = self.parts.len();
+            let Some(inner) = self.look(&scope)? else {
+                return Ok(path);
+            };
+            // Where all of it is wrong, no part of it is to blame: another precision, say.
+            let parts = &self.parts[seen..];
+            if parts.len() > 1 && parts.iter().all(|part| part.guilty) {
+                return Ok(path);
+            }
+            path = inner;
+        }
+    }
+
+    /// Looks at the parts of `scope`; gives the first guilty one.
+    fn look(&mut self, scope: &Scope) -> Result<Option<String>> {
+        if scope.exact.is_empty() {
+            return Ok(None);
+        }
+        let asked = scope.asked();
+        let forced = self.suspect.forced(self.inputs, &asked)?;
+        let plain = self.suspect.plain(self.inputs, &asked)?;
+        let coarser = self.suspect.unit().unwrap_or(self.referee.unit) / self.referee.unit;
+        let coarser = coarser.max(1.0);
+        let allowed = |noise: f64| allowed(self.suspect.kind(), noise);
+        let mut guilty = None;
+        for (exact, noise) in scope.exact.iter().zip(&scope.noise) {
+            let of = |parts: &[Part]| {
+                let part = parts.iter().find(|part| part.path == exact.path)?;
+                Some(self.referee.error(exact, part))
+            };
+            let (cumulative, own) = (of(&plain), of(&forced));
+            let own_noise = noise.own * coarser;
+            let beyond = own.is_some_and(|own| !(own <= allowed(own_noise)));
+            if scope.path.is_empty()
+                && self.tap.is_none()
+                && cumulative.is_some_and(|off| !(off <= allowed(noise.gathered * coarser)))
+            {
+                self.tap = Some(self.referee.tap(&exact.path));
+            }
+            if beyond && guilty.is_none() {
+                guilty = Some(exact.path.clone());
+            }
+            let part = PartError {
+                path: exact.path.clone(),
+                cumulative,
+                teacher_forced: own,
+                noise: own_noise,
+                guilty: beyond,
+            };
+            self.of += 1;
+            self.looked_at += usize::from(own.is_some());
+            if !beyond {
+                self.largest = self.largest.max(part.times());
+            }
+            self.parts.push(part);
+        }
+        Ok(guilty)
+    }
+}
+
+/// The largest error of a part that rounding explains, for a runner of the kind `kind`.
+fn allowed(kind: Kind, noise: f64) -> f64 {
+    let coarse = match kind {
+        Kind::Backend { gpu: true } => crate::verdict::COARSE,
+        _ => 1.0,
+    };
+    (coarse * MARGIN * noise).max(LEAST)
+}

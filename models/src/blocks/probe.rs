@@ -1,0 +1,226 @@
+//! A look at the parts of a network while it runs.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{DType, Tensor, TensorData};
+use fluxo_backends::kernels;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+/// Rows of a table of tokens that are changed at a time.
+const ROWS: usize = 8192;
+
+/// What a pass makes of the weights. They are changed part by part, just before a part runs, so
+/// that never all of them are held twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weights {
+    /// Nothing.
+    AsTheyAre,
+    /// Their values in another element type.
+    In(DType),
+    /// Each moved by a unit of its last place, up or down at random.
+    Moved {
+        /// Where the random numbers start.
+        seed: u64,
+    },
+}
+
+/// What one part read and wrote.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    /// Its path among the modules: `decoder.layers.3.attention.query`, the layer counted in the
+    /// order of the computation.
+    pub path: String,
+    /// What it read; `None` where that is no stream of numbers.
+    pub input: Option<TensorData>,
+    /// What it wrote.
+    pub output: TensorData,
+}
+
+/// What is asked of a pass.
+#[derive(Debug)]
+pub struct Probe {
+    weights: Weights,
+    random: StdRng,
+    within: Option<String>,
+    only: Option<String>,
+    given: BTreeMap<String, TensorData>,
+    found: Vec<Part>,
+    /// The parts that run, outermost first, and what each was given.
+    running: Vec<(String, Option<TensorData>)>,
+}
+
+impl Probe {
+    /// A pass with `weights`, of which nothing is noted.
+    pub fn new(weights: Weights) -> Self {
+        let seed = match weights {
+            Weights::Moved { seed } => seed,
+            _ => 0,
+        };
+        Self {
+            weights,
+            random: StdRng::seed_from_u64(seed),
+            within: None,
+            only: None,
+            given: BTreeMap::new(),
+            found: Vec::new(),
+            running: Vec::new(),
+        }
+    }
+
+    /// Notes what each direct part of the part `path` reads and writes; of the whole network
+    /// where `path` is empty.
+    #[must_use]
+    pub fn within(mut self, path: &str) -> Self {
+        self.within = Some(path.to_string());
+        self
+    }
+
+    /// Runs the block or head `path` and no other; what it reads must be given.
+    #[must_use]
+    pub fn only(mut self, path: &str) -> Self {
+        self.only = Some(path.to_string());
+        self
+    }
+
+    /// What parts read in place of what reaches them, by path, rounded to the pass's precision.
+    #[must_use]
+    pub fn given(mut self, given: BTreeMap<String, TensorData>) -> Self {
+        self.given = given;
+        self
+    }
+
+    /// The element type that the weights come to have.
+    pub(crate) fn dtype(&self) -> Option<DType> {
+        match self.weights {
+            Weights::In(dtype) => Some(dtype),
+            _ => None,
+        }
+    }
+
+    /// What was noted, in the order in which the parts ended.
+    pub(crate) fn into_found(self) -> Vec<Part> {
+        self.found
+    }
+
+    /// A pass that only looks once the part `path`, a block or a head, is reached skips the others.
+    pub(crate) fn skips(&self, path: std::fmt::Arguments<'_>) -> bool {
+        let path = || path.to_string();
+        self.only.as_ref().is_some_and(|only| *only != path())
+    }
+
+    /// A part begins.
+    pub(crate) fn begin(&mut self, name: std::fmt::Arguments<'_>) {
+        let path = match self.running.last() {
+            Some((outer, _)) => format!("{outer}.{name}"),
+            None => name.to_string(),
+        };
+        self.running.push((path, None));
+    }
+
+    /// What the part that began last reads in place of `x`.
+    pub(crate) fn read<const D: usize>(&mut self, x: Tensor<D>) -> Tensor<D> {
+        let noted = self.notes();
+        let Some((path, input)) = self.running.last_mut() else {
+            return x;
+        };
+        let x = match self.given.get(path.as_str()) {
+            Some(data) => Tensor::from_data(data.clone(), (&x.device(), x.dtype())),
+            None => x,
+        };
+        if noted {
+            *input = Some(x.to_data());
+        }
+        x
+    }
+
+    /// The part that began last ends with `y`.
+    pub(crate) fn end<const D: usize>(&mut self, y: &Tensor<D>) {
+        let noted = self.notes();
+        let Some((path, input)) = self.running.pop() else {
+            return;
+        };
+        if noted {
+            let output = y.to_data();
+            self.found.push(Part {
+                path,
+                input,
+                output,
+            });
+        }
+    }
+
+    /// Whether the part that began last is one of those asked for.
+    fn notes(&self) -> bool {
+        let outer = match self.running.as_slice() {
+            [.., (outer, _), _] => outer.as_str(),
+            _ => "",
+        };
+        self.within.as_deref() == Some(outer)
+    }
+
+    /// `module` as this pass has its weights.
+    pub(crate) fn weights<'a, M: Module>(&mut self, module: &'a M) -> Cow<'a, M> {
+        match self.weights {
+            Weights::AsTheyAre => Cow::Borrowed(module),
+            _ => Cow::Owned(module.clone().map(self)),
+        }
+    }
+
+    /// A weight as this pass has it.
+    pub(crate) fn weight<const D: usize>(&mut self, value: Tensor<D>) -> Tensor<D> {
+        match self.weights {
+            Weights::AsTheyAre => value,
+            Weights::In(dtype) => value.cast(dtype),
+            Weights::Moved { .. } => self.moved(value),
+        }
+    }
+
+    /// `x · tableᵀ`, the table's weights changed some rows at a time.
+    pub(crate) fn tied<const D: usize>(&mut self, x: Tensor<D>, table: Tensor<2>) -> Tensor<D> {
+        if self.weights == Weights::AsTheyAre {
+            return kernels::tied(x, table);
+        }
+        let [rows, _] = table.dims();
+        let parts = (0..rows).step_by(ROWS).map(|from| {
+            let some = table.clone().narrow(0, from, ROWS.min(rows - from));
+            kernels::tied(x.clone(), self.weight(some))
+        });
+        Tensor::cat(parts.collect(), D - 1)
+    }
+
+    fn moved<const D: usize>(&mut self, value: Tensor<D>) -> Tensor<D> {
+        let (device, dtype) = (value.device(), value.dtype());
+        let data = value.into_data();
+        let shape = data.shape().clone();
+        let unit = unit(dtype) as f32;
+        let moved: Vec<f32> = data
+            .iter::<f32>()
+            .map(|weight| match self.random.random::<bool>() {
+                true => weight * (1.0 + unit),
+                false => weight * (1.0 - unit),
+            })
+            .collect();
+        Tensor::from_data(TensorData::new(moved, shape), (&device, dtype))
+    }
+}
+
+impl ModuleMapper for Probe {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let (id, value, mapper) = param.consume();
+        Param::from_mapped_value(id, self.weight(value), mapper)
+    }
+}
+
+/// A unit of the last place of 1 in `dtype`.
+pub fn unit(dtype: DType) -> f64 {
+    let digits = match dtype {
+        DType::F64 => 52,
+        DType::F16 => 10,
+        DType::BF16 => 7,
+        _ => 23,
+    };
+    2f64.powi(-digits)
+}
