@@ -1,19 +1,20 @@
 //! From paths and names to runners.
 
+mod locating;
+
 use std::path::{Path, PathBuf};
 
 use burn::tensor::DType;
 use fluxo_backends::{BackendKind, BackendName};
 use fluxo_models::model::CONFIG;
-use fluxo_models::{Model, Request, Tensors};
+use fluxo_models::{Model, Request};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::export::{self, ExportOptions};
 use crate::graph::Graph;
 pub use crate::graph::{GRAPH, RUNTIMES};
-use crate::inputs::split;
-use crate::locate::{Accused, Cut, Location, Locator, Suspect};
+pub use locating::locate;
 use crate::referee::unit;
 use crate::report::Skipped;
 use crate::runner::{Kind, Runner, burn::Burn, child::Child, ort, ort_library};
@@ -35,6 +36,8 @@ pub struct Opened {
     pub skipped: Vec<Skipped>,
     /// The first checkpoint: its float64 run is the referee.
     pub model: Option<Model>,
+    /// What the runners give beside the usual: what was asked, and what the ONNX files have.
+    pub request: Request,
 }
 
 /// Makes runners of `models` (checkpoint folders, exported folders, `.onnx` files) by `names`
@@ -79,7 +82,10 @@ fn open_in(
     let any_checkpoint = sources.iter().any(|source| source.checkpoint);
     let several = sources.len() > 1;
     let request = sources.iter().try_fold(request, Source::asked)?;
-    let mut opened = Opened::default();
+    let mut opened = Opened {
+        request,
+        ..Opened::default()
+    };
     for name in &names {
         if !is_runtime(name) && !any_checkpoint {
             match sources.first() {
@@ -122,62 +128,6 @@ fn open_in(
         opened.model = source.model.take();
     }
     Ok(opened)
-}
-
-/// Where each runner that [`open`] makes of the same parts from the first checkpoint in float64,
-/// on `inputs`: [`Locator`]. One suspect is held at a time. `None` where there is no checkpoint, or
-/// no backend here computes in float64.
-///
-/// # Errors
-/// As [`open`], and when the inputs do not fit the model.
-pub fn locate(
-    models: &[PathBuf],
-    names: &[String],
-    inputs: &Tensors,
-) -> Result<Option<Vec<Location>>> {
-    let mut sources = Source::all(models)?;
-    let asked = !names.is_empty();
-    let names = if asked { checked(names)? } else { everything() };
-    let any_graph = sources.iter().any(|source| source.graph.is_some());
-    let several = sources.len() > 1;
-    let Some(first) = sources.iter().position(|source| source.checkpoint) else {
-        return Ok(None);
-    };
-    sources[first].load()?;
-    let (inputs, _) = split(inputs);
-    let locator = match &sources[first].model {
-        Some(model) => Locator::new(model, &inputs)?,
-        None => None,
-    };
-    let Some(mut locator) = locator else {
-        return Ok(None);
-    };
-    let mut found = Vec::new();
-    for (i, source) in sources.iter_mut().enumerate() {
-        for name in &names {
-            let takes = match is_runtime(name) {
-                true => source.graph.is_some() || !any_graph,
-                false => source.checkpoint,
-            };
-            if !takes {
-                continue;
-            }
-            let label = match several {
-                true => format!("{}:{name}", source.label),
-                false => name.clone(),
-            };
-            match source.suspect(name, &label) {
-                Ok(mut suspect) => found.push(locator.look(&mut *suspect)?),
-                Err(error) if asked => return Err(error),
-                // `open` has said why.
-                Err(_) => {}
-            }
-        }
-        if i != first {
-            source.model = None;
-        }
-    }
-    Ok(Some(found))
 }
 
 /// The ONNX file at `path`: the file itself, or the one or two in an exported folder. `None` for
@@ -317,26 +267,6 @@ impl Source {
             }));
         }
         self.graph()?.load(name, label)
-    }
-
-    /// The runner `name` of this model as one whose parts can be looked at.
-    fn suspect(&mut self, name: &str, label: &str) -> Result<Box<dyn Suspect>> {
-        if is_runtime(name) {
-            if self.graph.is_none() {
-                self.load()?;
-            }
-            return Ok(Box::new(Cut::new(name, label, self.graph()?)?));
-        }
-        self.load()?;
-        let model = self.model.as_ref().ok_or_else(|| self.no_weights(name))?;
-        let (backend, dtype) = precision(name);
-        match dtype {
-            Some(dtype) => {
-                let model = model.clone().in_precision(dtype);
-                Ok(Box::new(Accused::new(label, &model, backend)?))
-            }
-            None => Ok(Box::new(Accused::new(label, model, backend)?)),
-        }
     }
 
     fn child(&self, name: &str, label: &str, request: Request, program: &Path) -> Box<dyn Runner> {

@@ -17,7 +17,8 @@ pub struct Continued {
     pub against: String,
     /// The tokens of each row before the first that differs: the least over the rows.
     pub common: usize,
-    /// How many were written of each row.
+    /// How many the first wrote of each row, at least: fewer than asked for where the model has no
+    /// position left.
     pub of: usize,
     /// What it wrote, row by row.
     pub tokens: Vec<Vec<i64>>,
@@ -43,7 +44,15 @@ pub fn continuations(
     let mut first: Option<(String, Vec<Vec<i64>>)> = None;
     for runner in runners {
         let name = runner.name().to_string();
-        let written: Result<Vec<_>> = rows.iter().map(|row| row.written(*runner, count)).collect();
+        // No runner goes on where the first had to stop.
+        let most = |row: usize| match &first {
+            Some((_, texts)) => texts.get(row).map_or(0, Vec::len),
+            None => count,
+        };
+        let numbered = rows.iter().enumerate();
+        let written: Result<Vec<_>> = numbered
+            .map(|(i, row)| row.written(&mut **runner, most(i)))
+            .collect();
         let (tokens, note) = match (written, &first) {
             (Ok(tokens), _) => (tokens, None),
             (Err(error), Some(_)) => (Vec::new(), Some(error.to_string())),
@@ -59,7 +68,7 @@ pub fn continuations(
                 .map(common)
                 .min()
                 .unwrap_or(0),
-            of: count,
+            of: reference.iter().map(Vec::len).min().unwrap_or(0),
             against: against.clone(),
             runner: name,
             tokens,
@@ -85,7 +94,11 @@ impl Row {
         for _ in 0..count {
             let shape = [1, text.len()];
             inputs.insert(self.grows.into(), TensorData::new(text.clone(), shape));
-            let outputs = runner.run(&inputs)?;
+            let outputs = match runner.run(&inputs) {
+                // It has read all the positions that it has.
+                Err(error) if error.is_input() && text.len() > self.text.len() => break,
+                outputs => outputs?,
+            };
             text.push(likeliest(runner.name(), &outputs)?);
         }
         Ok(text.split_off(self.text.len()))
@@ -194,6 +207,31 @@ mod tests {
         assert_eq!((found[0].common, found[0].of), (5, 5));
         // The longer row comes to six tokens after three more.
         assert_eq!((found[1].common, found[1].against.as_str()), (3, "one"));
+    }
+
+    #[test]
+    fn a_text_ends_where_the_model_does() {
+        struct Short(Counter);
+        impl Runner for Short {
+            fn name(&self) -> &str {
+                self.0.name()
+            }
+            fn kind(&self) -> Kind {
+                Kind::Graph
+            }
+            fn run(&mut self, inputs: &Tensors) -> Result<Tensors> {
+                match inputs["input_ids"].shape().num_elements() {
+                    4.. => Err(Error::Input("4 positions, the model has 3".into())),
+                    _ => self.0.run(inputs),
+                }
+            }
+        }
+        let ids = TensorData::new(vec![1_i64, 2], [1, 2]);
+        let inputs = Tensors::from([("input_ids".to_string(), ids)]);
+        let (mut one, mut other) = (Short(Counter("one", 1, 99)), Counter("other", 1, 99));
+        let found = continuations(&mut [&mut one, &mut other], &inputs, 5).unwrap();
+        assert_eq!(found[1].tokens, [vec![3, 4]]);
+        assert_eq!((found[1].common, found[1].of), (2, 2));
     }
 
     #[test]

@@ -3,18 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use burn::tensor::TensorData;
 use fluxo_models::Tensors;
 
-use crate::inputs::split;
-use crate::mask::Mask;
 use crate::report::{Pair, Report};
 use crate::screen::{number, share, times};
 
 mod charts;
-
-/// The largest differences of a runner that are listed.
-const WORST: usize = 5;
+mod elements;
 
 /// What a page shows beside the report.
 pub struct Shown<'a> {
@@ -53,7 +48,7 @@ pub fn page(report: &Report, shown: &Shown<'_>) -> String {
     page += &findings(report);
     page += &matrix(report);
     page += &depth(report);
-    page += &elements(report, shown);
+    page += &elements::elements(report, shown);
     page += &notes(report);
     page.push_str("</body></html>\n");
     page
@@ -214,6 +209,12 @@ fn with_first(report: &Report) -> impl Iterator<Item = (&str, &Pair)> {
     })
 }
 
+/// The number of a runner's colour: the same in every drawing.
+fn series(report: &Report, runner: &str) -> usize {
+    let place = report.runners.iter().position(|name| name == runner);
+    place.unwrap_or(0).saturating_sub(1)
+}
+
 /// The error along the layers.
 fn depth(report: &Report) -> String {
     let mut stacks: BTreeMap<&str, Vec<charts::Line>> = BTreeMap::new();
@@ -222,9 +223,13 @@ fn depth(report: &Report) -> String {
             continue;
         };
         let lines = stacks.entry(stack).or_default();
-        match lines.iter_mut().find(|(name, _)| name == runner) {
-            Some((_, points)) => points.push((layer, pair.scaled)),
-            None => lines.push((runner.to_string(), vec![(layer, pair.scaled)])),
+        match lines.iter_mut().find(|line| line.name == runner) {
+            Some(line) => line.points.push((layer, pair.scaled)),
+            None => lines.push(charts::Line {
+                name: runner.to_string(),
+                series: series(report, runner),
+                points: vec![(layer, pair.scaled)],
+            }),
         }
     }
     let first = report.runners.first().map_or("", String::as_str);
@@ -252,118 +257,13 @@ fn depth(report: &Report) -> String {
             escape(place),
             escape(first)
         );
-        for (series, (name, _)) in lines.iter().enumerate() {
-            let colour = charts::colour(series);
-            let _ = write!(
-                told,
-                "<li><i style=\"background:{colour}\"></i>{}</li>",
-                escape(name)
-            );
+        for line in &lines {
+            let (colour, name) = (charts::colour(line.series), escape(&line.name));
+            let _ = write!(told, "<li><i style=\"background:{colour}\"></i>{name}</li>");
         }
         told.push_str("</ul>");
     }
     told
-}
-
-/// One value that differs.
-struct Element {
-    at: usize,
-    exact: f64,
-    given: f64,
-}
-
-impl Element {
-    fn off(&self) -> f64 {
-        (self.exact - self.given).abs()
-    }
-}
-
-/// Histograms and worst elements of each runner's worst output.
-fn elements(report: &Report, shown: &Shown<'_>) -> String {
-    let mut worst: Vec<(&str, &Pair)> = Vec::new();
-    for (runner, pair) in with_first(report) {
-        match worst.iter_mut().find(|(name, _)| *name == runner) {
-            Some((_, mine)) if mine.share().total_cmp(&pair.share()).is_lt() => *mine = pair,
-            Some(_) => {}
-            None => worst.push((runner, pair)),
-        }
-    }
-    let (mut drawn, mut rows) = (String::new(), Vec::new());
-    for (series, (runner, pair)) in worst.into_iter().enumerate() {
-        let Some((mut elements, shape)) = differing(report, shown, runner, pair) else {
-            continue;
-        };
-        let differences: Vec<f64> = elements.iter().map(Element::off).collect();
-        if let Some(chart) = charts::histogram(&differences, series) {
-            let _ = write!(
-                drawn,
-                "<div><h3>{}</h3><p class=\"soft\">{}, {} values</p>{chart}</div>",
-                escape(runner),
-                escape(&pair.output),
-                differences.len()
-            );
-        }
-        // NaN first.
-        elements.sort_by(|x, y| y.off().total_cmp(&x.off()));
-        for element in elements.iter().take(WORST).filter(|e| e.off() != 0.0) {
-            let at = crate::diff::index(element.at, &shape);
-            let at: Vec<_> = at.iter().map(ToString::to_string).collect();
-            rows.push(vec![
-                escape(runner),
-                escape(&pair.output),
-                at.join(","),
-                format!("{:.7e}", element.exact),
-                format!("{:.7e}", element.given),
-                format!("{:.1e}", element.off()),
-            ]);
-        }
-    }
-    let header = ["runner", "output", "at", "exact", "given", "difference"].map(String::from);
-    let mut told = String::new();
-    if !drawn.is_empty() {
-        let _ = write!(
-            told,
-            "<h2>How large the differences are</h2><p class=\"soft\">Of each runner's worst output, from {}: how many values differ by how much.</p><div class=\"charts\">{drawn}</div>",
-            escape(report.runners.first().map_or("", String::as_str))
-        );
-    }
-    if !rows.is_empty() {
-        let _ = write!(
-            told,
-            "<h2>Worst elements</h2>{}",
-            table("elements", &header, &rows)
-        );
-    }
-    told
-}
-
-/// The values that count of the output of `pair`, the first runner's beside `runner`'s, and the
-/// output's shape; none where they cannot stand beside each other.
-fn differing(
-    report: &Report,
-    shown: &Shown<'_>,
-    runner: &str,
-    pair: &Pair,
-) -> Option<(Vec<Element>, Vec<usize>)> {
-    let of = |runner: &str| -> Option<&TensorData> { shown.outputs.get(runner)?.get(&pair.output) };
-    let (exact, given) = (of(report.runners.first()?)?, of(runner)?);
-    if exact.shape() != given.shape() {
-        return None;
-    }
-    let shape = exact.shape().to_vec();
-    let mask = Mask::of(&split(shown.inputs).0).ok()?;
-    let kept = mask.of_output(&pair.output, &shape);
-    let (exact, given) = (crate::numbers(exact).ok()?, crate::numbers(given).ok()?);
-    let counts = |at: &usize| kept.as_ref().is_none_or(|kept| kept[*at]);
-    let element = |at| Element {
-        at,
-        exact: exact[at],
-        given: given[at],
-    };
-    Some((
-        (0..exact.len()).filter(counts).map(element).collect(),
-        shape,
-    ))
 }
 
 /// Who was left out, and what the numbers do not say.
@@ -375,11 +275,7 @@ fn notes(report: &Report) -> String {
         }
     }
     for alone in &report.alone {
-        lines.push(format!(
-            "not compared: {} (given by {} only)",
-            alone.output,
-            alone.runners.join(", ")
-        ));
+        lines.push(alone.told());
     }
     for skipped in &report.skipped {
         lines.push(format!("skipped: {}: {}", skipped.runner, skipped.reason));

@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Tensor, TensorData};
-use fluxo_models::{Model, Request, Tensors};
+pub(crate) use fluxo_models::blocks::probe::unit;
+use fluxo_models::{Model, Probe, Request, Tensors, Weights};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -19,7 +20,7 @@ use crate::diff::difference;
 use crate::error::{Error, Result};
 use crate::inputs::split;
 use crate::mask::Mask;
-use crate::runner::{Runner, burn::Burn};
+use crate::runner::burn::Burn;
 
 /// What reports call the exact outputs.
 pub const NAME: &str = "float64";
@@ -43,8 +44,8 @@ pub struct Ruling {
 
 /// Rules on every one of `cases`; none where no backend of this build computes in float64.
 ///
-/// The models of the runs are made one after the other: beside `model`, at most twice its weights
-/// are held.
+/// The weights are brought into float64, and moved, one block at a time just before it runs: beside
+/// `model`, one block's are held.
 ///
 /// # Errors
 /// When the inputs do not fit the model.
@@ -52,17 +53,19 @@ pub fn rule(model: &Model, request: Request, cases: &[Case]) -> Result<Option<Ve
     let Some(backend) = backend() else {
         return Ok(None);
     };
-    let run = |model: &Model| -> Result<Vec<Tensors>> {
-        let mut runner = Burn::new(NAME, model, backend, request)?;
+    let model = model.clone().to_device(&fluxo_backends::device(backend)?);
+    let run = |weights: Weights| -> Result<Vec<Tensors>> {
         cases
             .iter()
             .map(|(label, inputs)| {
                 let (inputs, _) = split(inputs);
-                runner.run(&inputs).map_err(|e: Error| e.at(label))
+                let ran = model.probe(&inputs, &request, Probe::new(weights));
+                let (outputs, _) = ran.map_err(|e| Error::from(e).at(label))?;
+                Ok(outputs)
             })
             .collect()
     };
-    let exact = run(&model.clone().in_precision(DType::F64))?;
+    let exact = run(Weights::In(DType::F64))?;
     let mut rulings: Vec<Ruling> = exact
         .into_iter()
         .map(|exact| Ruling {
@@ -73,8 +76,8 @@ pub fn rule(model: &Model, request: Request, cases: &[Case]) -> Result<Option<Ve
         .collect();
     for seed in 0..=RUNS {
         let given = match seed {
-            0 => run(model)?,
-            seed => run(&perturbed(model, seed))?,
+            0 => run(Weights::AsTheyAre)?,
+            seed => run(Weights::Moved { seed })?,
         };
         for ((ruling, given), (_, inputs)) in rulings.iter_mut().zip(given).zip(cases) {
             let mask = Mask::of(&split(inputs).0)?;
@@ -108,31 +111,13 @@ pub(crate) fn backend() -> Option<&'static str> {
     names.find(|name| fluxo_backends::device(name).is_ok())
 }
 
-/// A unit of the last place of 1 in `dtype`.
-pub(crate) fn unit(dtype: DType) -> f64 {
-    let digits = match dtype {
-        DType::F64 => 52,
-        DType::F16 => 10,
-        DType::BF16 => 7,
-        _ => 23,
-    };
-    2f64.powi(-digits)
-}
-
-/// `model` with every weight moved by a unit of its last place.
-fn perturbed(model: &Model, seed: u64) -> Model {
-    let mut model = model.clone();
-    let dtype = model.dtype();
-    model.network = nudged(model.network, seed, dtype);
-    model
-}
-
-/// `module` with every weight moved by a unit of the last place of `dtype`.
+/// `module` with every weight moved by a unit of its last place in `dtype`.
 pub(crate) fn nudged<M: Module>(module: M, seed: u64, dtype: DType) -> M {
-    module.map(&mut Nudge {
+    let mut nudge = Nudge {
         random: StdRng::seed_from_u64(seed),
         unit: unit(dtype) as f32,
-    })
+    };
+    module.map(&mut nudge)
 }
 
 struct Nudge {
@@ -165,6 +150,7 @@ mod tests {
 
     use super::*;
     use crate::compare_refereed;
+    use crate::runner::Runner;
     use crate::samples;
 
     fn model() -> Model {

@@ -37,7 +37,8 @@ pub struct Report {
     pub locations: Vec<Location>,
     /// Who was asked and could not take part.
     pub skipped: Vec<Skipped>,
-    /// Outputs that only some runners give, and need not be given by the others.
+    /// Outputs that only some runners give, and need not be given by the others; or that the mask
+    /// hides whole.
     pub alone: Vec<Alone>,
     /// How far each runner writes the same text, where that was asked for.
     pub greedy: Vec<Continued>,
@@ -102,13 +103,24 @@ pub struct Skipped {
     pub reason: String,
 }
 
-/// An output that had no counterpart, and needed none.
+/// An output that had no counterpart and needed none, or that the mask hides whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Alone {
     /// The output.
     pub output: String,
     /// Who gives it.
     pub runners: Vec<String>,
+}
+
+impl Alone {
+    /// What reports say of it.
+    pub(crate) fn told(&self) -> String {
+        let Self { output, runners } = self;
+        match runners.len() {
+            1 => format!("not compared: {output} (given by {} only)", runners[0]),
+            _ => format!("not compared: {output} (the mask hides all of it)"),
+        }
+    }
 }
 
 impl Pair {
@@ -235,6 +247,9 @@ impl Report {
                 self.runners.push(runner);
             }
         }
+        // What one set of inputs hides another may show.
+        let shown = |alone: &Alone| self.pairs.iter().any(|pair| pair.output == alone.output);
+        self.alone.retain(|alone| !shown(alone));
         let merged = Self::new(
             std::mem::take(&mut self.runners),
             std::mem::take(&mut self.pairs),

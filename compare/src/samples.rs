@@ -37,7 +37,7 @@ pub fn inputs(config: &NetworkConfig, batch: usize, seq: usize) -> Tensors {
     sized(config, sizes)
 }
 
-/// [`inputs`] of 2 rows and up to 16 tokens, or what the ONNX files `files` have fixed.
+/// [`inputs()`] of 2 rows and up to 16 tokens, or what the ONNX files `files` have fixed.
 ///
 /// # Errors
 /// When a file cannot be read.
@@ -97,7 +97,7 @@ pub fn drop_foreign(inputs: &mut Tensors, graph: &Graph) -> Result<()> {
     Ok(())
 }
 
-/// [`inputs`] of any sizes.
+/// [`inputs()`] of any sizes.
 pub fn sized(config: &NetworkConfig, sizes: Sizes) -> Tensors {
     let (batch, seq) = (sizes.batch, sizes.sequence);
     let (needed, optional) = inputs::names(config);

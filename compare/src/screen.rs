@@ -308,12 +308,7 @@ impl fmt::Display for Report {
             }
         }
         for alone in &self.alone {
-            writeln!(
-                f,
-                "not compared: {} (given by {} only)",
-                alone.output,
-                alone.runners.join(", ")
-            )?;
+            writeln!(f, "{}", alone.told())?;
         }
         for skipped in &self.skipped {
             writeln!(f, "skipped: {}: {}", skipped.runner, skipped.reason)?;

@@ -138,3 +138,97 @@ fn standing(runner: &str, worst: &Pair, own: &[&Pair]) -> Standing {
         reason,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use burn::tensor::TensorData;
+    use fluxo_models::Tensors;
+
+    use super::*;
+    use crate::referee::{Noise, Ruling};
+    use crate::runner::{Kind, Runner};
+
+    struct Fixed(&'static str, TensorData);
+
+    impl Runner for Fixed {
+        fn name(&self) -> &str {
+            self.0
+        }
+        fn kind(&self) -> Kind {
+            Kind::Backend { gpu: false }
+        }
+        fn run(&mut self, _: &Tensors) -> crate::Result<Tensors> {
+            Ok(Tensors::from([("y".to_string(), self.1.clone())]))
+        }
+    }
+
+    /// The standing of a runner that gives `given` where 1 and 2 are exact, with noise 1e-6.
+    fn stands(given: TensorData) -> Standing {
+        let exact = TensorData::new(vec![1.0_f64, 2.0], [2]);
+        let ruling = Ruling {
+            exact: Tensors::from([("y".to_string(), exact.clone())]),
+            noise: Noise::from([("y".to_string(), 1e-6)]),
+            unit: crate::referee::unit(burn::tensor::DType::F32),
+        };
+        let mut runners: Vec<Box<dyn Runner>> = vec![
+            Box::new(Fixed("right", exact)),
+            Box::new(Fixed("other", given)),
+        ];
+        let case = ("here".to_string(), Tensors::new());
+        let report = crate::compare_refereed(&mut runners, &[case], &[ruling]).unwrap();
+        let agrees = !matches!(report.standings[1].finding, Finding::Bug | Finding::Drift);
+        assert_eq!(report.agrees(), agrees, "{report}");
+        report.standings[1].clone()
+    }
+
+    #[test]
+    fn findings_by_hand() {
+        // Scaled by the magnitude 2: 1e-7, 2e-6 (twice the noise), 2e-5 (20 times) and 2e-3.
+        for (off, finding) in [
+            (2e-7, Finding::Same),
+            (4e-6, Finding::Noise),
+            (4e-5, Finding::Drift),
+            (4e-3, Finding::Bug),
+        ] {
+            let given = TensorData::new(vec![1.0, 2.0 + off], [2]);
+            let standing = stands(given);
+            assert_eq!(standing.finding, finding, "{off:e}: {}", standing.reason);
+        }
+    }
+
+    #[test]
+    fn what_no_number_measures_is_reported_as_what_it_is() {
+        for (given, needle) in [
+            (
+                TensorData::new(vec![1.0, f64::NAN], [2]),
+                "NaN only in b: 1 of 2",
+            ),
+            (
+                TensorData::new(vec![f64::INFINITY, 2.0], [2]),
+                "infinite on one side: 1 of 2",
+            ),
+            (
+                TensorData::new(Vec::<f64>::new(), [0]),
+                "shapes differ: [2] and [0]",
+            ),
+            (
+                TensorData::new(vec![1.0_f64, 2.0], [1, 2]),
+                "shapes differ: [2] and [1, 2]",
+            ),
+            (
+                TensorData::new(vec![1_i64, 3], [2]),
+                "types differ: F64 and I64",
+            ),
+        ] {
+            let standing = stands(given);
+            assert_eq!(standing.finding, Finding::Bug);
+            assert!(standing.reason.contains(needle), "{}", standing.reason);
+        }
+        // Integers that are right are right, and noted.
+        assert_eq!(
+            stands(TensorData::new(vec![1_i64, 2], [2])).finding,
+            Finding::Same
+        );
+    }
+}

@@ -181,7 +181,7 @@ fn random(config: &NetworkConfig, seed: u64) -> Tensors {
 fn outliers(model: &Model) -> Result<Vec<usize>> {
     let config = model.config();
     let vocab = config.vocab_size().min(SEARCHED);
-    let length = samples::longest(config).min(LONG).max(1);
+    let length = samples::longest(config).clamp(1, LONG);
     let request = Request {
         hidden_states: true,
         ..Request::default()

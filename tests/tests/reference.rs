@@ -73,8 +73,8 @@ fn main() {
     trials.push(trial(name, Ok(()), consistency::is_complete));
     let conclusion = libtest_mimic::run(&arguments, trials);
     if std::env::var_os("FLUXO_WRITE_DOCS").is_some() {
-        zoo::write();
         consistency::write();
+        zoo::write();
     }
     conclusion.exit();
 }

@@ -37,6 +37,7 @@ pub fn run(args: &Compare, print: Print) -> Result<Held> {
         runners,
         skipped,
         model,
+        request,
     } = opened(args, request, args.isolate)?;
     let (runners, gave) = record::keep(runners);
     let mut judge = Judge {
@@ -59,18 +60,19 @@ pub fn run(args: &Compare, print: Print) -> Result<Held> {
     report.skipped.extend(skipped);
     // The inputs that the rest is about: the only ones, or the smallest that show it.
     let (_, inputs) = cases.first().context("there are no inputs")?;
+    let kept = args.html.is_some() || args.bundle.is_some();
+    let outputs = kept.then(|| outputs(&judge, &gave, inputs));
+    extras(args, &mut judge, inputs, &mut report)?;
     if args.locate {
+        // The search loads what it needs, one runner at a time.
+        drop((judge, gave));
         let located = artifact::locate(&args.model, &args.on, inputs)?;
-        report.place(located.context(
-            "--locate needs a checkpoint and a backend in float64 (flex, ndarray) to judge by",
-        )?);
+        report.place(
+            located.context("--locate needs a backend in float64 (flex, ndarray) to judge by")?,
+        );
     }
-    if args.html.is_some() || args.bundle.is_some() {
-        let outputs = outputs(&judge, &gave, inputs);
-        extras(args, &mut judge, inputs, &mut report)?;
+    if let Some(outputs) = outputs {
         hand_on(args, inputs, &outputs, &report)?;
-    } else {
-        extras(args, &mut judge, inputs, &mut report)?;
     }
     print.result(&report, &report)?;
     // Whoever was named and did not take part has not agreed.

@@ -17,6 +17,9 @@ use crate::referee::unit;
 use crate::runner::{Kind, Runner};
 use crate::signature::Signature;
 
+/// What the temporary file is called.
+const PART: &str = "part.onnx";
+
 /// The ONNX files of a model in a runtime.
 pub struct Cut {
     name: String,
@@ -46,8 +49,8 @@ impl Cut {
             nodes: Vec::new(),
         };
         let ports = Signature::read(cut.file("decoder"))?.outputs;
-        let floats = ports.iter().map(|port| port.dtype);
-        cut.dtype = floats.filter(DType::is_float).next().unwrap_or(DType::F32);
+        let mut types = ports.iter().map(|port| port.dtype);
+        cut.dtype = types.find(DType::is_float).unwrap_or(DType::F32);
         Ok(cut)
     }
 
@@ -166,7 +169,11 @@ impl Cut {
                 outputs.push(port(&ends.output, self.dtype, None));
             }
         }
-        let bytes = file.cut(&cuts, &outputs, &own);
+        let folder = self.folder(path)?;
+        let part = file.cut(&cuts, &outputs, &own);
+        part.write(&folder.path().join(PART))
+            .map_err(|e| io(path, e))?;
+        drop(part);
         for Shown { exact, .. } in &shown {
             if let Some(node) = file.node_of(&exact.path) {
                 self.nodes.push((exact.path.clone(), node));
@@ -177,7 +184,7 @@ impl Cut {
             .map(|s| (s.exact, s.ends.output.clone()))
             .collect();
         drop(file);
-        let mut written = self.run_bytes(path, bytes, &values)?;
+        let mut written = self.run_in(&folder, &values)?;
         let mut parts = Vec::new();
         for (exact, output) in shown {
             if let Some(data) = written.get_mut(&output) {
@@ -191,19 +198,23 @@ impl Cut {
                     path: exact.path.clone(),
                     input: None,
                     output,
+                    divides: exact.divides,
                 });
             }
         }
         Ok(parts)
     }
 
-    /// Runs the temporary file `bytes`, made of `path`, on those of `values` that it takes.
-    fn run_bytes(&self, path: &Path, bytes: Vec<u8>, values: &Tensors) -> Result<Tensors> {
+    /// A folder for a part of the file `path`, with the weights beside that.
+    fn folder(&self, path: &Path) -> Result<tempfile::TempDir> {
         let folder = tempfile::tempdir().map_err(|e| Error::runner(&self.name, e))?;
-        let file = folder.path().join("part.onnx");
-        std::fs::write(&file, &bytes).map_err(|e| io(&file, e))?;
-        drop(bytes);
         link_data(path, folder.path())?;
+        Ok(folder)
+    }
+
+    /// Runs the part that was written into `folder` on those of `values` that it takes.
+    fn run_in(&self, folder: &tempfile::TempDir, values: &Tensors) -> Result<Tensors> {
+        let file = folder.path().join(PART);
         let takes = Signature::read(&file)?;
         let taken = |name: &&String| takes.input(name).is_some();
         let values = values.iter().filter(|(name, _)| taken(name));
@@ -229,6 +240,85 @@ impl Cut {
             parts.extend(self.run_file(&file, inputs, asked, forced)?);
         }
         Ok(parts)
+    }
+}
+
+/// Operators that write numbers with a fraction, whatever they read.
+const FLOATING: [&str; 20] = [
+    "MatMul",
+    "Gemm",
+    "Conv",
+    "LayerNormalization",
+    "RMSNormalization",
+    "BatchNormalization",
+    "InstanceNormalization",
+    "Softmax",
+    "LogSoftmax",
+    "Erf",
+    "Tanh",
+    "Sigmoid",
+    "Gelu",
+    "Sqrt",
+    "Exp",
+    "Log",
+    "Reciprocal",
+    "Attention",
+    "Cos",
+    "Sin",
+];
+
+impl Cut {
+    /// The nodes of the file that surely write such numbers, by name, and what they write, in the
+    /// order of the computation.
+    pub(super) fn values(&self) -> Result<Vec<(String, String)>> {
+        let Graph::Whole(path) = &self.graph else {
+            return Err(Error::runner(
+                &self.name,
+                "a pair of files has no values in one order",
+            ));
+        };
+        let file = self.parsed(path)?;
+        let floating = file
+            .nodes
+            .iter()
+            .filter(|node| FLOATING.contains(&node.op.as_str()));
+        Ok(floating
+            .filter_map(|node| {
+                let value = node.outputs.first()?.clone();
+                let name = if node.name.is_empty() {
+                    &value
+                } else {
+                    &node.name
+                };
+                Some((name.clone(), value))
+            })
+            .collect())
+    }
+
+    /// The values `names` of a plain run.
+    pub(super) fn values_of(&self, names: &[&str], inputs: &Tensors) -> Result<Tensors> {
+        let path = self.file("");
+        let file = self.parsed(path)?;
+        let values = complete(&Signature::read(path)?, inputs)?;
+        let own = |(name, data): (&String, &TensorData)| Port {
+            name: name.clone(),
+            dtype: data.dtype(),
+            dims: Some(data.shape().as_slice().to_vec()),
+        };
+        let own: Vec<Port> = values.iter().map(own).collect();
+        let output = |name: &&str| Port {
+            name: name.to_string(),
+            dtype: self.dtype,
+            dims: None,
+        };
+        let outputs: Vec<Port> = names.iter().map(output).collect();
+        let folder = self.folder(path)?;
+        let part = file.cut(&[], &outputs, &own);
+        part.write(&folder.path().join(PART))
+            .map_err(|e| io(path, e))?;
+        drop(part);
+        drop(file);
+        self.run_in(&folder, &values)
     }
 }
 

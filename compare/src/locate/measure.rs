@@ -30,6 +30,11 @@ pub(super) fn error(exact: &TensorData, given: &TensorData, kept: Option<&[bool]
     }
 }
 
+/// Whether `error` is more than `allowed`; one that is no number is.
+pub(super) fn beyond(error: f64, allowed: f64) -> bool {
+    error.is_nan() || error > allowed
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,6 +14,7 @@
 
 mod burn;
 mod cut;
+mod foreign;
 mod measure;
 mod names;
 mod proto;
@@ -32,7 +33,8 @@ use crate::verdict::{LEAST, MARGIN};
 
 pub use self::burn::Accused;
 pub use self::cut::Cut;
-use self::referee::{Referee, Scope};
+pub use self::foreign::part;
+use self::referee::{Noise, Referee, Scope};
 
 /// What parts read, by path.
 pub type Given = BTreeMap<String, TensorData>;
@@ -98,9 +100,11 @@ pub struct PartError {
 }
 
 impl PartError {
-    /// The teacher-forced error in multiples of what rounding explains.
+    /// The teacher-forced error, where there is none the cumulative one, in multiples of what
+    /// rounding explains.
     pub fn times(&self) -> f64 {
-        self.teacher_forced.unwrap_or_default() / self.noise.max(LEAST / MARGIN)
+        let own = self.teacher_forced.or(self.cumulative);
+        own.unwrap_or_default() / self.noise.max(LEAST / MARGIN)
     }
 }
 
@@ -130,6 +134,21 @@ pub struct Location {
 }
 
 impl Location {
+    /// Nothing yet of the runner `name`.
+    fn of(name: &str) -> Self {
+        Self {
+            runner: name.to_string(),
+            path: None,
+            node: None,
+            tap: None,
+            parts: Vec::new(),
+            looked_at: 0,
+            of: 0,
+            largest: 0.0,
+            note: None,
+        }
+    }
+
     /// The guilty part.
     pub fn guilty(&self) -> Option<&PartError> {
         let path = self.path.as_ref()?;
@@ -185,7 +204,6 @@ impl<'a> Locator<'a> {
             Err(error) => (None, Some(error.to_string())),
         };
         Ok(Location {
-            runner: suspect.name().to_string(),
             node: path.as_ref().and_then(|path| suspect.node(path)),
             path,
             tap,
@@ -194,6 +212,7 @@ impl<'a> Locator<'a> {
             of,
             largest,
             note,
+            ..Location::of(suspect.name())
         })
     }
 }
@@ -219,7 +238,7 @@ impl Search<'_, '_> {
             return self.descend(guilty).map(Some);
         }
         // A block's stream may be so large that it hides what its parts do.
-        let mut inner: Vec<String> = top.parts().map(str::to_string).collect();
+        let mut inner: Vec<String> = top.divided().map(str::to_string).collect();
         for _ in 0..2 {
             let mut next = Vec::new();
             for path in inner {
@@ -230,7 +249,7 @@ impl Search<'_, '_> {
                 }
                 // Clean ones would fill the report.
                 self.parts.truncate(seen);
-                next.extend(scope.parts().map(str::to_string));
+                next.extend(scope.divided().map(str::to_string));
             }
             inner = next;
         }
@@ -239,8 +258,11 @@ impl Search<'_, '_> {
 
     /// The innermost guilty part of the guilty part `path`: itself where none of its parts is.
     fn descend(&mut self, path: String) -> Result<String> {
-        let mut path = path;
+        let (mut path, mut divides) = (path, true);
         loop {
+            if !divides {
+                return Ok(path);
+            }
             let scope = self.referee.scope(&path)?;
             let seen = self.parts.len();
             let Some(inner) = self.look(&scope)? else {
@@ -251,6 +273,8 @@ impl Search<'_, '_> {
             if parts.len() > 1 && parts.iter().all(|part| part.guilty) {
                 return Ok(path);
             }
+            let part = scope.exact.iter().find(|part| part.path == inner);
+            divides = part.is_some_and(|part| part.divides);
             path = inner;
         }
     }
@@ -262,22 +286,34 @@ impl Search<'_, '_> {
         }
         let asked = scope.asked();
         let forced = self.suspect.forced(self.inputs, &asked)?;
-        let plain = self.suspect.plain(self.inputs, &asked)?;
         let coarser = self.suspect.unit().unwrap_or(self.referee.unit) / self.referee.unit;
         let coarser = coarser.max(1.0);
-        let allowed = |noise: f64| allowed(self.suspect.kind(), noise);
+        let kind = self.suspect.kind();
+        let allowed = |noise: f64| allowed(kind, noise);
+        let of = |parts: &[Part], exact: &Part| {
+            let part = parts.iter().find(|part| part.path == exact.path)?;
+            Some(self.referee.error(exact, part))
+        };
+        let beyond = |exact: &Part, noise: &Noise| {
+            let own = of(&forced, exact);
+            own.is_some_and(|own| measure::beyond(own, allowed(noise.own * coarser)))
+        };
+        // A whole run only for what is shown.
+        let mut parts = scope.exact.iter().zip(&scope.noise);
+        let plain = match scope.path.is_empty() || parts.any(|(exact, noise)| beyond(exact, noise))
+        {
+            true => self.suspect.plain(self.inputs, &asked)?,
+            false => Vec::new(),
+        };
         let mut guilty = None;
         for (exact, noise) in scope.exact.iter().zip(&scope.noise) {
-            let of = |parts: &[Part]| {
-                let part = parts.iter().find(|part| part.path == exact.path)?;
-                Some(self.referee.error(exact, part))
-            };
-            let (cumulative, own) = (of(&plain), of(&forced));
+            let (cumulative, own) = (of(&plain, exact), of(&forced, exact));
             let own_noise = noise.own * coarser;
-            let beyond = own.is_some_and(|own| !(own <= allowed(own_noise)));
+            let beyond = beyond(exact, noise);
             if scope.path.is_empty()
                 && self.tap.is_none()
-                && cumulative.is_some_and(|off| !(off <= allowed(noise.gathered * coarser)))
+                && cumulative
+                    .is_some_and(|off| measure::beyond(off, allowed(noise.gathered * coarser)))
             {
                 self.tap = Some(self.referee.tap(&exact.path));
             }

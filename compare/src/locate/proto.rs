@@ -1,7 +1,10 @@
 //! ONNX files cut apart: some values come in, some go out, and the nodes between are kept as they
 //! are, byte for byte.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufWriter, Write};
+use std::path::Path;
 
 use burn::tensor::DType;
 use prost::Message;
@@ -171,7 +174,7 @@ impl File {
 
     /// The file of what `outputs` need. What reads one of `cuts` reads the input
     /// [`given`] of it instead; `inputs` are the file's own, of which those that are needed stay.
-    pub fn cut(&self, cuts: &[Port], outputs: &[Port], inputs: &[Port]) -> Vec<u8> {
+    pub fn cut(&self, cuts: &[Port], outputs: &[Port], inputs: &[Port]) -> Pieces<'_> {
         let is_cut = |value: &str| cuts.iter().any(|cut| cut.name == value);
         let (mut needed, mut kept) = (BTreeSet::new(), BTreeSet::new());
         let mut open: Vec<&str> = outputs.iter().map(|port| port.name.as_str()).collect();
@@ -193,44 +196,49 @@ impl File {
                 open.extend(reads.chain(&node.captured).map(String::as_str));
             }
         }
-        let mut graph = Vec::new();
+        let mut graph = Pieces::default();
         for (i, node) in self.nodes.iter().enumerate() {
             if kept.contains(&i) {
                 match node.inputs.iter().any(|input| is_cut(input)) {
-                    true => self.redirected(node, &is_cut, &mut graph),
-                    false => graph.extend(&self.bytes[node.span.0..node.span.1]),
+                    true => graph.own(|graph| self.redirected(node, &is_cut, graph)),
+                    false => graph.keep(&self.bytes, node.span),
                 }
             }
         }
         for (name, (span, _)) in &self.initializers {
             if needed.contains(name.as_str()) {
-                graph.extend(&self.bytes[span.0..span.1]);
+                graph.keep(&self.bytes, *span);
             }
         }
         for (_, span) in &self.rest {
-            graph.extend(&self.bytes[span.0..span.1]);
+            graph.keep(&self.bytes, *span);
         }
         let read: BTreeSet<&str> = kept
             .iter()
             .flat_map(|i| self.nodes[*i].inputs.iter().map(String::as_str))
             .collect();
         for cut in cuts.iter().filter(|cut| read.contains(cut.name.as_str())) {
-            put(INPUT, &cut.info(&given(&cut.name)), &mut graph);
+            graph.own(|graph| put(INPUT, &cut.info(&given(&cut.name)), graph));
         }
         for input in inputs
             .iter()
             .filter(|input| needed.contains(input.name.as_str()))
         {
-            put(INPUT, &input.info(&input.name), &mut graph);
+            graph.own(|graph| put(INPUT, &input.info(&input.name), graph));
         }
         for output in outputs {
-            put(OUTPUT, &output.info(&output.name), &mut graph);
+            graph.own(|graph| put(OUTPUT, &output.info(&output.name), graph));
         }
-        let mut file = Vec::with_capacity(graph.len() + 1024);
+        let mut file = Pieces::default();
         for (_, span) in &self.around {
-            file.extend(&self.bytes[span.0..span.1]);
+            file.keep(&self.bytes, *span);
         }
-        put(GRAPH, &graph, &mut file);
+        let length: usize = graph.0.iter().map(|piece| piece.len()).sum();
+        file.own(|file| {
+            encode_key(GRAPH, WireType::LengthDelimited, file);
+            encode_varint(length as u64, file);
+        });
+        file.0.extend(graph.0);
         file
     }
 
@@ -252,6 +260,29 @@ impl File {
             }
         }
         put(NODE, &body, graph);
+    }
+}
+
+/// A file in pieces: those of the file that it was cut of are not copied.
+#[derive(Default)]
+pub(super) struct Pieces<'a>(Vec<Cow<'a, [u8]>>);
+
+impl<'a> Pieces<'a> {
+    fn keep(&mut self, bytes: &'a [u8], span: Span) {
+        self.0.push(Cow::Borrowed(&bytes[span.0..span.1]));
+    }
+
+    fn own(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let mut own = Vec::new();
+        write(&mut own);
+        self.0.push(Cow::Owned(own));
+    }
+
+    /// Writes the file `path`.
+    pub fn write(&self, path: &Path) -> std::io::Result<()> {
+        let mut file = BufWriter::new(std::fs::File::create(path)?);
+        self.0.iter().try_for_each(|piece| file.write_all(piece))?;
+        file.flush()
     }
 }
 

@@ -44,8 +44,10 @@ pub(super) struct Noise {
 }
 
 impl Scope {
-    pub fn parts(&self) -> impl Iterator<Item = &str> {
-        self.exact.iter().map(|part| part.path.as_str())
+    /// Its parts that have parts.
+    pub fn divided(&self) -> impl Iterator<Item = &str> {
+        let divided = self.exact.iter().filter(|part| part.divides);
+        divided.map(|part| part.path.as_str())
     }
 
     pub fn asked(&self) -> Asked<'_> {
@@ -97,7 +99,8 @@ impl<'a> Referee<'a> {
             self.top = given.clone();
         }
         let mut noise = vec![Noise::default(); exact.len()];
-        for seed in 0..=RUNS {
+        let runs = if exact.is_empty() { 0 } else { RUNS + 1 };
+        for seed in 0..runs {
             let weights = match seed {
                 0 => Weights::AsTheyAre,
                 seed => Weights::Moved { seed },

@@ -25,7 +25,10 @@ impl Report {
                     "{} is off by {} times what rounding explains of it ({:.1e}); at the outputs that is within the whole model's rounding",
                     guilty.path,
                     times(guilty.times()),
-                    guilty.teacher_forced.unwrap_or_default()
+                    guilty
+                        .teacher_forced
+                        .or(guilty.cumulative)
+                        .unwrap_or_default()
                 );
             }
         }
@@ -47,12 +50,16 @@ impl fmt::Display for Location {
         let runner = &self.runner;
         match (self.guilty(), &self.note) {
             (Some(guilty), _) => {
-                let node = self.node.as_ref().map(|node| format!(", node {node}"));
+                let node = self.node.as_ref().filter(|node| **node != guilty.path);
+                let node = node.map(|node| format!(", node {node}"));
                 write!(
                     f,
-                    "{runner}: the difference begins in {}{}: fed the referee's input, it is off by {} times what rounding explains",
+                    "{runner}: the difference begins in {}{}: {}it is off by {} times what rounding explains",
                     guilty.path,
                     node.unwrap_or_default(),
+                    guilty
+                        .teacher_forced
+                        .map_or("", |_| "fed the referee's input, "),
                     times(guilty.times())
                 )?;
                 if let Some(tap) = &self.tap {

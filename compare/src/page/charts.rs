@@ -9,14 +9,21 @@ pub(super) fn colour(series: usize) -> String {
     format!("var(--s{})", series % 8)
 }
 
-/// What is drawn of one runner: its name, and a value for each layer.
-pub(super) type Line = (String, Vec<(usize, f64)>);
+/// What is drawn of one runner.
+pub(super) struct Line {
+    /// Its name.
+    pub(super) name: String,
+    /// Which colour it has.
+    pub(super) series: usize,
+    /// A value for each layer.
+    pub(super) points: Vec<(usize, f64)>,
+}
 
 /// Lines over the layers, values on a logarithmic scale; nothing where no value is over 0.
 pub(super) fn lines(lines: &[Line]) -> Option<String> {
     const SIZE: (f64, f64) = (480.0, 240.0);
     const EDGE: (f64, f64) = (52.0, 26.0);
-    let points = lines.iter().flat_map(|(_, points)| points);
+    let points = lines.iter().flat_map(|line| &line.points);
     let shown = |value: f64| value.is_finite() && value > 0.0;
     let decades = points.clone().filter(|p| shown(p.1)).map(|p| p.1.log10());
     let (low, high) = span(decades)?;
@@ -56,8 +63,13 @@ pub(super) fn lines(lines: &[Line]) -> Option<String> {
         SIZE.0 / 2.0,
         SIZE.1 - 5.0
     );
-    for (series, (name, points)) in lines.iter().enumerate() {
-        let colour = colour(series);
+    for Line {
+        name,
+        series,
+        points,
+    } in lines
+    {
+        let colour = colour(*series);
         let place = |&&(_, value): &&(usize, f64)| shown(value);
         let points: Vec<_> = points
             .iter()

@@ -87,8 +87,10 @@ impl Runner for Child {
 
 /// How a process ended that did not do what it should.
 fn told(status: ExitStatus, said: &str) -> String {
-    let last = said.lines().map(str::trim).rfind(|line| !line.is_empty());
-    let last = last.unwrap_or_default();
+    let lines = || said.lines().map(str::trim).filter(|line| !line.is_empty());
+    // What ended it, not what was said of that.
+    let memory = lines().find(|line| line.starts_with("memory allocation"));
+    let last = memory.or_else(|| lines().next_back()).unwrap_or_default();
     #[cfg(unix)]
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
         let guess = match signal {
@@ -138,7 +140,7 @@ mod tests {
         for (text, reason) in [
             ("kill -9 $$", "tract: killed by signal 9 (out of memory?)"),
             (
-                "echo 'memory allocation of 64 bytes failed' >&2; kill -6 $$",
+                "echo 'memory allocation of 64 bytes failed' >&2; echo 'no backtrace' >&2; kill -6 $$",
                 "tract: killed by signal 6 (aborted: out of memory?); it said: memory allocation of 64 bytes failed",
             ),
             (

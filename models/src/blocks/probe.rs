@@ -37,6 +37,8 @@ pub struct Part {
     pub input: Option<TensorData>,
     /// What it wrote.
     pub output: TensorData,
+    /// Whether it is made of parts.
+    pub divides: bool,
 }
 
 /// What is asked of a pass.
@@ -48,8 +50,15 @@ pub struct Probe {
     only: Option<String>,
     given: BTreeMap<String, TensorData>,
     found: Vec<Part>,
-    /// The parts that run, outermost first, and what each was given.
-    running: Vec<(String, Option<TensorData>)>,
+    /// The parts that run, outermost first.
+    running: Vec<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    path: String,
+    input: Option<TensorData>,
+    divides: bool,
 }
 
 impl Probe {
@@ -113,25 +122,32 @@ impl Probe {
 
     /// A part begins.
     pub(crate) fn begin(&mut self, name: std::fmt::Arguments<'_>) {
-        let path = match self.running.last() {
-            Some((outer, _)) => format!("{outer}.{name}"),
+        let path = match self.running.last_mut() {
+            Some(outer) => {
+                outer.divides = true;
+                format!("{}.{name}", outer.path)
+            }
             None => name.to_string(),
         };
-        self.running.push((path, None));
+        self.running.push(Running {
+            path,
+            input: None,
+            divides: false,
+        });
     }
 
     /// What the part that began last reads in place of `x`.
     pub(crate) fn read<const D: usize>(&mut self, x: Tensor<D>) -> Tensor<D> {
         let noted = self.notes();
-        let Some((path, input)) = self.running.last_mut() else {
+        let Some(running) = self.running.last_mut() else {
             return x;
         };
-        let x = match self.given.get(path.as_str()) {
+        let x = match self.given.get(&running.path) {
             Some(data) => Tensor::from_data(data.clone(), (&x.device(), x.dtype())),
             None => x,
         };
         if noted {
-            *input = Some(x.to_data());
+            running.input = Some(x.to_data());
         }
         x
     }
@@ -139,15 +155,15 @@ impl Probe {
     /// The part that began last ends with `y`.
     pub(crate) fn end<const D: usize>(&mut self, y: &Tensor<D>) {
         let noted = self.notes();
-        let Some((path, input)) = self.running.pop() else {
+        let Some(ended) = self.running.pop() else {
             return;
         };
         if noted {
-            let output = y.to_data();
             self.found.push(Part {
-                path,
-                input,
-                output,
+                path: ended.path,
+                input: ended.input,
+                output: y.to_data(),
+                divides: ended.divides,
             });
         }
     }
@@ -155,7 +171,7 @@ impl Probe {
     /// Whether the part that began last is one of those asked for.
     fn notes(&self) -> bool {
         let outer = match self.running.as_slice() {
-            [.., (outer, _), _] => outer.as_str(),
+            [.., outer, _] => outer.path.as_str(),
             _ => "",
         };
         self.within.as_deref() == Some(outer)
@@ -196,11 +212,17 @@ impl Probe {
         let data = value.into_data();
         let shape = data.shape().clone();
         let unit = unit(dtype) as f32;
+        // One random number serves 64 weights.
+        let (mut bits, mut left) = (0_u64, 0);
         let moved: Vec<f32> = data
             .iter::<f32>()
-            .map(|weight| match self.random.random::<bool>() {
-                true => weight * (1.0 + unit),
-                false => weight * (1.0 - unit),
+            .map(|weight| {
+                if left == 0 {
+                    (bits, left) = (self.random.random(), 64);
+                }
+                let up = bits & 1 == 1;
+                (bits, left) = (bits >> 1, left - 1);
+                weight * if up { 1.0 + unit } else { 1.0 - unit }
             })
             .collect();
         Tensor::from_data(TensorData::new(moved, shape), (&device, dtype))

@@ -1,0 +1,121 @@
+//! In exported files, and in checkpoints whose outputs do not show it.
+
+use super::*;
+
+/// A checkpoint of `good` beside an export of `bad`, and where the runtimes part from it.
+fn exported(good: &Model, bad: &Model) -> Vec<Location> {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = ["good", "bad"].map(|name| folder.path().join(name));
+    good.save(&paths[0]).unwrap();
+    let options = ExportOptions {
+        verify: false,
+        ..ExportOptions::default()
+    };
+    export(bad, &paths[1], &options).unwrap();
+    let inputs = samples::inputs(good.config(), 2, 9);
+    artifact::locate(&paths, &names(&["tract", "rten"]), &inputs)
+        .unwrap()
+        .unwrap()
+}
+
+#[test]
+fn faults_in_exported_files() {
+    for (family, stack) in FAMILIES {
+        let good = model(family, &[], 11);
+        let bad = changed(&good, 1, |block| {
+            let up = &mut block.feed_forward.as_mut().unwrap().up;
+            up.weight = with(&up.weight, |values| values[3] += 0.01);
+        });
+        let path = format!("{stack}.layers.1.feed_forward.up");
+        for location in exported(&good, &bad) {
+            found(&location, &path);
+            let node = location.node.as_ref().unwrap();
+            assert!(node.starts_with(&path), "{node}");
+        }
+        let bad = changed(&good, 1, |block| {
+            std::mem::swap(&mut block.attention_norm, &mut block.feed_forward_norm);
+        });
+        for location in exported(&good, &bad) {
+            found(&location, &format!("{stack}.layers.1.attention_norm"));
+        }
+    }
+    let good = model("llama", &[], 12);
+    let bad = configured(&good, |config| {
+        for block in &mut main_stack(config).blocks {
+            block.attention.rotary.as_mut().unwrap().layout = RotaryLayout::Interleaved;
+        }
+    });
+    for location in exported(&good, &bad) {
+        found(&location, "decoder.layers.0.attention");
+    }
+    let good = model("bert", &[], 13);
+    let bad = changed(&good, 1, |block| block.attention.output.bias = None);
+    for location in exported(&good, &bad) {
+        found(&location, "encoder.layers.1.attention.output");
+    }
+}
+
+#[test]
+fn what_does_not_show_at_the_outputs_is_drift() {
+    let good = model("bert", &[], 14);
+    // Some units of the last place of one weight's product.
+    let bad = changed(&good, 0, |block| {
+        let value = &mut block.attention.value;
+        value.weight = with(&value.weight, |values| values[5] += 4e-6);
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let paths = ["good", "bad"].map(|name| folder.path().join(name));
+    good.save(&paths[0]).unwrap();
+    bad.save(&paths[1]).unwrap();
+    let on = names(&["flex"]);
+    let cases = [("here".to_string(), samples::inputs(good.config(), 2, 9))];
+    let mut opened = artifact::open(&paths, &on, Request::default()).unwrap();
+    let rulings = referee::rule(&good, Request::default(), &cases)
+        .unwrap()
+        .unwrap();
+    let mut report = compare_refereed(&mut opened.runners, &cases, &rulings).unwrap();
+    assert!(report.agrees(), "{report}");
+    report.place(artifact::locate(&paths, &on, &cases[0].1).unwrap().unwrap());
+    let path = "encoder.layers.0.attention.value";
+    assert!(
+        !report.agrees() && report.located.as_deref() == Some(path),
+        "{report}"
+    );
+    let bad = report
+        .standings
+        .iter()
+        .find(|s| s.runner == "bad:flex")
+        .unwrap();
+    assert_eq!(bad.finding, Finding::Drift);
+    assert!(bad.reason.starts_with(path), "{}", bad.reason);
+}
+
+#[test]
+fn files_without_a_checkpoint_part_at_a_node() {
+    let good = model("bert", &[], 15);
+    let bad = changed(&good, 1, |block| {
+        let up = &mut block.feed_forward.as_mut().unwrap().up;
+        up.weight = with(&up.weight, |values| values[3] += 0.01);
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let paths = ["good", "bad"].map(|name| folder.path().join(name));
+    let options = ExportOptions {
+        verify: false,
+        ..ExportOptions::default()
+    };
+    export(&good, &paths[0], &options).unwrap();
+    export(&bad, &paths[1], &options).unwrap();
+    let inputs = samples::inputs(good.config(), 2, 9);
+    let found = artifact::locate(&paths, &names(&["tract", "rten"]), &inputs)
+        .unwrap()
+        .unwrap();
+    let located: Vec<_> = found
+        .iter()
+        .map(|l| (l.runner.as_str(), l.path.as_deref()))
+        .collect();
+    let node = Some("encoder.layers.1.feed_forward.up/MatMul");
+    assert_eq!(
+        located,
+        [("good:rten", None), ("bad:tract", node), ("bad:rten", node)]
+    );
+}

@@ -1,0 +1,128 @@
+//! Faults that were put in on purpose are found in the part that they were put into.
+#![allow(clippy::unwrap_used)]
+
+mod faults;
+mod files;
+mod zoo;
+
+use std::path::{Path, PathBuf};
+
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{DType, Tensor, TensorData};
+use fluxo_compare::locate::{Accused, Asked, Location, Locator, Suspect};
+use fluxo_compare::runner::Kind;
+use fluxo_compare::standing::Finding;
+use fluxo_compare::{ExportOptions, Result, artifact, compare_refereed, export, referee, samples};
+use fluxo_models::blocks::activation::Activation;
+use fluxo_models::blocks::block::Block;
+use fluxo_models::blocks::rotary::RotaryLayout;
+use fluxo_models::stack::{Stack, StackConfig};
+use fluxo_models::{Model, NetworkConfig, Part, Request, Settings, Tensors};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+/// Gives every weight a value that matters: fresh biases are 0 and fresh gains are 1.
+struct Lively(StdRng);
+
+impl ModuleMapper for Lively {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let (id, value, mapper) = param.consume();
+        let device = value.device();
+        let data = value.into_data();
+        let shape = data.shape().clone();
+        let moved = |value: f32| value * 3.0 + self.0.random_range(-0.1..0.1);
+        let values: Vec<f32> = data.iter::<f32>().map(moved).collect();
+        let value = Tensor::from_data(TensorData::new(values, shape), &device);
+        Param::from_mapped_value(id, value, mapper)
+    }
+}
+
+fn model(family: &str, set: &[(&str, &str)], seed: u64) -> Model {
+    let device = fluxo_backends::device("flex").unwrap();
+    let set = set.iter().map(|(k, v)| (k.to_string(), v.to_string()));
+    let settings = Settings {
+        set: set.collect(),
+        ..Settings::default()
+    };
+    let mut model = Model::new(family, &settings, seed, &device).unwrap();
+    let mut lively = Lively(StdRng::seed_from_u64(seed));
+    model.network = model.network.map(&mut lively);
+    model
+}
+
+fn at(good: &Model, mut suspect: Box<dyn Suspect>) -> Location {
+    let inputs = samples::inputs(good.config(), 2, 9);
+    let mut locator = Locator::new(good, &inputs).unwrap().unwrap();
+    locator.look(&mut *suspect).unwrap()
+}
+
+/// Where `bad` parts from `good`, both on flex.
+fn between(good: &Model, bad: &Model) -> Location {
+    at(good, Box::new(Accused::new("bad", bad, "flex").unwrap()))
+}
+
+/// Asserts that the fault is found in `path`, and that the part is beyond its noise.
+#[track_caller]
+fn found(location: &Location, path: &str) {
+    assert_eq!(location.path.as_deref(), Some(path), "{location:#?}");
+    let guilty = location.guilty().unwrap();
+    assert!(guilty.times() > 4.0, "{guilty:?}");
+}
+
+fn stack(model: &mut Model) -> &mut Stack {
+    let network = &mut model.network;
+    let stacks = [
+        &mut network.decoder,
+        &mut network.encoder,
+        &mut network.vision,
+    ];
+    stacks.into_iter().flatten().next().unwrap()
+}
+
+/// `model` with `change` made to its block `layer`.
+fn changed(model: &Model, layer: usize, change: impl FnOnce(&mut Block)) -> Model {
+    let mut model = model.clone();
+    change(&mut stack(&mut model).layers[layer]);
+    model
+}
+
+/// `model` with the same weights in a network that is configured otherwise.
+fn configured(model: &Model, change: impl FnOnce(&mut NetworkConfig)) -> Model {
+    let mut model = model.clone();
+    let mut config = model.config().clone();
+    change(&mut config);
+    let record = model.network.clone().into_record();
+    model.network = config.init(&model.device()).load_record(record);
+    model
+}
+
+fn main_stack(config: &mut NetworkConfig) -> &mut StackConfig {
+    let stacks = [&mut config.decoder, &mut config.encoder, &mut config.vision];
+    stacks.into_iter().flatten().next().unwrap()
+}
+
+/// The values of `weight` with `change` made to them.
+fn with<const D: usize>(
+    weight: &Param<Tensor<D>>,
+    change: impl FnOnce(&mut Vec<f32>),
+) -> Param<Tensor<D>> {
+    let value = weight.val();
+    let device = value.device();
+    let data = value.into_data();
+    let shape = data.shape().clone();
+    let mut values = data.try_to_vec::<f32>().unwrap();
+    change(&mut values);
+    Param::from_tensor(Tensor::from_data(TensorData::new(values, shape), &device))
+}
+
+const FAMILIES: [(&str, &str); 5] = [
+    ("bert", "encoder"),
+    ("gpt2", "decoder"),
+    ("llama", "decoder"),
+    ("t5", "decoder"),
+    ("vit", "vision"),
+];
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(ToString::to_string).collect()
+}
