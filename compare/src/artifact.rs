@@ -14,11 +14,11 @@ use crate::error::{Error, Result};
 use crate::export::{self, ExportOptions};
 use crate::graph::Graph;
 pub use crate::graph::{GRAPH, RUNTIMES};
-pub use locating::locate;
 use crate::referee::unit;
 use crate::report::Skipped;
 use crate::runner::{Kind, Runner, burn::Burn, child::Child, ort, ort_library};
 use crate::signature::Signature;
+pub use locating::locate;
 
 /// Files that make a folder a checkpoint, beside its `config.json`.
 const WEIGHTS: [&str; 3] = [

@@ -9,12 +9,12 @@ use crate::error::Result;
 use crate::inputs::split;
 use crate::locate::{Accused, Cut, Location, Locator, Suspect, part};
 
-/// Where each runner that [`open`] makes of the same parts from the first checkpoint in float64,
+/// Where each runner that [`open`](super::open) makes of the same parts from the first checkpoint in float64,
 /// on `inputs`: [`Locator`]. One suspect is held at a time. Without a checkpoint, where each runtime
 /// parts from the first one ([`part`]). `None` where no backend here computes in float64.
 ///
 /// # Errors
-/// As [`open`], and when the inputs do not fit the model.
+/// As [`open`](super::open), and when the inputs do not fit the model.
 pub fn locate(
     models: &[PathBuf],
     names: &[String],
