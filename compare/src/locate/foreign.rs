@@ -11,7 +11,7 @@ use crate::verdict::CPU;
 const PROBES: usize = 16;
 
 /// Where each of `runners` but the first parts from the first, by the names of their values: the
-/// first value that differs by more than sums in another order explain. Runs see [`PROBES`] values
+/// first value that differs by more than sums in another order explain. Runs see `PROBES` values
 /// each, spread over those that are left.
 ///
 /// # Errors
