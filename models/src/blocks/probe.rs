@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Tensor, TensorData};
@@ -49,7 +50,7 @@ pub struct Probe {
     within: Option<String>,
     only: Option<String>,
     given: BTreeMap<String, TensorData>,
-    found: Vec<Part>,
+    found: Vec<Noted>,
     /// The parts that run, outermost first.
     running: Vec<Running>,
 }
@@ -57,8 +58,38 @@ pub struct Probe {
 #[derive(Debug)]
 struct Running {
     path: String,
-    input: Option<TensorData>,
+    input: Option<Held>,
     divides: bool,
+}
+
+/// A [`Part`] on the device.
+#[derive(Debug)]
+struct Noted {
+    path: String,
+    input: Option<Held>,
+    output: Held,
+    divides: bool,
+}
+
+/// A tensor of any rank, read when the pass is over: read in the middle of one, values of a
+/// backend that fuses operations (wgpu of Burn 0.22.1) come out wrong.
+struct Held(Box<dyn FnOnce() -> TensorData>);
+
+impl Held {
+    fn new<const D: usize>(x: &Tensor<D>) -> Self {
+        let x = x.clone();
+        Self(Box::new(move || x.into_data()))
+    }
+
+    fn read(self) -> TensorData {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Held")
+    }
 }
 
 impl Probe {
@@ -111,7 +142,13 @@ impl Probe {
 
     /// What was noted, in the order in which the parts ended.
     pub(crate) fn into_found(self) -> Vec<Part> {
-        self.found
+        let read = |noted: Noted| Part {
+            path: noted.path,
+            input: noted.input.map(Held::read),
+            output: noted.output.read(),
+            divides: noted.divides,
+        };
+        self.found.into_iter().map(read).collect()
     }
 
     /// A pass that only looks once the part `path`, a block or a head, is reached skips the others.
@@ -147,7 +184,7 @@ impl Probe {
             None => x,
         };
         if noted {
-            running.input = Some(x.to_data());
+            running.input = Some(Held::new(&x));
         }
         x
     }
@@ -159,10 +196,10 @@ impl Probe {
             return;
         };
         if noted {
-            self.found.push(Part {
+            self.found.push(Noted {
                 path: ended.path,
                 input: ended.input,
-                output: y.to_data(),
+                output: Held::new(y),
                 divides: ended.divides,
             });
         }

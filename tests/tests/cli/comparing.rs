@@ -253,8 +253,8 @@ fn a_runner_that_dies_or_runs_out_of_memory_is_its_own_row() {
     use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().unwrap();
     let program = dir.path().join("fluxo");
-    // For one 60 MB beside the binary itself, for another a signal.
-    let kib = std::fs::metadata(binary()).unwrap().len() / 1024 + 60_000;
+    // For one little more than it takes to run at all, for another a signal.
+    let kib = least(dir.path()) + 20_000;
     let script = format!(
         "#!/bin/sh\ncase \"$*\" in *'--on ndarray'*) ulimit -v {kib};; *'--on rten'*) kill -9 $$;; esac\nexec '{}' \"$@\"\n",
         binary().display()
@@ -277,6 +277,27 @@ fn a_runner_that_dies_or_runs_out_of_memory_is_its_own_row() {
     );
     assert!(reasons[0].contains("memory allocation of"), "{reasons:?}");
     assert_eq!(reasons[1], "rten: killed by signal 9 (out of memory?)");
+}
+
+/// The address space, in KiB and to 20 MB, in which the binary runs a few tokens.
+#[cfg(unix)]
+fn least(dir: &Path) -> u64 {
+    let (inputs, out) = (dir.join("in.safetensors"), dir.join("out.safetensors"));
+    let ids = TensorData::new(vec![1_i64; 4], [1, 4]);
+    tensors::write(&inputs, &Tensors::from([("input_ids".to_string(), ids)])).unwrap();
+    let command = format!(
+        "exec '{}' run '{}' --on ndarray --inputs '{}' --out '{}'",
+        binary().display(),
+        fixture("hf/gpt2").display(),
+        inputs.display(),
+        out.display()
+    );
+    let runs = |kib: &u64| {
+        let limited = format!("ulimit -v {kib}; {command}");
+        let output = Command::new("sh").args(["-c", &limited]).output().unwrap();
+        output.status.success()
+    };
+    (1..200).map(|step| step * 20_000).find(runs).unwrap()
 }
 
 /// Opens a copy of `page` in `browser`, `width` pixels wide, and gives the text of its tables'
