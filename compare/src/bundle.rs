@@ -1,17 +1,16 @@
 //! A folder that repeats a finding somewhere else.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use fluxo_models::{Tensors, tensors};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::publish::io as told;
 use crate::report::Report;
+use crate::source;
 
 /// Models up to this many bytes are copied; of larger ones the folder has the hashes.
 pub const COPIED: u64 = 64 << 20;
@@ -123,7 +122,7 @@ fn take(model: &Path, draft: &Path, number: usize) -> Result<(String, Value)> {
         let path = home.join(file);
         hashes.insert(
             file.display().to_string(),
-            hash(&path).map_err(|e| told(&path, e))?,
+            source::of_file(&path).map_err(|e| told(&path, e))?,
         );
     }
     let copied = bytes <= COPIED;
@@ -164,17 +163,6 @@ fn files(folder: &Path) -> Result<Vec<(PathBuf, u64)>> {
     }
     found.sort();
     Ok(found)
-}
-
-/// The SHA-256 of a file, in hexadecimal.
-fn hash(path: &Path) -> io::Result<String> {
-    let mut digest = Sha256::new();
-    io::copy(&mut File::open(path)?, &mut digest)?;
-    Ok(digest
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
 }
 
 /// A runner's name as a file's.
@@ -287,6 +275,6 @@ mod tests {
         fs::write(file.path(), "abc").unwrap();
         // FIPS 180-2, appendix B.1.
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        assert_eq!(hash(file.path()).unwrap(), abc);
+        assert_eq!(source::of_file(file.path()).unwrap(), abc);
     }
 }

@@ -39,7 +39,8 @@ pub fn digest(dir: &Path) -> Result<String> {
     Ok(hex(&Sha256::digest(&listing)))
 }
 
-fn of_file(path: &Path) -> io::Result<String> {
+/// The SHA-256 of the file at `path`, in hexadecimal.
+pub(crate) fn of_file(path: &Path) -> io::Result<String> {
     let mut hasher = Sha256::new();
     io::copy(&mut File::open(path)?, &mut hasher)?;
     Ok(hex(&hasher.finalize()))
