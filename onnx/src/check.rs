@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::error::{Error, Result};
-use crate::graph::{Graph, ValueId};
+use crate::graph::{Graph, Node, ValueId};
 
 /// Names are unique, everything is made before it is read, and shapes fit the data.
 pub(crate) fn check(graph: &Graph) -> Result<()> {
@@ -11,7 +11,10 @@ pub(crate) fn check(graph: &Graph) -> Result<()> {
     let mut known: HashSet<ValueId> = HashSet::new();
     let mut names: HashSet<&str> = HashSet::new();
     let mut nodes: HashSet<&str> = HashSet::new();
-    let made = graph.nodes.iter().flat_map(|node| &node.outputs);
+    let made = graph.all_nodes().flat_map(|node| {
+        let inside = node.body().into_iter().flat_map(|body| &body.inputs);
+        node.outputs.iter().chain(inside)
+    });
     for id in graph
         .inputs
         .iter()
@@ -43,21 +46,12 @@ pub(crate) fn check(graph: &Graph) -> Result<()> {
         }
         known.insert(*id);
     }
-    for node in &graph.nodes {
+    for node in graph.all_nodes() {
         if !nodes.insert(&node.name) {
             return unsound(format!("the node name `{}` is not unique", node.name));
         }
-        if let Some(input) = node
-            .inputs
-            .iter()
-            .flatten()
-            .find(|input| !known.contains(input))
-        {
-            let value = &graph.values[*input].name;
-            return unsound(format!("`{}` reads `{value}` before it is made", node.name));
-        }
-        known.extend(&node.outputs);
     }
+    made_before_read(graph, &graph.nodes, &mut known)?;
     match graph.outputs.iter().find(|output| !known.contains(output)) {
         Some(output) => unsound(format!(
             "output `{}` is not made",
@@ -67,11 +61,36 @@ pub(crate) fn check(graph: &Graph) -> Result<()> {
     }
 }
 
+/// Adds what the nodes make to what is known before them.
+fn made_before_read(graph: &Graph, nodes: &[Node], known: &mut HashSet<ValueId>) -> Result<()> {
+    let early = |node: &str, value: ValueId| {
+        let value = &graph.values[value].name;
+        Error::Unsound(format!("`{node}` reads `{value}` before it is made"))
+    };
+    for node in nodes {
+        let mut inputs = node.inputs.iter().flatten();
+        if let Some(input) = inputs.find(|input| !known.contains(input)) {
+            return Err(early(&node.name, *input));
+        }
+        if let Some(body) = node.body() {
+            let mut inside = known.clone();
+            inside.extend(&body.inputs);
+            made_before_read(graph, &body.nodes, &mut inside)?;
+            let mut outputs = body.outputs.iter();
+            if let Some(output) = outputs.find(|output| !inside.contains(output)) {
+                return Err(early(&node.name, *output));
+            }
+        }
+        known.extend(&node.outputs);
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::graph::{DataType, Node, Value};
+    use crate::graph::{DataType, Value};
 
     #[test]
     fn reading_before_making_is_found() {

@@ -1,9 +1,9 @@
 //! The parts of a graph as protobuf's messages.
 
-use crate::graph::{Attr, Data, Graph, Value};
+use crate::graph::{Attr, Body, Data, Graph, Node, Value, ValueId};
 use crate::proto::{
-    AttributeProto, DimensionProto, StringStringEntryProto, TensorProto, TensorShapeProto,
-    TensorTypeProto, TypeProto, ValueInfoProto, attribute_type,
+    AttributeProto, DimensionProto, GraphProto, NodeProto, StringStringEntryProto, TensorProto,
+    TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto, attribute_type,
 };
 
 /// A pair of texts.
@@ -38,7 +38,7 @@ pub(crate) fn outside(name: String, data: &Data, file: &str, offset: usize) -> T
 }
 
 /// An attribute of a node.
-pub(crate) fn attribute(name: &str, attr: &Attr) -> AttributeProto {
+fn attribute(graph: &Graph, name: &str, attr: &Attr) -> AttributeProto {
     let mut proto = AttributeProto {
         name: name.into(),
         ..AttributeProto::default()
@@ -60,8 +60,58 @@ pub(crate) fn attribute(name: &str, attr: &Attr) -> AttributeProto {
             proto.s = Some(value.as_bytes().to_vec());
             proto.r#type = attribute_type::STRING;
         }
+        Attr::Body(inside) => {
+            proto.g = Some(body(graph, inside));
+            proto.r#type = attribute_type::GRAPH;
+        }
     }
     proto
+}
+
+/// A node.
+pub(crate) fn node(graph: &Graph, node: &Node) -> NodeProto {
+    let name = |id: &ValueId| graph.values[*id].name.clone();
+    let inputs = node.inputs.iter();
+    let attrs = node.attrs.iter();
+    NodeProto {
+        input: inputs
+            .map(|input| input.as_ref().map(name).unwrap_or_default())
+            .collect(),
+        output: node.outputs.iter().map(name).collect(),
+        name: node.name.clone(),
+        op_type: node.op.to_string(),
+        attribute: attrs
+            .map(|(name, attr)| attribute(graph, name, attr))
+            .collect(),
+    }
+}
+
+/// The graph inside a node. Its values have no named sizes: tract would take a size that a run has
+/// set outside for another than the one of that name inside.
+fn body(graph: &Graph, body: &Body) -> GraphProto {
+    let info = |id: &ValueId| {
+        let mut info = value_info(graph, &graph.values[*id]);
+        let shape = info.r#type.iter_mut().flat_map(|ty| &mut ty.tensor_type);
+        let dims = shape
+            .flat_map(|ty| &mut ty.shape)
+            .flat_map(|shape| &mut shape.dim);
+        dims.for_each(|dim| dim.dim_param = None);
+        info
+    };
+    let made = body.nodes.iter().flat_map(|node| &node.outputs);
+    let inner = made.filter(|id| !body.outputs.contains(id));
+    GraphProto {
+        node: body
+            .nodes
+            .iter()
+            .map(|inside| node(graph, inside))
+            .collect(),
+        name: body.name.clone(),
+        input: body.inputs.iter().map(info).collect(),
+        output: body.outputs.iter().map(info).collect(),
+        value_info: inner.map(info).collect(),
+        ..GraphProto::default()
+    }
 }
 
 /// A value with its type and shape.

@@ -2,7 +2,8 @@
 //!
 //! A forward pass is recorded at several sizes without being executed. Every number that differs
 //! between the recordings gets a closed form in the named sizes, or the export ends with an error
-//! that says which number has none: nothing is frozen at the size of a recording.
+//! that says which number has none: nothing is frozen at the size of a recording. A loop over an
+//! open length, as in a recurrent module, becomes one node with one step inside.
 //!
 //! ```
 //! use burn::nn::{Linear, LinearConfig};
@@ -37,12 +38,14 @@ mod plan;
 mod proto;
 mod quantized;
 mod quiet;
+mod repeat;
 mod rewrite;
 mod spec;
 mod stream;
 mod survey;
 mod symbolic;
 mod target;
+mod turns;
 mod windows;
 mod write;
 
@@ -144,8 +147,7 @@ pub fn export<M: Module>(
         }
     }
     plan.traces.truncate(traces.len());
-    let sym = symbolic::solve(&spec, sizes, &plan, &traces)?;
-    drop(traces);
+    let sym = symbolic::solve(&spec, sizes, &plan, traces)?;
     let (live, wanted) = lower::live(&sym);
     let parameters = parameters::read_parameters(module, &wanted, options.dtype)?;
     let float = graph::DataType::of(args::outside(stored)).unwrap_or(DataType::Float);
@@ -156,6 +158,7 @@ pub fn export<M: Module>(
     };
     let mut graph = lower::lower(&spec, &sym, &live, parameters, &form)?;
     rewrite::rewrite(&mut graph, form.forms);
+    turns::rewrite(&mut graph)?;
     check::check(&graph)?;
     Ok(OnnxModel {
         graph,

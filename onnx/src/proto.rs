@@ -69,6 +69,7 @@ pub(crate) mod attribute_type {
     pub const FLOAT: i32 = 1;
     pub const INT: i32 = 2;
     pub const STRING: i32 = 3;
+    pub const GRAPH: i32 = 5;
     pub const INTS: i32 = 7;
 }
 
@@ -82,6 +83,8 @@ pub(crate) struct AttributeProto {
     pub i: Option<i64>,
     #[prost(bytes = "vec", optional, tag = "4")]
     pub s: Option<Vec<u8>>,
+    #[prost(message, optional, tag = "6")]
+    pub g: Option<GraphProto>,
     // Not packed in `onnx.proto`.
     #[prost(int64, repeated, packed = "false", tag = "8")]
     pub ints: Vec<i64>,

@@ -19,7 +19,7 @@ pub enum Target {
     /// tract 0.23, set 23: all but `Swish`, whose `alpha` it reads as 1, and `Attention`: it takes
     /// no boolean mask, and gives NaN for some rows under a mask of numbers.
     Tract,
-    /// rten 0.27, set 24: all of them.
+    /// rten 0.27, set 24: all of them, and `Loop` where others take `Scan`.
     Rten,
     /// onnxruntime-web: as anywhere.
     Web,
@@ -35,6 +35,8 @@ pub(crate) struct Forms {
     pub attention: bool,
     /// `Sum` of bias and residual.
     pub sums: bool,
+    /// `Loop` for `Scan`.
+    pub counted: bool,
 }
 
 impl Target {
@@ -84,6 +86,7 @@ impl Target {
             rotary: true,
             attention: true,
             sums: false,
+            counted: false,
         };
         let runs = match self {
             Self::Any | Self::Web => Forms::default(),
@@ -97,7 +100,10 @@ impl Target {
                 attention: false,
                 ..all
             },
-            Self::Rten => all,
+            Self::Rten => Forms {
+                counted: true,
+                ..all
+            },
         };
         Forms {
             gelu: runs.gelu && opset >= 20,
@@ -106,6 +112,7 @@ impl Target {
             rotary: runs.rotary && opset >= 23,
             attention: runs.attention && opset >= 23,
             sums: runs.sums,
+            counted: runs.counted,
         }
     }
 }

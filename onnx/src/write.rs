@@ -6,10 +6,10 @@ use std::path::Path;
 
 use prost::Message;
 
-use crate::encode::{attribute, entry, outside, tensor, value_info};
+use crate::encode::{entry, node, outside, tensor, value_info};
 use crate::error::{Error, Result};
 use crate::graph::{Data, DataType, Graph, ValueId};
-use crate::proto::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto};
+use crate::proto::{GraphProto, ModelProto, OperatorSetIdProto};
 use crate::stream::Stream;
 
 /// Files may not pass this size: protobuf's own limit of 2 GiB, less a MiB.
@@ -75,13 +75,13 @@ impl OnnxModel {
 
     /// How many nodes there are.
     pub fn node_count(&self) -> usize {
-        self.graph.nodes.len()
+        self.graph.all_nodes().count()
     }
 
     /// How often each operator occurs.
     pub fn operators(&self) -> BTreeMap<&'static str, usize> {
         let mut counts = BTreeMap::new();
-        for node in &self.graph.nodes {
+        for node in self.graph.all_nodes() {
             *counts.entry(node.op).or_default() += 1;
         }
         counts
@@ -89,10 +89,8 @@ impl OnnxModel {
 
     /// The name and operator of every node, in order.
     pub fn nodes(&self) -> impl Iterator<Item = (&str, &'static str)> {
-        self.graph
-            .nodes
-            .iter()
-            .map(|node| (node.name.as_str(), node.op))
+        let nodes = self.graph.all_nodes();
+        nodes.map(|node| (node.name.as_str(), node.op))
     }
 
     /// The named sizes that are open.
@@ -227,34 +225,18 @@ impl OnnxModel {
     /// The graph without its initializers.
     fn graph_proto(&self) -> GraphProto {
         let graph = &self.graph;
-        let name = |id: &ValueId| graph.values[*id].name.clone();
         let info = |id: &ValueId| value_info(graph, &graph.values[*id]);
-        let node = graph
-            .nodes
-            .iter()
-            .map(|node| NodeProto {
-                input: node
-                    .inputs
-                    .iter()
-                    .map(|input| input.as_ref().map(name).unwrap_or_default())
-                    .collect(),
-                output: node.outputs.iter().map(name).collect(),
-                name: node.name.clone(),
-                op_type: node.op.to_string(),
-                attribute: node
-                    .attrs
-                    .iter()
-                    .map(|(name, attr)| attribute(name, attr))
-                    .collect(),
-            })
-            .collect();
         let inner = graph
             .nodes
             .iter()
             .flat_map(|node| &node.outputs)
             .filter(|id| !graph.outputs.contains(id));
         GraphProto {
-            node,
+            node: graph
+                .nodes
+                .iter()
+                .map(|inside| node(graph, inside))
+                .collect(),
             name: graph.name.clone(),
             initializer: Vec::new(),
             input: graph.inputs.iter().map(info).collect(),

@@ -25,6 +25,7 @@ mod running;
 mod shift;
 mod stored;
 mod truth;
+mod turn;
 mod unfold;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -36,15 +37,19 @@ use crate::expr::{Expr, Factor};
 use crate::graph::{DataType, Graph};
 use crate::parameters::Parameter;
 use crate::spec::{Kind, Spec};
-use crate::symbolic::{Symbolic, name_of};
+use crate::symbolic::{Loop, Symbolic, name_of};
 use crate::target::Forms;
-use context::{Context, Refusal};
+use context::{Context, Lowered, Refusal};
 
 /// Which operations the outputs depend on, and which parameters those read.
 pub(crate) fn live(sym: &Symbolic) -> (Vec<usize>, BTreeSet<String>) {
     let mut wanted: HashSet<TensorId> = sym.outputs.iter().map(|(_, id)| *id).collect();
     let mut live = Vec::new();
-    for (index, op) in sym.ops.iter().enumerate().rev() {
+    for index in (0..sym.ops.len()).rev() {
+        if let Some(turn) = sym.loops.iter().find(|turn| turn.ops.end == index + 1) {
+            want_steps(sym, turn, &mut wanted);
+        }
+        let op = &sym.ops[index];
         if op.ir.outputs().any(|tensor| wanted.contains(&tensor.id)) {
             live.push(index);
             wanted.extend(op.ir.inputs().map(|tensor| tensor.id));
@@ -54,6 +59,35 @@ pub(crate) fn live(sym: &Symbolic) -> (Vec<usize>, BTreeSet<String>) {
     let used = sym.parameters.iter().filter(|(id, _)| wanted.contains(id));
     let parameters = used.map(|(_, path)| path.clone()).collect();
     (live, parameters)
+}
+
+/// Adds what the steps of a loop need so that what is wanted of it is made.
+fn want_steps(sym: &Symbolic, turn: &Loop, wanted: &mut HashSet<TensorId>) {
+    let mut known = 0;
+    for (inside, after) in &turn.last {
+        if wanted.contains(after) {
+            wanted.insert(*inside);
+        }
+    }
+    for joined in &turn.joined {
+        if wanted.contains(&joined.whole) {
+            wanted.insert(joined.each);
+        }
+    }
+    // What a step needs of the one before, that one must make.
+    while wanted.len() != known {
+        known = wanted.len();
+        for op in sym.ops[turn.ops.clone()].iter().rev() {
+            if op.ir.outputs().any(|tensor| wanted.contains(&tensor.id)) {
+                wanted.extend(op.ir.inputs().map(|tensor| tensor.id));
+            }
+        }
+        for carried in &turn.carried {
+            if wanted.contains(&carried.inside) {
+                wanted.extend([carried.next, carried.initial]);
+            }
+        }
+    }
 }
 
 /// The form of the file.
@@ -110,13 +144,39 @@ pub(crate) fn lower(
         }
     }
     let mut refused = Vec::new();
+    let mut turn: Option<turn::Open> = None;
     for index in live {
         let op = &sym.ops[*index];
+        if let Some(open) = turn.take_if(|open| !open.contains(*index)) {
+            note(
+                open.close(&mut cx),
+                "the end of a loop",
+                &op.module,
+                &mut refused,
+            )?;
+        }
+        let mut starts = sym.loops.iter();
+        if turn.is_none()
+            && let Some(own) = starts.find(|turn| turn.ops.contains(index))
+        {
+            match turn::open(&mut cx, sym, own, live) {
+                Ok(open) => turn = Some(open),
+                // Nothing of it can be lowered, nor what follows.
+                Err(refusal) => {
+                    note(Err(refusal), "a loop", &op.module, &mut refused)?;
+                    return Err(Error::Unsupported(refused));
+                }
+            }
+        }
         if op.ir.outputs().all(|tensor| cx.bound(tensor.id).is_some()) {
             continue; // inputs and parameters
         }
         cx.enter(op);
-        let lowered = kind::lower_op(&mut cx, sym, &op.ir);
+        let lowered = match turn.as_mut().map(|turn| turn.lower(&mut cx, &op.ir)) {
+            Some(Ok(true)) => Ok(()),
+            Some(Err(refusal)) => Err(refusal),
+            Some(Ok(false)) | None => kind::lower_op(&mut cx, sym, &op.ir),
+        };
         let lowered = match (lowered, cx.too_new()) {
             (Ok(()), Some((name, since))) => Err(Refusal::Unsupported(Some(format!(
                 "ONNX has {name} in this form from opset {since} on, and this is {}",
@@ -124,27 +184,44 @@ pub(crate) fn lower(
             )))),
             (lowered, _) => lowered,
         };
-        match lowered {
-            Ok(()) => {}
-            Err(Refusal::Fatal(error)) => return Err(error),
-            Err(Refusal::Unsupported(reason)) => {
-                let module = place(&op.module).to_string();
-                refused.push(Unsupported {
-                    operation: name_of(&op.ir),
-                    module,
-                    reason,
-                });
-                op.ir
-                    .outputs()
-                    .for_each(|tensor| cx.bind_placeholder(tensor));
-            }
+        if !note(lowered, &name_of(&op.ir), &op.module, &mut refused)? {
+            op.ir
+                .outputs()
+                .for_each(|tensor| cx.bind_placeholder(tensor));
         }
+    }
+    if let Some(open) = turn {
+        note(open.close(&mut cx), "the end of a loop", "", &mut refused)?;
     }
     if !refused.is_empty() {
         return Err(Error::Unsupported(refused));
     }
     name_outputs(&mut cx, sym)?;
+    if !cx.graph.turns.is_empty() {
+        cx.graph.sort();
+    }
     Ok(cx.graph)
+}
+
+/// Adds a refusal to the list; gives whether there was none.
+fn note(
+    lowered: Lowered,
+    operation: &str,
+    module: &str,
+    refused: &mut Vec<Unsupported>,
+) -> Result<bool> {
+    match lowered {
+        Ok(()) => Ok(true),
+        Err(Refusal::Fatal(error)) => Err(error),
+        Err(Refusal::Unsupported(reason)) => {
+            refused.push(Unsupported {
+                operation: operation.to_string(),
+                module: place(module).to_string(),
+                reason,
+            });
+            Ok(false)
+        }
+    }
 }
 
 /// Every named size must be readable from some input: alone, or in a sum of others that are.

@@ -6,6 +6,7 @@ use crate::graph::{Graph, ValueId};
 
 pub(super) fn rewrite(graph: &mut Graph) {
     let mut wanted: HashSet<ValueId> = graph.outputs.iter().copied().collect();
+    wanted.extend(graph.turns.iter().filter_map(|turn| turn.trips));
     for node in graph.nodes.iter().rev() {
         if node.outputs.iter().any(|output| wanted.contains(output)) {
             wanted.extend(node.inputs.iter().flatten());

@@ -226,7 +226,7 @@ fn numbers(seed: u64, count: usize) -> impl Iterator<Item = f32> {
     })
 }
 
-/// Exports, then compares Burn with every runtime at every set of inputs.
+/// Exports for any target, then compares Burn with every runtime at every set of inputs.
 pub fn agree<M: Module>(
     name: &str,
     module: &M,
@@ -236,8 +236,25 @@ pub fn agree<M: Module>(
     forward: impl Fn(&M, &mut Args) -> Outputs,
     cases: &[BTreeMap<String, TensorData>],
 ) -> Result<OnnxModel, String> {
-    let model =
-        export(module, spec, &Options::default(), &forward).map_err(|e| format!("{name}: {e}"))?;
+    let options = Options::default();
+    agree_with(
+        &options, name, module, spec, runtimes, tolerance, forward, cases,
+    )
+}
+
+/// Exports, then compares Burn with every runtime at every set of inputs.
+#[allow(clippy::too_many_arguments)]
+pub fn agree_with<M: Module>(
+    options: &Options,
+    name: &str,
+    module: &M,
+    spec: &Spec,
+    runtimes: &[Runtime],
+    tolerance: f64,
+    forward: impl Fn(&M, &mut Args) -> Outputs,
+    cases: &[BTreeMap<String, TensorData>],
+) -> Result<OnnxModel, String> {
+    let model = export(module, spec, options, &forward).map_err(|e| format!("{name}: {e}"))?;
     let bytes = model.to_bytes().map_err(|e| e.to_string())?;
     if let Ok(folder) = std::env::var("FLUXO_KEEP_ONNX") {
         keep(&folder, name, module, &model, &forward, cases);

@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, TensorData};
-use fluxo_onnx::{Args, Dim, Input, Kind, Options, Outputs, Spec, evaluate, export};
+use fluxo_onnx::{Args, Dim, Input, Kind, OnnxModel, Options, Outputs, Spec, evaluate, export};
 
 use super::common::{self, Runtime};
 use super::judge::{Judge, Stir, Tensors};
@@ -42,6 +42,8 @@ pub struct Row {
     pub shapes: String,
     /// The largest difference, or a message: ONNX Runtime, tract, rten.
     pub cells: [Result<f64, String>; 3],
+    /// Where a cell is a message: what the file for that runtime alone gives in it.
+    pub own: [Option<f64>; 3],
     pub checker: Option<String>,
 }
 
@@ -55,7 +57,13 @@ impl Row {
         if let Some(complaint) = &self.checker {
             return Some(format!("{name}: checker: {complaint}"));
         }
-        for (runtime, cell) in RUNTIMES.iter().zip(&self.cells) {
+        let own = self.own.iter().flatten().map(|gap| Ok(*gap));
+        let own: Vec<Result<f64, String>> = own.collect();
+        for (runtime, cell) in RUNTIMES
+            .iter()
+            .zip(&self.cells)
+            .chain(RUNTIMES.iter().zip(&own))
+        {
             match cell {
                 Ok(gap) if *gap > BOUND => return Some(format!("{name}: {runtime}: {gap:.1e}")),
                 Err(message) if *runtime == "ort" => return Some(format!("{name}: {message}")),
@@ -100,6 +108,7 @@ impl Sink for Table {
             name,
             shapes: shapes.join("; "),
             cells: [Ok(0.0), Ok(0.0), Ok(0.0)],
+            own: [None; 3],
             checker: None,
         };
         let model = match export(&module, &spec, &Options::default(), run) {
@@ -122,12 +131,22 @@ impl Sink for Table {
         let ruling = self.judge.rule(&bytes, &sets);
         row.checker = ruling.checker;
         row.cells[0] = worst(ruling.runs.into_iter());
-        for (cell, runtime) in row.cells[1..].iter_mut().zip(common::ALL) {
-            *cell = worst(sets.iter().map(|(inputs, wanted)| {
-                let got = embedded(runtime, &bytes, &model, inputs)?;
+        let all = |runtime: Runtime, model: &OnnxModel| {
+            let bytes = model.to_bytes().unwrap();
+            worst(sets.iter().map(|(inputs, wanted)| {
+                let got = embedded(runtime, &bytes, model, inputs)?;
                 let gaps = got.iter().map(|(name, data)| gap(&wanted[name], data));
                 gaps.reduce(|a, b| Ok(a?.max(b?))).unwrap_or(Ok(0.0))
-            }));
+            }))
+        };
+        for (index, runtime) in common::ALL.into_iter().enumerate() {
+            let cell = all(runtime, &model);
+            if cell.is_err() {
+                let options = Options::for_target(RUNTIMES[index + 1].parse().unwrap());
+                let model = export(&module, &spec, &options, run).unwrap();
+                row.own[index + 1] = all(runtime, &model).ok();
+            }
+            row.cells[index + 1] = cell;
         }
         self.rows.push(row);
     }

@@ -28,10 +28,15 @@ pub fn write(rows: &[Row]) {
         "---:|".repeat(RUNTIMES.len())
     );
     for row in rows {
-        let cells = row.cells.each_ref().map(|cell| match cell {
-            Ok(gap) => format!("{gap:.1e}"),
-            Err(message) => clean(message),
-        });
+        let own = RUNTIMES.iter().zip(&row.own);
+        let cells: Vec<String> = own
+            .zip(&row.cells)
+            .map(|((runtime, own), cell)| match (cell, own) {
+                (Ok(gap), _) => format!("{gap:.1e}"),
+                (Err(_), Some(gap)) => format!("{gap:.1e} by target {runtime}"),
+                (Err(message), None) => clean(message),
+            })
+            .collect();
         let (name, shapes, upstream) = (row.name, &row.shapes, upstream(row.name));
         let cells = cells.join(" | ");
         text += &format!("| {name} | {shapes} | {cells} | {} |\n", clean(upstream));
@@ -71,10 +76,10 @@ open. The numbers are the largest difference from Burn (flex) of any output at f
 that no trace had, absolute, divided by the output's largest magnitude where that is over 1; weights
 are random and none is 0 or 1 everywhere. A message is what the runtime says instead.
 
-A recurrent module is a loop in Rust, of which a recording sees only the steps: its sequence has a
-fixed length (5 here), its batch is open, and asked for an open sequence the exporter says that the
-forward pass takes different ways. `TransformerDecoderLayer` gives back what only
-`TransformerDecoder` can read, and is measured there.
+A recurrent module is a loop in Rust, of which a recording sees only the steps. Recordings of
+different lengths show what a step is, and the file has one node for all of them: `Scan`, or `Loop`
+where `--target rten` asks for what rten runs (\"by target rten\"). `TransformerDecoderLayer` gives
+back what only `TransformerDecoder` can read, and is measured there.
 
 The last column is Burn's own exporter (`burn-onnx` 0.22.0, feature `export`) on the same list, its
 sizes open too (`export_dynamic`), run in ONNX Runtime at the same five sets of sizes:

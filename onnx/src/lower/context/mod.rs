@@ -45,6 +45,10 @@ pub(crate) struct Context<'a> {
     sym: &'a Symbolic,
     op: Option<&'a Op>,
     tensors: HashMap<TensorId, ValueId>,
+    /// The number of a loop's step, as a vector of one, by the size that stands for it.
+    steps: HashMap<usize, ValueId>,
+    /// What was given another shape, by what came of it.
+    reshaped: HashMap<ValueId, ValueId>,
     /// Nodes by what they compute: the same computation is not done twice.
     made: HashMap<Key, Vec<ValueId>>,
     /// Initializers by the hash of their content.
@@ -70,6 +74,8 @@ impl<'a> Context<'a> {
             sym,
             op: None,
             tensors: HashMap::new(),
+            steps: HashMap::new(),
+            reshaped: HashMap::new(),
             made: HashMap::new(),
             stored: HashMap::new(),
             names: HashMap::new(),
@@ -195,6 +201,11 @@ impl<'a> Context<'a> {
     /// Binds without a check: inputs and parameters.
     pub fn bind_source(&mut self, tensor: TensorId, value: ValueId) {
         self.tensors.insert(tensor, value);
+    }
+
+    /// Says which value is the number of a loop's step.
+    pub fn set_step(&mut self, size: usize, value: ValueId) {
+        self.steps.insert(size, value);
     }
 
     pub fn bound(&self, tensor: TensorId) -> Option<ValueId> {

@@ -136,10 +136,22 @@ impl Context<'_> {
 
     /// The same elements in another shape.
     pub fn reshape(&mut self, value: ValueId, target: &[Expr]) -> ValueId {
-        let (dtype, from) = (self.dtype(value), self.shape(value));
-        if from == target {
+        if self.graph.values[value].shape == target {
             return value;
         }
+        // There and back again.
+        if let Some(before) = self.reshaped.get(&value)
+            && self.graph.values[*before].shape == target
+        {
+            return *before;
+        }
+        let reshaped = self.reshape_anew(value, target);
+        self.reshaped.insert(reshaped, value);
+        reshaped
+    }
+
+    fn reshape_anew(&mut self, value: ValueId, target: &[Expr]) -> ValueId {
+        let (dtype, from) = (self.dtype(value), self.shape(value));
         let positive = |dim: &Expr| dim.is_positive(&self.graph.minima);
         // A number stays; a size that keeps its axis is 0 ("as in the input"); one other is -1.
         let mut numbers = Vec::new();

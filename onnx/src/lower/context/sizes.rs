@@ -104,6 +104,9 @@ impl Context<'_> {
 
     /// A named size, read from the first input that has it as an axis, as a vector of one.
     fn size(&mut self, size: usize) -> ValueId {
+        if let Some(step) = self.steps.get(&size) {
+            return *step;
+        }
         let wanted = Expr::size(size);
         let inputs = self.graph.inputs.clone();
         let axes = |context: &Self, fits: &dyn Fn(&Expr) -> bool| {

@@ -11,7 +11,7 @@ const X: &[&str] = &["batch sequence 4"];
 const MASKED: &[&str] = &["batch sequence 4", "batch sequence"];
 const TWO: &[&str] = &["batch sequence 4", "batch memory 4", "batch memory"];
 /// A recurrent module records its steps one by one, so its sequence has a fixed length.
-const STEPS: &[&str] = &["batch 5 4"];
+const STEPS: &[&str] = &["batch sequence 4"];
 
 type Masked = (Tensor<3>, Tensor<2, Bool>);
 type Two = (Tensor<3>, Tensor<3>, Tensor<2, Bool>);
@@ -154,7 +154,7 @@ fn recurrent(sink: &mut impl Sink) {
         GruConfig::new(4, 3, true)
             .with_reset_after(false)
             .init(device),
-        &["batch 5 4", "batch 3"],
+        &["batch sequence 4", "batch 3"],
         |m, (x, state): (Tensor<3>, Tensor<2>)| m.forward(x, Some(state)),
     );
     sink.row(
@@ -175,7 +175,7 @@ fn recurrent(sink: &mut impl Sink) {
     sink.row(
         "Lstm, with a state, reversed",
         LstmConfig::new(4, 3, true).with_reverse(true).init(device),
-        &["batch 5 4", "batch 3", "batch 3"],
+        &["batch sequence 4", "batch 3", "batch 3"],
         |m, (x, hidden, cell): (Tensor<3>, Tensor<2>, Tensor<2>)| {
             m.forward(x, Some(LstmState::new(cell, hidden))).0
         },
