@@ -6,6 +6,7 @@
 //! is what rounding explains for this model on these inputs (each product's rounding is a
 //! perturbation of that size; Higham, Accuracy and Stability of Numerical Algorithms, 2002, 3.1).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, Param};
@@ -27,6 +28,9 @@ pub const NAME: &str = "float64";
 /// Perturbed runs beside the plain one.
 pub(crate) const RUNS: u64 = 2;
 
+/// The largest model, in weights, of which a changed copy is held; of larger ones a block's is.
+const HELD: usize = 1 << 28;
+
 /// Of each output, the largest distance from the exact one that rounding explains, in the scaled
 /// measure ([`Difference::scaled`](crate::diff::Difference::scaled)).
 pub type Noise = BTreeMap<String, f64>;
@@ -45,7 +49,8 @@ pub struct Ruling {
 /// Rules on every one of `cases`; none where no backend of this build computes in float64.
 ///
 /// The weights are brought into float64, and moved, one block at a time just before it runs: beside
-/// `model`, one block's are held.
+/// `model`, one block's are held. A model of up to 2²⁸ weights that several cases need is brought
+/// there whole, once for all of them.
 ///
 /// # Errors
 /// When the inputs do not fit the model.
@@ -54,7 +59,12 @@ pub fn rule(model: &Model, request: Request, cases: &[Case]) -> Result<Option<Ve
         return Ok(None);
     };
     let model = model.clone().to_device(&fluxo_backends::device(backend)?);
+    let whole = cases.len() > 1 && model.network.num_params() <= HELD;
     let run = |weights: Weights| -> Result<Vec<Tensors>> {
+        let (model, weights) = match whole {
+            true => (Cow::Owned(changed(&model, weights)), Weights::AsTheyAre),
+            false => (Cow::Borrowed(&model), weights),
+        };
         cases
             .iter()
             .map(|(label, inputs)| {
@@ -94,6 +104,19 @@ pub fn rule(model: &Model, request: Request, cases: &[Case]) -> Result<Option<Ve
         }
     }
     Ok(Some(rulings))
+}
+
+/// `model` with all its weights as a pass would have them.
+fn changed(model: &Model, weights: Weights) -> Model {
+    let mut model = model.clone();
+    match weights {
+        Weights::AsTheyAre => model,
+        Weights::In(dtype) => model.in_precision(dtype),
+        Weights::Moved { .. } => {
+            model.network = model.network.map(&mut Probe::new(weights));
+            model
+        }
+    }
 }
 
 /// The referee itself: `model` in float64; none where no backend of this build computes in it.

@@ -49,7 +49,15 @@ fn check(checkpoint: &Path, folder: &Path, print: Print) -> Result<Held> {
 }
 
 fn write(args: &Export, out: &Path, print: Print) -> Result<Held> {
-    let (model, _) = Model::load_as(&args.model, args.task, &device(None)?, args.dtype)?;
+    let device = device(None)?;
+    // The weights are read twice: as what they are, and for their digest.
+    let (loaded, digest) = std::thread::scope(|scope| {
+        let digest = scope.spawn(|| source::digest(&args.model));
+        let loaded = Model::load_as(&args.model, args.task, &device, args.dtype);
+        (loaded, digest.join())
+    });
+    let (model, _) = loaded?;
+    let digest = digest.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
     let image_size = match args.image_size {
         Some(size) => Some([size, size]),
         None => image_size(&args.model, &model)?,
@@ -63,7 +71,7 @@ fn write(args: &Export, out: &Path, print: Print) -> Result<Held> {
         taps: args.taps.clone().unwrap_or_default(),
         hidden_states: args.hidden_states,
         static_sizes: args.static_sizes.iter().cloned().collect(),
-        metadata: [(SOURCE.to_string(), source::digest(&args.model)?)].into(),
+        metadata: [(SOURCE.to_string(), digest)].into(),
         ..ExportOptions::default()
     };
     match fluxo_compare::export(&model, out, &options) {
