@@ -147,7 +147,13 @@ pub fn export<M: Module>(
         }
     }
     plan.traces.truncate(traces.len());
-    let sym = symbolic::solve(&spec, sizes, &plan, traces)?;
+    let sym = symbolic::solve(&spec, sizes.clone(), &plan, traces)?;
+    for (at, smallest) in plan.ends.iter().zip([true, false]) {
+        // A pass may refuse sizes that are out of the common.
+        if let Ok(trace) = capture::trace(module, &spec, &sizes, at, options.dtype, &forward) {
+            symbolic::verify(&sym, &trace, at, smallest)?;
+        }
+    }
     let (live, wanted) = lower::live(&sym);
     let parameters = parameters::read_parameters(module, &wanted, options.dtype)?;
     let float = graph::DataType::of(args::outside(stored)).unwrap_or(DataType::Float);

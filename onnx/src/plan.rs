@@ -27,6 +27,9 @@ pub(crate) struct Plan {
     pub subsets: Vec<Vec<usize>>,
     /// The sizes of every trace, the grid's first.
     pub traces: Vec<Vec<i64>>,
+    /// The smallest sizes and large ones, at which what was found must hold where the forward pass
+    /// takes the same way: what ends at the shorter of two lengths seldom shows in between.
+    pub ends: [Vec<i64>; 2],
     /// Whether a forward pass may refuse the last trace, whose later sizes are the smaller ones:
     /// it may count on an order.
     pub may_fail: bool,
@@ -44,6 +47,9 @@ const PAIRS: [(i64, i64); 10] = [
     (67, 71),
     (73, 79),
 ];
+
+/// Sizes as large as inputs are, one a name: primes again, apart from each other.
+const LARGE: [usize; 10] = [67, 4099, 4127, 1031, 1049, 1061, 1087, 1097, 1117, 1129];
 
 impl Plan {
     pub fn new(spec: &Spec, names: &[String]) -> Result<Self> {
@@ -104,11 +110,17 @@ impl Plan {
         if may_fail {
             traces.push(reversed);
         }
+        let bounds = || names.iter().map(|name| spec.bounds(name));
+        let smallest = bounds().map(|bounds| bounds.min as i64).collect();
+        let large = LARGE.iter().zip(bounds());
+        let large = large.map(|(large, bounds)| (*large).min(bounds.max).max(bounds.min) as i64);
+        let ends = [smallest, large.collect()];
         Ok(Self {
             low,
             high,
             subsets,
             traces,
+            ends,
             may_fail,
         })
     }

@@ -88,3 +88,32 @@ fn what_burn_cuts_to_the_shorter_is_refused() {
         other => panic!("{other:?}"),
     }
 }
+
+#[test]
+fn a_bound_behind_the_axis_is_the_end_or_refused() {
+    let refused = |forward: &dyn Fn(Tensor<2>, Tensor<2>) -> Tensor<2>, spec: &Spec| {
+        let run = |_: &Nothing, args: &mut Args| f(forward(args.float("x"), args.float("y")));
+        match export(&Nothing, spec, &Options::default(), run) {
+            Err(error @ (Error::NoClosedForm { .. } | Error::Diverges(_))) => error.to_string(),
+            other => panic!("{other:?}"),
+        }
+    };
+    // At every recorded size the whole of two columns, and one column at a past of 1.
+    let cut = |x: Tensor<2>, y: Tensor<2>| {
+        let past = y.dims()[1];
+        let two = x.slice_dim(1, 0..2);
+        two.slice_dim(1, 0..past)
+    };
+    let text = refused(&cut, &spec());
+    assert!(text.contains("2 becomes 1"), "{text}");
+    // The first 512, of fewer.
+    let first = |x: Tensor<2>, _: Tensor<2>| x.slice_dim(1, 0..512);
+    refused(&first, &spec());
+    let short = spec().size_max("sequence", 300);
+    let run = |_: &Nothing, args: &mut Args| {
+        let y = args.float::<2>("y");
+        f(first(args.float("x"), y))
+    };
+    let case = inputs([("x", floats(&[2, 9], 1)), ("y", floats(&[2, 3], 2))]);
+    agree("short", &Nothing, &short, &ALL, 1e-6, run, &[case]).unwrap();
+}

@@ -24,6 +24,8 @@ mod modules;
 mod program;
 #[path = "random/quiet.rs"]
 mod quiet;
+#[path = "random/recurrent.rs"]
+mod recurrent;
 #[path = "random/reduce.rs"]
 mod reduce;
 #[path = "random/rng.rs"]

@@ -35,18 +35,13 @@ fn bound(runner: &str) -> f64 {
 
 fn main() {
     let arguments = Arguments::from_args();
-    let runners = BACKENDS.into_iter().filter(|name| compiled(name));
-    let runners: Vec<_> = runners
-        .chain(RUNTIMES)
-        .map(|name| (name, here(name)))
-        .collect();
+    let runners: Vec<_> = tried().map(|name| (name, here(name))).collect();
     let onnx = fluxo_tests::python_has("onnx");
     let mut trials = Vec::new();
     for case in cases::all() {
-        // No form runs on wgpu: the build without it has tried them, but for the page of them.
-        let forms = match cfg!(feature = "wgpu") && !writes_docs() {
-            true => Vec::new(),
-            false => forms::all(),
+        let forms = match all() {
+            true => forms::all(),
+            false => Vec::new(),
         };
         for form in forms {
             let name = format!("{} {}", case.name, form.name);
@@ -69,8 +64,10 @@ fn main() {
         }
         let name = format!("{} consistency", case.name);
         trials.push(trial(name, Ok(()), || consistency::no_false_alarm(case)));
-        let name = format!("{} onnx checker", case.name);
-        trials.push(trial(name, onnx.clone(), || checker(case)));
+        if all() {
+            let name = format!("{} onnx checker", case.name);
+            trials.push(trial(name, onnx.clone(), || checker(case)));
+        }
     }
     let name = "the pages list every family";
     trials.push(trial(name, Ok(()), zoo::are_complete));
@@ -82,6 +79,19 @@ fn main() {
         zoo::write();
     }
     conclusion.exit();
+}
+
+/// Whether this build tries everything. One with wgpu tries that alone: the build without it has
+/// tried the rest, but the pages have a column of each.
+fn all() -> bool {
+    !cfg!(feature = "wgpu") || writes_docs()
+}
+
+/// The backends and runtimes that this build tries.
+fn tried() -> impl Iterator<Item = &'static str> {
+    let backends = BACKENDS.into_iter().filter(|name| compiled(name));
+    let both = backends.chain(RUNTIMES);
+    both.filter(|name| all() || *name == "wgpu")
 }
 
 fn writes_docs() -> bool {

@@ -8,6 +8,7 @@ mod join;
 mod place;
 mod solver;
 mod take;
+mod verify;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -19,6 +20,7 @@ use crate::expr::Expr;
 
 pub(crate) use join::solve;
 pub(crate) use take::{name_of, parts_of};
+pub(crate) use verify::verify;
 
 /// A scalar of an operation.
 #[derive(Clone, Debug, PartialEq)]

@@ -8,7 +8,7 @@ use super::common::{flags, floats, ints};
 use super::program::{Program, Step, Weights};
 use super::rng::Rng;
 use super::value::Value;
-use super::{elementwise as e, index as i, layout as l, modules as m, reduce as r};
+use super::{elementwise as e, index as i, layout as l, modules as m, recurrent as c, reduce as r};
 
 /// A module, and values of its inputs at every set of sizes.
 pub struct Case {
@@ -22,7 +22,7 @@ pub struct Case {
 type Make = fn(&mut Builder) -> Option<Step>;
 
 /// What steps there are, and how often.
-const MAKERS: [(Make, usize); 34] = [
+const MAKERS: [(Make, usize); 35] = [
     (e::unary, 8),
     (e::rounding, 1),
     (e::binary, 10),
@@ -57,6 +57,7 @@ const MAKERS: [(Make, usize); 34] = [
     (m::embedding, 2),
     (m::positions, 2),
     (m::bias, 2),
+    (c::walk, 2),
 ];
 
 const NAMES: [&str; 4] = ["batch", "sequence", "past", "width"];

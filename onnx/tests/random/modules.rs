@@ -29,7 +29,7 @@ impl ModuleMapper for Stir<'_> {
     }
 }
 
-fn stirred<M: Module>(b: &mut Builder, module: M) -> M {
+pub fn stirred<M: Module>(b: &mut Builder, module: M) -> M {
     module.map(&mut Stir(&mut b.rng))
 }
 

@@ -11,7 +11,7 @@ use fluxo_compare::{compare_refereed, referee, samples, stress};
 use fluxo_models::Request;
 
 use super::cases::{self, Case};
-use super::{BACKENDS, Outcome, RUNTIMES, compiled, here, runner};
+use super::{BACKENDS, Outcome, RUNTIMES, here, runner, tried};
 
 /// Random inputs of each folder, beside the hard ones.
 const SEEDS: u64 = 20;
@@ -21,8 +21,7 @@ static FOUND: Mutex<BTreeMap<(String, String), Standing>> = Mutex::new(BTreeMap:
 
 /// Every runner that is here, on every input: no more than rounding anywhere.
 pub fn no_false_alarm(case: &'static Case) -> Outcome {
-    let names = BACKENDS.into_iter().filter(|name| compiled(name));
-    let names = names.chain(RUNTIMES).filter(|name| here(name).is_ok());
+    let names = tried().filter(|name| here(name).is_ok());
     let runners: Result<Vec<_>, String> = names.map(|name| runner(case, name)).collect();
     let mut runners = runners?;
     let model = case.model();

@@ -3,13 +3,13 @@
 //! The data are folders with a folder for each class ([`crate::data::images`]). Images are read
 //! as ViT's processor does, in the model's size, which `preprocessor_config.json` says.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use fluxo_models::image::ImageProcessor;
 use fluxo_models::stack::InputConfig;
 use fluxo_models::{Batch, Model, Network, Taps};
 use serde_json::json;
 
-use super::{Loss, cross_entropy, logits};
+use super::{Loss, labelled};
 use crate::config::TrainConfig;
 use crate::data::images::Images;
 use crate::data::{Part, Row};
@@ -94,14 +94,8 @@ impl super::Lesson for Lesson {
         let labels: Vec<i64> = examples.iter().map(|(_, label)| *label as i64).collect();
         let pixels = ImageProcessor::from_defaults(self.size).read_all(&paths)?;
         let batch = Batch::images(Tensor::from_data(pixels, device));
-        let answers = labels.len();
-        let logits = logits(network.forward(batch, &mut Taps::off()))?; // [batch, 1, labels]
-        let [_, _, size] = logits.dims();
-        let labels = Tensor::from_data(TensorData::new(labels, [answers]), device);
-        Ok(Loss {
-            mean: cross_entropy(logits.reshape([answers, size]), labels),
-            answers,
-            tokens: (answers * self.positions) as u64,
-        })
+        let tokens = (labels.len() * self.positions) as u64;
+        let output = network.forward(batch, &mut Taps::off());
+        labelled(output, labels, tokens, device)
     }
 }

@@ -10,7 +10,7 @@ mod text_classification;
 mod text_generation;
 
 use burn::nn::loss::CrossEntropyLossConfig;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use fluxo_models::{Model, Network, Output, Task, Text};
 
 use crate::config::TrainConfig;
@@ -112,4 +112,18 @@ fn logits(output: Output) -> Result<Tensor<3>> {
 fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
     let loss = CrossEntropyLossConfig::new().init(&logits.device());
     loss.forward(logits, targets)
+}
+
+/// The loss of a network that read `tokens` positions and made `output` of them, where every row
+/// has one answer: the cross entropy of the logits `[batch, 1, labels]` against `labels`.
+fn labelled(output: Output, labels: Vec<i64>, tokens: u64, device: &Device) -> Result<Loss> {
+    let answers = labels.len();
+    let logits = logits(output)?; // [batch, 1, labels]
+    let [_, _, size] = logits.dims();
+    let labels = Tensor::from_data(TensorData::new(labels, [answers]), device);
+    Ok(Loss {
+        mean: cross_entropy(logits.reshape([answers, size]), labels),
+        answers,
+        tokens,
+    })
 }

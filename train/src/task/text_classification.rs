@@ -3,11 +3,11 @@
 //! The data are lines of a text and its label ([`crate::data::pairs`], fields `text` and
 //! `label`). The labels are those that occur, in order; `config.json` lists them as `id2label`.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 use fluxo_models::head::Read;
 use fluxo_models::{Batch, Model, Network, Taps};
 
-use super::{Loss, cross_entropy, logits};
+use super::{Loss, labelled};
 use crate::config::TrainConfig;
 use crate::data::pairs::Pairs;
 use crate::data::tokens::{Encoder, Padded};
@@ -88,14 +88,7 @@ impl super::Lesson for Lesson {
             attention_mask: Some(padded.mask(device)),
             ..Batch::default()
         };
-        let answers = labels.len();
-        let logits = logits(network.forward(batch, &mut Taps::off()))?; // [batch, 1, labels]
-        let [_, _, size] = logits.dims();
-        let labels = Tensor::from_data(TensorData::new(labels, [answers]), device);
-        Ok(Loss {
-            mean: cross_entropy(logits.reshape([answers, size]), labels),
-            answers,
-            tokens: padded.kept(),
-        })
+        let output = network.forward(batch, &mut Taps::off());
+        labelled(output, labels, padded.kept(), device)
     }
 }

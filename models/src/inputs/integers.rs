@@ -1,0 +1,88 @@
+//! Inputs of whole numbers: tokens, their types, and masks.
+
+use burn::tensor::{DType, Int, Tensor, TensorData};
+
+use super::{Reader, refuse};
+use crate::error::{Error, Result};
+use crate::stack::StackConfig;
+
+impl Reader<'_> {
+    /// `input_ids` and `attention_mask` of a stack, `prefix` before their names.
+    #[allow(clippy::type_complexity)]
+    pub(super) fn tokens(
+        &self,
+        prefix: &str,
+        stack: &StackConfig,
+        past: usize,
+    ) -> Result<(Option<Tensor<2, Int>>, Option<Tensor<2, Int>>)> {
+        let name = format!("{prefix}input_ids");
+        let Some(ids) = self.inputs.get(&name) else {
+            return Ok((None, None));
+        };
+        let [rows, seq] = matrix(&name, ids)?;
+        if rows == 0 || seq == 0 {
+            return refuse(format!(
+                "`{name}` is [{rows}, {seq}]: there is no token in it"
+            ));
+        }
+        if past + seq > stack.max_positions {
+            return refuse(format!(
+                "the sequence has {} positions, and the model has {}; shorten it",
+                past + seq,
+                stack.max_positions
+            ));
+        }
+        let vocab = stack.tokens().map_or(0, |tokens| tokens.vocab_size);
+        let mask = format!("{prefix}attention_mask");
+        Ok((
+            self.integers(&name, [rows, seq], vocab)?,
+            self.integers(&mask, [rows, past + seq], 2)?,
+        ))
+    }
+
+    /// Whole numbers from 0 to below `limit`, where the input is there.
+    pub(super) fn integers(
+        &self,
+        name: &str,
+        shape: [usize; 2],
+        limit: usize,
+    ) -> Result<Option<Tensor<2, Int>>> {
+        let Some(data) = self.inputs.get(name) else {
+            return Ok(None);
+        };
+        if matrix(name, data)? != shape {
+            return refuse(format!(
+                "`{name}` is {:?}, and must be {shape:?}",
+                data.shape().to_vec()
+            ));
+        }
+        let numbers = integers(name, data)?;
+        if let Some(number) = numbers.iter().find(|&&n| n < 0 || n >= limit as i64) {
+            return refuse(format!(
+                "`{name}` holds {number}, and must be from 0 to {}",
+                limit - 1
+            ));
+        }
+        let data = TensorData::new(numbers, shape);
+        Ok(Some(Tensor::from_data(data, self.device)))
+    }
+}
+
+fn matrix(name: &str, data: &TensorData) -> Result<[usize; 2]> {
+    <[usize; 2]>::try_from(data.shape().to_vec()).map_err(|shape| {
+        Error::Input(format!(
+            "`{name}` must be [batch, sequence], and is {shape:?}"
+        ))
+    })
+}
+
+fn integers(name: &str, data: &TensorData) -> Result<Vec<i64>> {
+    match data.dtype() {
+        DType::I64 | DType::I32 | DType::Bool(_) => data
+            .clone()
+            .convert::<i64>()
+            .try_into_vec::<i64>()
+            .map_err(|e| Error::Input(format!("`{name}`: {e}"))),
+        other => refuse(format!("`{name}` holds {other:?}, and must hold int64")),
+    }
+}
