@@ -1,8 +1,10 @@
 //! From paths and names to runners.
 
 mod locating;
+mod turns;
 
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use burn::tensor::DType;
 use fluxo_backends::{BackendKind, BackendName};
@@ -17,6 +19,7 @@ pub use crate::graph::{GRAPH, RUNTIMES};
 use crate::referee::unit;
 use crate::report::Skipped;
 use crate::runner::{Kind, Runner, burn::Burn, child::Child, ort, ort_library};
+use crate::shelf::Shelf;
 use crate::signature::Signature;
 pub use locating::locate;
 
@@ -52,7 +55,16 @@ pub struct Opened {
 /// When a path is no model, or a runner that was named is unknown, not here, or cannot take
 /// any of the models.
 pub fn open(models: &[PathBuf], names: &[String], request: Request) -> Result<Opened> {
-    open_in(models, names, request, None)
+    open_as(models, names, request, How::Held)
+}
+
+/// [`open`], of whose runners and models one is in memory at a time: each is loaded when it runs,
+/// and again when it runs again. [`Opened::model`] is in memory until it is dropped.
+///
+/// # Errors
+/// As [`open`]; what a runner cannot load it says when it runs.
+pub fn open_in_turn(models: &[PathBuf], names: &[String], request: Request) -> Result<Opened> {
+    open_as(models, names, request, How::InTurn(&Shelf::default()))
 }
 
 /// [`open`], each runner in a process of its own that runs `program`, the `fluxo` binary
@@ -66,15 +78,20 @@ pub fn open_isolated(
     request: Request,
     program: &Path,
 ) -> Result<Opened> {
-    open_in(models, names, request, Some(program))
+    open_as(models, names, request, How::Isolated(program))
 }
 
-fn open_in(
-    models: &[PathBuf],
-    names: &[String],
-    request: Request,
-    program: Option<&Path>,
-) -> Result<Opened> {
+/// Where runners are.
+enum How<'a> {
+    /// In memory.
+    Held,
+    /// Each in a process of its own, of this program.
+    Isolated(&'a Path),
+    /// In memory one after the other, the checkpoints on this shelf.
+    InTurn(&'a Shelf),
+}
+
+fn open_as(models: &[PathBuf], names: &[String], request: Request, how: How<'_>) -> Result<Opened> {
     let mut sources = Source::all(models)?;
     let asked = !names.is_empty();
     let names = if asked { checked(names)? } else { everything() };
@@ -98,7 +115,7 @@ fn open_in(
             false => source.checkpoint,
         };
         for source in sources.iter_mut().filter(takes) {
-            if program.is_none() && (!is_runtime(name) || source.graph.is_none()) {
+            if matches!(how, How::Held) && (!is_runtime(name) || source.graph.is_none()) {
                 source.load()?;
             }
             let label = if several {
@@ -106,9 +123,10 @@ fn open_in(
             } else {
                 name.clone()
             };
-            let runner = match program {
-                Some(program) => Ok(source.child(name, &label, request, program)),
-                None => source.runner(name, &label, request),
+            let runner = match how {
+                How::Held => source.runner(name, &label, request),
+                How::Isolated(program) => Ok(source.child(name, &label, request, program)),
+                How::InTurn(shelf) => source.turn(name, &label, request, shelf),
             };
             match runner {
                 Ok(runner) => opened.runners.push(runner),
@@ -124,8 +142,13 @@ fn open_in(
         }
     }
     if let Some(source) = sources.iter_mut().find(|source| source.checkpoint) {
-        source.load()?;
-        opened.model = source.model.take();
+        opened.model = match how {
+            How::InTurn(shelf) => Some(source.judging(shelf)?),
+            _ => {
+                source.load()?;
+                source.model.take()
+            }
+        };
     }
     Ok(opened)
 }
@@ -178,7 +201,7 @@ struct Source {
     checkpoint: bool,
     graph: Option<Graph>,
     model: Option<Model>,
-    exported: Option<(Graph, tempfile::TempDir)>,
+    exported: Option<(Graph, Rc<tempfile::TempDir>)>,
 }
 
 impl Source {
@@ -302,7 +325,7 @@ impl Source {
         })?;
         export::write(model, folder.path(), &ExportOptions::default())?;
         let graph = Graph::in_folder(folder.path()).ok_or_else(|| self.no_weights("onnx"))?;
-        self.exported = Some((graph.clone(), folder));
+        self.exported = Some((graph.clone(), Rc::new(folder)));
         Ok(graph)
     }
 

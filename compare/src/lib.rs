@@ -31,10 +31,12 @@ pub mod report;
 pub mod runner;
 pub mod samples;
 mod screen;
+mod shelf;
 pub mod signature;
 mod sizes;
 pub mod source;
 pub mod standing;
+mod streamed;
 pub mod stress;
 mod taps;
 #[cfg(test)]

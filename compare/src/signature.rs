@@ -5,8 +5,11 @@ use std::path::Path;
 
 use burn::tensor::{BoolStore, DType};
 use prost::Message;
+use prost::bytes::Buf;
 
 use crate::error::{Error, Result};
+use crate::publish::io;
+use crate::streamed::Streamed;
 
 /// The inputs and outputs of an ONNX file, in its order.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,17 +47,14 @@ impl Signature {
     /// When the file cannot be read, is not an ONNX model, or declares an input or output that
     /// is no tensor of a number type known here.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|source| Error::Io {
-            path: path.to_path_buf(),
-            source,
-        })?;
-        Self::parse(&bytes).map_err(|reason| Error::Model {
+        let file = Streamed::open(path).map_err(|e| io(path, e))?;
+        Self::parse(file).map_err(|reason| Error::Model {
             path: path.to_path_buf(),
             reason,
         })
     }
 
-    fn parse(bytes: &[u8]) -> std::result::Result<Self, String> {
+    fn parse(bytes: impl Buf) -> std::result::Result<Self, String> {
         let model = ModelProto::decode(bytes).map_err(|e| format!("not an ONNX file ({e})"))?;
         let graph = model.graph.ok_or("not an ONNX file (it holds no graph)")?;
         // Files before IR version 4 list their weights among the inputs too.
@@ -87,11 +87,8 @@ impl Signature {
 /// # Errors
 /// When the file cannot be read or is not an ONNX model.
 pub fn metadata(path: &Path) -> Result<BTreeMap<String, String>> {
-    let bytes = std::fs::read(path).map_err(|source| Error::Io {
-        path: path.to_path_buf(),
-        source,
-    })?;
-    let model = ModelProto::decode(&*bytes).map_err(|e| Error::Model {
+    let file = Streamed::open(path).map_err(|e| io(path, e))?;
+    let model = ModelProto::decode(file).map_err(|e| Error::Model {
         path: path.to_path_buf(),
         reason: format!("not an ONNX file ({e})"),
     })?;

@@ -1,16 +1,19 @@
 //! A model: a network, where it came from, and how it reads text.
 
+mod loading;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use fluxo_backends::kernels;
 use serde_json::Value;
 
 use crate::blocks::probe::{Part, Probe};
 use crate::blocks::taps::Taps;
 use crate::catalog::{self, Description};
-use crate::checkpoint::{self, report::LoadReport, store::Store};
+use crate::checkpoint;
 use crate::config::Raw;
 use crate::error::{Error, Result};
 use crate::families::{Class, Family, Preset};
@@ -78,67 +81,6 @@ pub struct Model {
 }
 
 impl Model {
-    /// Loads the checkpoint in `dir`: `config.json`, weights and, where it is there, the
-    /// tokenizer. `task` chooses a head other than the checkpoint's own.
-    ///
-    /// # Errors
-    /// When a file is missing or broken, the family is unknown, or the weights do not fit the
-    /// configuration.
-    pub fn load(dir: &Path, task: Option<Task>, device: &Device) -> Result<(Self, LoadReport)> {
-        Self::load_as(dir, task, device, DType::F32)
-    }
-
-    /// [`Model::load`] with weights and arithmetic in the element type `dtype`.
-    ///
-    /// # Errors
-    /// Also when the device does not compute in it.
-    pub fn load_as(
-        dir: &Path,
-        task: Option<Task>,
-        device: &Device,
-        dtype: DType,
-    ) -> Result<(Self, LoadReport)> {
-        if !device.supports_dtype(dtype) {
-            return Err(Error::Dtype { dtype });
-        }
-        let mut raw = Raw::read(&dir.join(CONFIG))?;
-        let mut guessed = Vec::new();
-        if !raw.names_a_model() {
-            let store = Store::open(dir)?;
-            guessed = checkpoint::guess::complete(&mut raw, &store, device)?;
-        }
-        let Description {
-            raw,
-            family,
-            class,
-            mut config,
-        } = Description::of(raw, task)?;
-        let wanted = checkpoint::Wanted {
-            family,
-            class,
-            dtype,
-            device,
-        };
-        let (network, mut report) = checkpoint::load(dir, wanted, &mut config)?;
-        report.guessed = guessed;
-        let text = text(dir, &raw)?;
-        let model = Self {
-            network,
-            family,
-            class,
-            config,
-            raw,
-            text,
-            dtype,
-            carried: CARRIED
-                .map(|name| dir.join(name))
-                .into_iter()
-                .filter(|path| path.is_file())
-                .collect(),
-        };
-        Ok((model, report))
-    }
-
     /// A model of `family` with fresh weights, the same on every device for one `seed`.
     ///
     /// # Errors
@@ -330,6 +272,7 @@ impl Model {
         let dtype = probe.as_ref().and_then(Probe::dtype);
         let dtype = dtype.unwrap_or(self.dtype);
         let batch = inputs::batch(inputs, &self.config, &self.device(), dtype)?;
+        let in_sequence = probe.as_ref().is_some_and(Probe::is_in_sequence);
         let taps = if request.taps {
             Taps::on()
         } else {
@@ -339,7 +282,11 @@ impl Model {
             Some(probe) => taps.probed(probe),
             None => taps,
         };
-        let output = self.network.forward(batch, &mut taps);
+        let forward = || self.network.forward(batch, &mut taps);
+        let output = match in_sequence {
+            true => kernels::in_sequence(forward),
+            false => forward(),
+        };
         let mut named: Named = output.named(&self.network);
         if request.hidden_states {
             named.extend(output.named_hidden_states(&self.network));

@@ -2,8 +2,12 @@
 //! name, towers.
 #![allow(clippy::unwrap_used)]
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
-use fluxo_models::{Batch, Cache, KeyValue, LayerCache, Model, Request, Settings, Taps, Tensors};
+use std::collections::BTreeMap;
+
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use fluxo_models::{
+    Batch, Cache, KeyValue, LayerCache, Model, Probe, Request, Settings, Taps, Tensors, Weights,
+};
 
 fn device() -> Device {
     fluxo_backends::device("flex").unwrap()
@@ -153,5 +157,40 @@ fn towers_embed_as_the_whole_does() {
         let wanted = Tensor::<2>::from_data(whole[name].clone(), &device());
         assert_eq!((found / length).to_data(), wanted.to_data());
         assert!(tower.towers().unwrap().is_empty());
+    }
+}
+
+/// A part that is loaded alone computes what it does in the whole model.
+#[test]
+fn a_part_loads_alone() {
+    for family in ["gpt2", "albert", "bert", "t5"] {
+        let folder = tempfile::tempdir().unwrap();
+        let whole = model(family);
+        whole.save(folder.path()).unwrap();
+        let mut inputs = Tensors::from([("input_ids".to_string(), ids(2, 6))]);
+        if family == "t5" {
+            inputs.insert("decoder_input_ids".to_string(), ids(2, 3));
+        }
+        let probe = || Probe::new(Weights::AsTheyAre);
+        let parts = |model: &Model, probe| model.probe(&inputs, &Request::default(), probe);
+        let (_, outermost) = parts(&whole, probe().within("")).unwrap();
+        let given: BTreeMap<String, TensorData> = outermost
+            .iter()
+            .filter_map(|part| Some((part.path.clone(), part.input.clone()?)))
+            .collect();
+        let divided: Vec<&str> = outermost
+            .iter()
+            .filter(|part| part.divides)
+            .map(|part| part.path.as_str())
+            .collect();
+        assert!(divided.iter().any(|path| path.contains(".layers.1")));
+        for path in divided {
+            let probe = || probe().within(path).only(path).given(given.clone());
+            let part = Model::load_part(folder.path(), None, &device(), DType::F32, path);
+            let (_, alone) = parts(&part.unwrap(), probe()).unwrap();
+            let (_, wanted) = parts(&whole, probe()).unwrap();
+            assert!(!wanted.is_empty());
+            assert_eq!(alone, wanted, "{family} {path}");
+        }
     }
 }

@@ -16,11 +16,14 @@ mod math;
 mod parallel;
 #[cfg(feature = "flex")]
 mod product;
+mod sequence;
 #[cfg(feature = "flex")]
 mod view;
 
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Bool, Tensor, module};
+
+pub use sequence::in_sequence;
 
 /// `x · Φ(x)`, Φ the normal distribution's (Hendrycks and Gimpel 2016), of any shape.
 pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
@@ -54,6 +57,13 @@ pub fn linear<const D: usize>(
     weight: Tensor<2>,
     bias: Option<Tensor<1>>,
 ) -> Tensor<D> {
+    if sequence::is_on() {
+        let y = sequence::product(x, |from, count| weight.clone().narrow(0, from, count));
+        return match bias {
+            Some(bias) => y + bias.unsqueeze(),
+            None => y,
+        };
+    }
     #[cfg(feature = "flex")]
     if let Some(y) = product::linear(&x, &weight, bias.as_ref()) {
         return y;
@@ -63,6 +73,11 @@ pub fn linear<const D: usize>(
 
 /// `x · tableᵀ`: `[…, d_model]` by `[vocab, d_model]`, the output of a tied embedding.
 pub fn tied<const D: usize>(x: Tensor<D>, table: Tensor<2>) -> Tensor<D> {
+    if sequence::is_on() {
+        return sequence::product(x, |from, count| {
+            table.clone().narrow(1, from, count).transpose()
+        });
+    }
     #[cfg(feature = "flex")]
     if let Some(y) = product::tied(&x, &table) {
         return y;

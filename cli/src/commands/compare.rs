@@ -42,6 +42,7 @@ pub fn run(args: &Compare, print: Print) -> Result<Held> {
     let (runners, gave) = record::keep(runners);
     let mut judge = Judge {
         model,
+        once: in_turn(args),
         runners,
         request,
         close: close(args)?,
@@ -99,13 +100,21 @@ fn opened(args: &Compare, request: Request, isolate: bool) -> Result<Opened> {
             let program = std::env::current_exe()?;
             artifact::open_isolated(&args.model, &args.on, request, &program)?
         }
+        false if in_turn(args) => artifact::open_in_turn(&args.model, &args.on, request)?,
         false => artifact::open(&args.model, &args.on, request)?,
     })
+}
+
+/// Whether every runner runs once, so that one needs to be in memory at a time.
+fn in_turn(args: &Compare) -> bool {
+    args.locate && !args.isolate && !args.stress && args.greedy.is_none() && args.time.is_none()
 }
 
 /// Runners, and what judges them.
 struct Judge {
     model: Option<Model>,
+    /// Whether it is asked for a single verdict, and holds the model no longer than that takes.
+    once: bool,
     runners: Vec<Box<dyn Runner>>,
     request: Request,
     close: Option<Close>,
@@ -120,6 +129,9 @@ impl Judge {
             (Some(model), None) => referee::rule(model, self.request, cases)?.unwrap_or_default(),
             _ => Vec::new(),
         };
+        if self.once {
+            self.model = None;
+        }
         let (runners, rulings) = (&mut self.runners, &self.rulings);
         Ok(match self.close {
             Some(close) => compare_close(runners, cases, rulings, close)?,

@@ -2,15 +2,18 @@
 
 use std::path::PathBuf;
 
+use burn::tensor::DType;
 use fluxo_models::Tensors;
 
-use super::{Source, checked, everything, is_runtime, precision};
+use super::{Source, checked, everything, is_runtime};
 use crate::error::Result;
 use crate::inputs::split;
 use crate::locate::{Accused, Cut, Location, Locator, Suspect, part};
+use crate::referee;
+use crate::shelf::{Shelf, Wanted};
 
 /// Where each runner that [`open`](super::open) makes of the same parts from the first checkpoint in float64,
-/// on `inputs`: [`Locator`]. One suspect is held at a time. Without a checkpoint, where each runtime
+/// on `inputs`: [`Locator`]. One model is held at a time. Without a checkpoint, where each runtime
 /// parts from the first one ([`part`]). `None` where no backend here computes in float64.
 ///
 /// # Errors
@@ -39,16 +42,14 @@ pub fn locate(
         }
         return Ok(Some(part(&mut cuts, &inputs)?));
     };
-    sources[first].load()?;
-    let locator = match &sources[first].model {
-        Some(model) => Locator::new(model, &inputs)?,
-        None => None,
-    };
-    let Some(mut locator) = locator else {
+    let Some(backend) = referee::backend() else {
         return Ok(None);
     };
+    let shelf = Shelf::default();
+    let judge = Wanted::new(&sources[first].path, backend, DType::F32)?;
+    let mut locator = Locator::on_shelf(&shelf, judge.clone(), &inputs)?;
     let mut found = Vec::new();
-    for (i, source) in sources.iter_mut().enumerate() {
+    for source in &mut sources {
         for name in &names {
             let takes = match is_runtime(name) {
                 true => source.graph.is_some() || !any_graph,
@@ -61,38 +62,33 @@ pub fn locate(
                 true => format!("{}:{name}", source.label),
                 false => name.clone(),
             };
-            match source.suspect(name, &label) {
+            match source.suspect(name, &label, &shelf, &judge) {
                 Ok(mut suspect) => found.push(locator.look(&mut *suspect)?),
                 Err(error) if asked => return Err(error),
                 // `open` has said why.
                 Err(_) => {}
             }
         }
-        if i != first {
-            source.model = None;
-        }
     }
     Ok(Some(found))
 }
 
 impl Source {
-    /// The runner `name` of this model as one whose parts can be looked at.
-    fn suspect(&mut self, name: &str, label: &str) -> Result<Box<dyn Suspect>> {
+    /// The runner `name` of this model as one whose parts can be looked at, beside the referee
+    /// `judge`.
+    fn suspect(
+        &mut self,
+        name: &str,
+        label: &str,
+        shelf: &Shelf,
+        judge: &Wanted,
+    ) -> Result<Box<dyn Suspect>> {
         if is_runtime(name) {
-            if self.graph.is_none() {
-                self.load()?;
-            }
-            return Ok(Box::new(Cut::new(name, label, self.graph()?)?));
+            let (graph, _) = self.graph_in_turn(shelf)?;
+            return Ok(Box::new(Cut::new(name, label, graph)?.beside(shelf)));
         }
-        self.load()?;
-        let model = self.model.as_ref().ok_or_else(|| self.no_weights(name))?;
-        let (backend, dtype) = precision(name);
-        match dtype {
-            Some(dtype) => {
-                let model = model.clone().in_precision(dtype);
-                Ok(Box::new(Accused::new(label, &model, backend)?))
-            }
-            None => Ok(Box::new(Accused::new(label, model, backend)?)),
-        }
+        let wanted = self.wanted(name)?;
+        let measure = wanted == *judge;
+        Ok(Box::new(Accused::on_shelf(label, shelf, wanted, measure)))
     }
 }

@@ -1,18 +1,23 @@
 //! A model of the zoo on one backend, part by part.
 
-use fluxo_models::{Model, Part, Request, Tensors, Weights};
+use burn::tensor::DType;
+use fluxo_models::{Model, Part, Tensors, Weights};
 
+use super::held::Held;
 use super::referee::probe;
 use super::{Asked, Given, Suspect};
 use crate::error::Result;
 use crate::referee::unit;
 use crate::runner::Kind;
+use crate::shelf::{Shelf, Wanted};
 
 /// A model on a backend.
 pub struct Accused {
     name: String,
-    model: Model,
+    model: Held,
+    dtype: DType,
     gpu: bool,
+    measure: bool,
 }
 
 impl Accused {
@@ -24,20 +29,34 @@ impl Accused {
         let device = fluxo_backends::device(backend)?;
         Ok(Self {
             name: name.to_string(),
-            model: model.clone().to_device(&device),
+            model: Held::Model(Box::new(model.clone().to_device(&device))),
+            dtype: model.dtype(),
             gpu: fluxo_backends::is_gpu(backend),
+            measure: false,
         })
     }
 
+    /// The checkpoint `wanted` from `shelf`, shown as `name`. `measure` says that it is the one
+    /// that the referee's noise is measured with.
+    pub(crate) fn on_shelf(name: &str, shelf: &Shelf, wanted: Wanted, measure: bool) -> Self {
+        Self {
+            name: name.to_string(),
+            dtype: wanted.dtype(),
+            gpu: fluxo_backends::is_gpu(wanted.backend()),
+            model: Held::checkpoint(shelf, wanted),
+            measure,
+        }
+    }
+
     fn pass(
-        &self,
+        &mut self,
         inputs: &Tensors,
-        path: &str,
+        paths: &[String],
         only: Option<&str>,
         given: &Given,
     ) -> Result<Vec<Part>> {
-        let probe = probe(Weights::AsTheyAre, path, only, given);
-        Ok(self.model.probe(inputs, &Request::default(), probe)?.1)
+        let probe = probe(Weights::AsTheyAre, paths, only, given);
+        self.model.pass(inputs, only, probe)
     }
 }
 
@@ -51,14 +70,18 @@ impl Suspect for Accused {
     }
 
     fn unit(&self) -> Option<f64> {
-        Some(unit(self.model.dtype()))
+        Some(unit(self.dtype))
+    }
+
+    fn is_measure(&self) -> bool {
+        self.measure
     }
 
     fn plain(&mut self, inputs: &Tensors, scope: &Asked<'_>) -> Result<Vec<Part>> {
-        self.pass(inputs, scope.path, None, &Given::new())
+        self.pass(inputs, scope.paths, None, &Given::new())
     }
 
     fn forced(&mut self, inputs: &Tensors, scope: &Asked<'_>) -> Result<Vec<Part>> {
-        self.pass(inputs, scope.path, scope.within, scope.given)
+        self.pass(inputs, scope.paths, scope.within, scope.given)
     }
 }

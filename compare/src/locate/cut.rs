@@ -1,24 +1,27 @@
 //! An ONNX file in a runtime, part by part: the values between the parts become outputs of a
-//! temporary file, and inputs where parts are fed.
+//! temporary file, and inputs where parts are fed. The outermost parts run one after the other, so
+//! that one of them is loaded at a time.
 
-use std::path::Path;
+mod matching;
+mod running;
 
-use burn::tensor::{DType, TensorData};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use burn::tensor::{DType, Shape, TensorData};
 use fluxo_models::{Part, Tensors};
 
 use super::names::Ends;
-use super::proto::{File, Port, given};
+use super::proto::File;
 use super::{Asked, Suspect};
 use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::inputs::complete;
-use crate::publish::io;
 use crate::referee::unit;
-use crate::runner::{Kind, Runner};
+use crate::runner::Kind;
+use crate::shelf::Shelf;
 use crate::signature::Signature;
-
-/// What the temporary file is called.
-const PART: &str = "part.onnx";
 
 /// The ONNX files of a model in a runtime.
 pub struct Cut {
@@ -27,6 +30,21 @@ pub struct Cut {
     graph: Graph,
     dtype: DType,
     nodes: Vec<(String, String)>,
+    shelf: Shelf,
+    /// The files that were read.
+    read: BTreeMap<PathBuf, Rc<Read>>,
+    /// Of each file what a plain run gives between the outermost parts.
+    stream: BTreeMap<PathBuf, Tensors>,
+    /// Where parts are that the files do not name as we do.
+    matched: BTreeMap<String, Ends>,
+    /// The shapes of values that were looked at for that.
+    shapes: BTreeMap<String, Shape>,
+}
+
+/// What a file says.
+struct Read {
+    file: File,
+    signature: Signature,
 }
 
 /// One part that the file shows.
@@ -47,11 +65,24 @@ impl Cut {
             graph,
             dtype: DType::F32,
             nodes: Vec::new(),
+            shelf: Shelf::default(),
+            read: BTreeMap::new(),
+            stream: BTreeMap::new(),
+            matched: BTreeMap::new(),
+            shapes: BTreeMap::new(),
         };
-        let ports = Signature::read(cut.file("decoder"))?.outputs;
-        let mut types = ports.iter().map(|port| port.dtype);
+        let decoder = cut.file("decoder").to_path_buf();
+        let read = cut.parsed(&decoder)?;
+        let mut types = read.signature.outputs.iter().map(|port| port.dtype);
         cut.dtype = types.find(DType::is_float).unwrap_or(DType::F32);
         Ok(cut)
+    }
+
+    /// The same, which takes the place of what `shelf` holds when it runs.
+    #[must_use]
+    pub(crate) fn beside(mut self, shelf: &Shelf) -> Self {
+        self.shelf = shelf.clone();
+        self
     }
 
     /// The file in which the part `path` stands.
@@ -63,24 +94,31 @@ impl Cut {
         }
     }
 
-    fn parsed(&self, path: &Path) -> Result<File> {
-        let bytes = std::fs::read(path).map_err(|e| io(path, e))?;
-        File::parse(bytes).map_err(|reason| Error::Model {
+    fn parsed(&mut self, path: &Path) -> Result<Rc<Read>> {
+        if let Some(read) = self.read.get(path) {
+            return Ok(read.clone());
+        }
+        let signature = Signature::read(path)?;
+        let file = File::read(path).map_err(|reason| Error::Model {
             path: path.to_path_buf(),
             reason,
-        })
+        })?;
+        let read = Rc::new(Read { file, signature });
+        self.read.insert(path.to_path_buf(), read.clone());
+        Ok(read)
     }
 
     /// What the decoder's file takes, or the only one: `inputs`, and what the encoder gives.
     fn inputs_of(
         &self,
         file: &Path,
+        signature: &Signature,
         inputs: &Tensors,
         asked: &Asked<'_>,
         forced: bool,
     ) -> Result<Tensors> {
-        let Graph::Pair { encoder, decoder } = &self.graph else {
-            return complete(&Signature::read(file)?, inputs);
+        let Graph::Pair { encoder, .. } = &self.graph else {
+            return complete(signature, inputs);
         };
         let (mut read, mut written) = (Tensors::new(), Tensors::new());
         for (name, data) in inputs {
@@ -97,7 +135,7 @@ impl Cut {
             };
         }
         if file == encoder {
-            return complete(&Signature::read(file)?, &read);
+            return complete(signature, &read);
         }
         let state = match asked.given.get("decoder.encoded").filter(|_| forced) {
             Some(state) => self.rounded(state)?,
@@ -109,12 +147,17 @@ impl Cut {
             }
         };
         written.insert("encoder_hidden_states".into(), state);
-        complete(&Signature::read(decoder)?, &written)
+        complete(signature, &written)
     }
 
     fn rounded(&self, data: &TensorData) -> Result<TensorData> {
         let cast = data.clone().try_cast(self.dtype);
         cast.map_err(|e| Error::runner(&self.name, e))
+    }
+
+    fn all_rounded(&self, values: &Tensors) -> Result<Tensors> {
+        let round = |(name, data): (&String, &TensorData)| Ok((name.clone(), self.rounded(data)?));
+        values.iter().map(round).collect()
     }
 
     /// Runs the parts of `asked` in `file`, fed or as they are.
@@ -125,102 +168,66 @@ impl Cut {
         asked: &Asked<'_>,
         forced: bool,
     ) -> Result<Vec<Part>> {
-        let file = self.parsed(path)?;
-        let shown =
-            |exact: &'_ Part| (self.file(&exact.path) == path).then(|| file.ends(&exact.path))?;
-        let shown: Vec<Shown<'_>> = asked
+        let read = self.parsed(path)?;
+        let here: Vec<&Part> = asked
             .exact
             .iter()
-            .filter_map(|exact| {
-                Some(Shown {
-                    exact,
-                    ends: shown(exact)?,
-                })
-            })
+            .filter(|exact| self.file(&exact.path) == path)
             .collect();
+        if here.is_empty() {
+            return Ok(Vec::new());
+        }
+        let own = self.inputs_of(path, &read.signature, inputs, asked, forced)?;
+        if here
+            .iter()
+            .all(|exact| read.file.ends(&exact.path).is_none())
+        {
+            self.match_parts(path, &read.file, &here, asked, &own)?;
+        }
+        let mut shown = Vec::new();
+        for exact in here {
+            let known = || self.matched.get(&exact.path).cloned();
+            if let Some(ends) = read.file.ends(&exact.path).or_else(known) {
+                if let Some(writer) = read.file.writer(&ends.output) {
+                    let node = read.file.nodes[writer].name.clone();
+                    self.nodes.push((exact.path.clone(), node));
+                }
+                shown.push(Shown { exact, ends });
+            }
+        }
         if shown.is_empty() {
             return Ok(Vec::new());
         }
-        let mut values = self.inputs_of(path, inputs, asked, forced)?;
-        let port = |name: &str, dtype: DType, dims: Option<&TensorData>| Port {
-            name: name.to_string(),
-            dtype,
-            dims: dims.map(|data| data.shape().as_slice().to_vec()),
+        // What lies between parts, as far as it is known: what is given, or what came out.
+        let mut known = match forced {
+            true => Tensors::new(),
+            false => self.stream.get(path).cloned().unwrap_or_default(),
         };
-        let own: Vec<Port> = file
-            .inputs
-            .iter()
-            .filter_map(|name| {
-                let data = values.get(name)?;
-                Some(port(name, data.dtype(), Some(data)))
-            })
-            .collect();
-        let (mut cuts, mut outputs) = (Vec::<Port>::new(), Vec::<Port>::new());
-        for Shown { exact, ends } in &shown {
-            if let (Some(input), Some(data)) =
-                (&ends.input, exact.input.as_ref().filter(|_| forced))
-                && !cuts.iter().any(|cut| cut.name == *input)
-            {
-                let data = self.rounded(data)?;
-                cuts.push(port(input, self.dtype, Some(&data)));
-                values.insert(given(input), data);
-            }
-            if !outputs.iter().any(|output| output.name == ends.output) {
-                outputs.push(port(&ends.output, self.dtype, None));
-            }
-        }
-        let folder = self.folder(path)?;
-        let part = file.cut(&cuts, &outputs, &own);
-        part.write(&folder.path().join(PART))
-            .map_err(|e| io(path, e))?;
-        drop(part);
-        for Shown { exact, .. } in &shown {
-            if let Some(node) = file.node_of(&exact.path) {
-                self.nodes.push((exact.path.clone(), node));
-            }
-        }
-        let shown: Vec<(&Part, String)> = shown
-            .iter()
-            .map(|s| (s.exact, s.ends.output.clone()))
-            .collect();
-        drop(file);
-        let mut written = self.run_in(&folder, &values)?;
+        let whole = asked.within.is_none();
+        let at_once = if whole { 1 } else { shown.len() };
         let mut parts = Vec::new();
-        for (exact, output) in shown {
-            if let Some(data) = written.get_mut(&output) {
-                // Rows and columns may be counted otherwise.
-                let shape = exact.output.shape().clone();
-                let output = match data.num_elements() == exact.output.num_elements() {
-                    true => TensorData::new(data.iter::<f32>().collect::<Vec<_>>(), shape),
-                    false => data.clone(),
-                };
-                parts.push(Part {
-                    path: exact.path.clone(),
-                    input: None,
-                    output,
-                    divides: exact.divides,
-                });
+        for some in shown.chunks(at_once) {
+            for Shown { exact, ends } in some.iter().filter(|_| forced) {
+                if let (Some(input), Some(data)) = (&ends.input, &exact.input) {
+                    known.insert(input.clone(), self.fed(input, data)?);
+                }
             }
+            let outputs: Vec<&str> = some.iter().map(|s| s.ends.output.as_str()).collect();
+            let written = self.run_some(path, &read.file, &outputs, &known, &own)?;
+            for Shown { exact, ends } in some {
+                let Some(data) = written.get(&ends.output) else {
+                    continue;
+                };
+                if whole && !known.contains_key(&ends.output) {
+                    known.insert(ends.output.clone(), self.rounded(data)?);
+                }
+                parts.push(part_of(exact, data));
+            }
+        }
+        if whole && !forced {
+            self.stream.insert(path.to_path_buf(), known);
         }
         Ok(parts)
-    }
-
-    /// A folder for a part of the file `path`, with the weights beside that.
-    fn folder(&self, path: &Path) -> Result<tempfile::TempDir> {
-        let folder = tempfile::tempdir().map_err(|e| Error::runner(&self.name, e))?;
-        link_data(path, folder.path())?;
-        Ok(folder)
-    }
-
-    /// Runs the part that was written into `folder` on those of `values` that it takes.
-    fn run_in(&self, folder: &tempfile::TempDir, values: &Tensors) -> Result<Tensors> {
-        let file = folder.path().join(PART);
-        let takes = Signature::read(&file)?;
-        let taken = |name: &&String| takes.input(name).is_some();
-        let values = values.iter().filter(|(name, _)| taken(name));
-        let values: Tensors = values.map(|(k, v)| (k.clone(), v.clone())).collect();
-        let mut runner: Box<dyn Runner> = Graph::Whole(file).load(&self.runtime, &self.name)?;
-        runner.run(&values)
     }
 
     fn run_parts(
@@ -236,6 +243,7 @@ impl Cut {
             .map(Path::to_path_buf)
             .collect();
         let mut parts = Vec::new();
+        self.shelf.clear();
         for file in files {
             parts.extend(self.run_file(&file, inputs, asked, forced)?);
         }
@@ -243,103 +251,20 @@ impl Cut {
     }
 }
 
-/// Operators that write numbers with a fraction, whatever they read.
-const FLOATING: [&str; 20] = [
-    "MatMul",
-    "Gemm",
-    "Conv",
-    "LayerNormalization",
-    "RMSNormalization",
-    "BatchNormalization",
-    "InstanceNormalization",
-    "Softmax",
-    "LogSoftmax",
-    "Erf",
-    "Tanh",
-    "Sigmoid",
-    "Gelu",
-    "Sqrt",
-    "Exp",
-    "Log",
-    "Reciprocal",
-    "Attention",
-    "Cos",
-    "Sin",
-];
-
-impl Cut {
-    /// The nodes of the file that surely write such numbers, by name, and what they write, in the
-    /// order of the computation.
-    pub(super) fn values(&self) -> Result<Vec<(String, String)>> {
-        let Graph::Whole(path) = &self.graph else {
-            return Err(Error::runner(
-                &self.name,
-                "a pair of files has no values in one order",
-            ));
-        };
-        let file = self.parsed(path)?;
-        let floating = file
-            .nodes
-            .iter()
-            .filter(|node| FLOATING.contains(&node.op.as_str()));
-        Ok(floating
-            .filter_map(|node| {
-                let value = node.outputs.first()?.clone();
-                let name = if node.name.is_empty() {
-                    &value
-                } else {
-                    &node.name
-                };
-                Some((name.clone(), value))
-            })
-            .collect())
+/// What the part `exact` of the referee is here, where it writes `data`.
+fn part_of(exact: &Part, data: &TensorData) -> Part {
+    let shape = exact.output.shape().clone();
+    // Rows and columns may be counted otherwise.
+    let output = match data.num_elements() == exact.output.num_elements() {
+        true => TensorData::new(data.iter::<f32>().collect::<Vec<_>>(), shape),
+        false => data.clone(),
+    };
+    Part {
+        path: exact.path.clone(),
+        input: None,
+        output,
+        divides: exact.divides,
     }
-
-    /// The values `names` of a plain run.
-    pub(super) fn values_of(&self, names: &[&str], inputs: &Tensors) -> Result<Tensors> {
-        let path = self.file("");
-        let file = self.parsed(path)?;
-        let values = complete(&Signature::read(path)?, inputs)?;
-        let own = |(name, data): (&String, &TensorData)| Port {
-            name: name.clone(),
-            dtype: data.dtype(),
-            dims: Some(data.shape().as_slice().to_vec()),
-        };
-        let own: Vec<Port> = values.iter().map(own).collect();
-        let output = |name: &&str| Port {
-            name: name.to_string(),
-            dtype: self.dtype,
-            dims: None,
-        };
-        let outputs: Vec<Port> = names.iter().map(output).collect();
-        let folder = self.folder(path)?;
-        let part = file.cut(&[], &outputs, &own);
-        part.write(&folder.path().join(PART))
-            .map_err(|e| io(path, e))?;
-        drop(part);
-        drop(file);
-        self.run_in(&folder, &values)
-    }
-}
-
-/// The files of weights beside `path` become files in `folder` too, without a copy where the
-/// system can.
-fn link_data(path: &Path, folder: &Path) -> Result<()> {
-    let beside = path.parent().unwrap_or(Path::new("."));
-    for entry in std::fs::read_dir(beside).map_err(|e| io(beside, e))? {
-        let entry = entry.map_err(|e| io(beside, e))?;
-        let (from, to) = (entry.path(), folder.join(entry.file_name()));
-        let graph = from
-            .extension()
-            .is_some_and(|extension| extension == "onnx");
-        if graph || !from.is_file() {
-            continue;
-        }
-        if std::fs::hard_link(&from, &to).is_err() {
-            std::fs::copy(&from, &to).map_err(|e| io(&to, e))?;
-        }
-    }
-    Ok(())
 }
 
 impl Suspect for Cut {

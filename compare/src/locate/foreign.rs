@@ -12,7 +12,8 @@ const PROBES: usize = 16;
 
 /// Where each of `runners` but the first parts from the first, by the names of their values: the
 /// first value that differs by more than sums in another order explain. Runs see `PROBES` values
-/// each, spread over those that are left.
+/// each, spread over those that are left. A value's own error is that of a run which is given what
+/// the first runner has of the values before it that are looked at.
 ///
 /// # Errors
 /// When the inputs do not fit a file. A runner that fails has its reason in [`Location::note`].
@@ -51,21 +52,24 @@ fn search(first: &mut Cut, other: &mut Cut, inputs: &Tensors, found: &mut Locati
         let ends = (1..=left.len()).filter(|i| i % step == 0 || *i == left.len());
         let ends: Vec<usize> = ends.map(|end| end - 1).collect();
         let probed: Vec<&str> = ends.iter().map(|end| left[*end].1.as_str()).collect();
-        let exact = first.values_of(&probed, inputs)?;
-        let given = other.values_of(&probed, inputs)?;
+        let exact = first.values_of(&probed, &Tensors::new(), inputs)?;
+        let given = other.values_of(&probed, &Tensors::new(), inputs)?;
+        // Each from what the first runner has of those before it.
+        let forced = other.values_of(&probed, &exact, inputs)?;
         found.looked_at += probed.len();
         let mut parted = None;
         for (i, end) in ends.iter().enumerate() {
             let (node, value) = &left[*end];
-            let off = match (exact.get(value), given.get(value)) {
+            let error = |given: &Tensors| match (exact.get(value), given.get(value)) {
                 (Some(exact), Some(given)) => measure::error(exact, given, None),
                 _ => f64::INFINITY,
             };
+            let off = error(&given);
             let guilty = measure::beyond(off, CPU);
             found.parts.push(PartError {
                 path: node.clone(),
                 cumulative: Some(off),
-                teacher_forced: None,
+                teacher_forced: Some(error(&forced)),
                 noise: CPU,
                 guilty,
             });
@@ -83,6 +87,11 @@ fn search(first: &mut Cut, other: &mut Cut, inputs: &Tensors, found: &mut Locati
             let node = left[ends[parted]].0.clone();
             // Values further on were found in error first; the table reads in order.
             found.parts.retain(|part| !part.guilty || part.path == node);
+            // Where its own error is small it only shows what gathered before it.
+            for part in found.parts.iter_mut().filter(|part| part.guilty) {
+                part.teacher_forced
+                    .take_if(|own| !measure::beyond(*own, CPU));
+            }
             (found.path, found.node) = (Some(node.clone()), Some(node));
             return Ok(());
         }

@@ -10,11 +10,14 @@
 //!
 //! Parts are looked at level by level: the blocks and what stands around them, then the parts of
 //! one block, then theirs. Beside the weights only the values of one level are held, and the weights
-//! are brought into float64 one block at a time.
+//! are brought into float64 one block at a time. Of checkpoints on disk one is in memory at a time;
+//! within a block, that block of each.
 
 mod burn;
 mod cut;
 mod foreign;
+mod held;
+mod matched;
 mod measure;
 mod names;
 mod proto;
@@ -29,6 +32,7 @@ use serde::Serialize;
 
 use crate::error::Result;
 use crate::runner::Kind;
+use crate::shelf::{Shelf, Wanted};
 use crate::verdict::{LEAST, MARGIN};
 
 pub use self::burn::Accused;
@@ -52,6 +56,11 @@ pub trait Suspect {
         None
     }
 
+    /// Whether it is what the noise was measured with, so that no part of it can be off by more.
+    fn is_measure(&self) -> bool {
+        false
+    }
+
     /// What writes the output of the part `path`, where that has a name of its own.
     fn node(&self, _path: &str) -> Option<String> {
         None
@@ -73,8 +82,8 @@ pub trait Suspect {
 /// What a suspect is asked for.
 #[derive(Debug)]
 pub struct Asked<'a> {
-    /// The part whose parts are looked at; empty for the whole network.
-    pub path: &'a str,
+    /// The parts whose parts are looked at, all of one block; an empty one is the whole network.
+    pub paths: &'a [String],
     /// The block or head in which it stands; `None` for the whole network.
     pub within: Option<&'a str>,
     /// What the parts of the referee read and wrote.
@@ -169,8 +178,25 @@ impl<'a> Locator<'a> {
     /// # Errors
     /// When the inputs' masks do not fit them.
     pub fn new(model: &Model, inputs: &'a Tensors) -> Result<Option<Self>> {
-        let referee = Referee::new(model, inputs)?;
-        Ok(referee.map(|referee| Self { referee, inputs }))
+        let Some(backend) = crate::referee::backend() else {
+            return Ok(None);
+        };
+        let model = model.clone().to_device(&fluxo_backends::device(backend)?);
+        Ok(Some(Self {
+            referee: Referee::new(model, inputs)?,
+            inputs,
+        }))
+    }
+
+    /// The checkpoint `wanted` from `shelf` as the referee on `inputs`.
+    ///
+    /// # Errors
+    /// As [`Locator::new`], and when the checkpoint cannot be loaded.
+    pub(crate) fn on_shelf(shelf: &Shelf, wanted: Wanted, inputs: &'a Tensors) -> Result<Self> {
+        Ok(Self {
+            referee: Referee::on_shelf(shelf, wanted, inputs)?,
+            inputs,
+        })
     }
 
     /// Looks for the first guilty part of `suspect`.
@@ -232,26 +258,29 @@ struct Search<'a, 'b> {
 impl Search<'_, '_> {
     /// The innermost guilty part.
     fn search(&mut self) -> Result<Option<String>> {
-        let top = self.referee.scope("")?;
-        let guilty = self.look(&top)?;
-        if let Some(guilty) = guilty {
+        let mut top = self.referee.scope(&[String::new()])?;
+        if let Some(guilty) = self.look(&mut top)? {
             return self.descend(guilty).map(Some);
         }
+        if self.suspect.is_measure() {
+            return Ok(None);
+        }
         // A block's stream may be so large that it hides what its parts do.
-        let mut inner: Vec<String> = top.divided().map(str::to_string).collect();
-        for _ in 0..2 {
-            let mut next = Vec::new();
-            for path in inner {
+        for block in top.divided() {
+            let mut paths = vec![block];
+            for _ in 0..2 {
                 let seen = self.parts.len();
-                let scope = self.referee.scope(&path)?;
-                if let Some(guilty) = self.look(&scope)? {
+                let mut scope = self.referee.scope(&paths)?;
+                if let Some(guilty) = self.look(&mut scope)? {
                     return self.descend(guilty).map(Some);
                 }
                 // Clean ones would fill the report.
                 self.parts.truncate(seen);
-                next.extend(scope.divided().map(str::to_string));
+                paths = scope.divided();
+                if paths.is_empty() {
+                    break;
+                }
             }
-            inner = next;
         }
         Ok(None)
     }
@@ -263,9 +292,9 @@ impl Search<'_, '_> {
             if !divides {
                 return Ok(path);
             }
-            let scope = self.referee.scope(&path)?;
+            let mut scope = self.referee.scope(std::slice::from_ref(&path))?;
             let seen = self.parts.len();
-            let Some(inner) = self.look(&scope)? else {
+            let Some(inner) = self.look(&mut scope)? else {
                 return Ok(path);
             };
             // Where all of it is wrong, no part of it is to blame: another precision, say.
@@ -280,37 +309,43 @@ impl Search<'_, '_> {
     }
 
     /// Looks at the parts of `scope`; gives the first guilty one.
-    fn look(&mut self, scope: &Scope) -> Result<Option<String>> {
+    fn look(&mut self, scope: &mut Scope) -> Result<Option<String>> {
         if scope.exact.is_empty() {
             return Ok(None);
         }
-        let asked = scope.asked();
-        let forced = self.suspect.forced(self.inputs, &asked)?;
+        let forced = self.suspect.forced(self.inputs, &scope.asked())?;
         let coarser = self.suspect.unit().unwrap_or(self.referee.unit) / self.referee.unit;
         let coarser = coarser.max(1.0);
         let kind = self.suspect.kind();
         let allowed = |noise: f64| allowed(kind, noise);
-        let of = |parts: &[Part], exact: &Part| {
-            let part = parts.iter().find(|part| part.path == exact.path)?;
-            Some(self.referee.error(exact, part))
-        };
-        let beyond = |exact: &Part, noise: &Noise| {
-            let own = of(&forced, exact);
+        let own: Vec<Option<f64>> = scope
+            .exact
+            .iter()
+            .map(|exact| self.error(&forced, exact))
+            .collect();
+        drop(forced);
+        let beyond = |own: Option<f64>, noise: &Noise| {
             own.is_some_and(|own| measure::beyond(own, allowed(noise.own * coarser)))
         };
+        let any = |scope: &Scope| {
+            let mut noise = own.iter().zip(&scope.noise);
+            noise.any(|(own, noise)| beyond(*own, noise))
+        };
+        // More runs can only explain more.
+        if any(scope) {
+            self.referee.measure_all(scope)?;
+        }
         // A whole run only for what is shown.
-        let mut parts = scope.exact.iter().zip(&scope.noise);
-        let plain = match scope.path.is_empty() || parts.any(|(exact, noise)| beyond(exact, noise))
-        {
-            true => self.suspect.plain(self.inputs, &asked)?,
+        let plain = match scope.is_whole() || any(scope) {
+            true => self.suspect.plain(self.inputs, &scope.asked())?,
             false => Vec::new(),
         };
         let mut guilty = None;
-        for (exact, noise) in scope.exact.iter().zip(&scope.noise) {
-            let (cumulative, own) = (of(&plain, exact), of(&forced, exact));
+        for ((exact, noise), own) in scope.exact.iter().zip(&scope.noise).zip(&own) {
+            let (cumulative, own) = (self.error(&plain, exact), *own);
             let own_noise = noise.own * coarser;
-            let beyond = beyond(exact, noise);
-            if scope.path.is_empty()
+            let beyond = beyond(own, noise);
+            if scope.is_whole()
                 && self.tap.is_none()
                 && cumulative
                     .is_some_and(|off| measure::beyond(off, allowed(noise.gathered * coarser)))
@@ -335,6 +370,14 @@ impl Search<'_, '_> {
             self.parts.push(part);
         }
         Ok(guilty)
+    }
+}
+
+impl Search<'_, '_> {
+    /// The error of what the part `exact` of the referee wrote, where `parts` have it.
+    fn error(&self, parts: &[Part], exact: &Part) -> Option<f64> {
+        let part = parts.iter().find(|part| part.path == exact.path)?;
+        Some(self.referee.error(exact, part))
     }
 }
 

@@ -51,12 +51,6 @@ impl File {
         }
     }
 
-    /// The name of the node behind the part `path`.
-    pub fn node_of(&self, path: &str) -> Option<String> {
-        let writer = self.writer(&self.ends(path)?.output)?;
-        Some(self.nodes[writer].name.clone())
-    }
-
     /// The node that reads the weight `name`; of one that several layers share, by the layer's
     /// turn.
     fn reader(&self, name: &str) -> Option<(usize, String)> {

@@ -1,16 +1,19 @@
 //! What the parts of the exact model read and write, and how far rounding moves them.
 
 use burn::tensor::DType;
-use fluxo_models::{Model, Part, Probe, Request, Tensors, Weights};
+use fluxo_models::{Model, NetworkConfig, Part, Probe, Tensors, Weights};
 
+use super::held::Held;
 use super::{Asked, Given, measure};
 use crate::error::Result;
 use crate::mask::Mask;
-use crate::referee::{RUNS, backend, unit};
+use crate::referee::{RUNS, unit};
+use crate::shelf::{Shelf, Wanted};
 
 /// The referee, for one set of inputs.
 pub(super) struct Referee<'a> {
-    model: Model,
+    model: Held,
+    config: NetworkConfig,
     inputs: &'a Tensors,
     mask: Mask,
     /// A unit of the last place of the model's precision.
@@ -21,16 +24,18 @@ pub(super) struct Referee<'a> {
     outermost: Option<Scope>,
 }
 
-/// The parts of one part.
+/// The parts of one part, or of several of one block.
 #[derive(Debug, Clone)]
 pub(super) struct Scope {
-    /// The part; empty for the whole network.
-    pub path: String,
+    /// The parts that they are parts of; an empty one is the whole network.
+    paths: Vec<String>,
     within: Option<String>,
-    /// What its parts read and wrote.
+    /// What they read and wrote.
     pub exact: Vec<Part>,
     /// Of each, its noise.
     pub noise: Vec<Noise>,
+    /// In how many runs that was measured.
+    runs: u64,
     given: Given,
 }
 
@@ -45,14 +50,19 @@ pub(super) struct Noise {
 
 impl Scope {
     /// Its parts that have parts.
-    pub fn divided(&self) -> impl Iterator<Item = &str> {
+    pub fn divided(&self) -> Vec<String> {
         let divided = self.exact.iter().filter(|part| part.divides);
-        divided.map(|part| part.path.as_str())
+        divided.map(|part| part.path.clone()).collect()
+    }
+
+    /// Whether they are those of the whole network.
+    pub fn is_whole(&self) -> bool {
+        self.paths.iter().any(String::is_empty)
     }
 
     pub fn asked(&self) -> Asked<'_> {
         Asked {
-            path: &self.path,
+            paths: &self.paths,
             within: self.within.as_deref(),
             exact: &self.exact,
             given: &self.given,
@@ -61,28 +71,42 @@ impl Scope {
 }
 
 impl<'a> Referee<'a> {
-    pub fn new(model: &Model, inputs: &'a Tensors) -> Result<Option<Self>> {
-        let Some(backend) = backend() else {
-            return Ok(None);
-        };
-        let device = fluxo_backends::device(backend)?;
-        Ok(Some(Self {
-            model: model.clone().to_device(&device),
-            inputs,
-            mask: Mask::of(inputs)?,
-            unit: unit(model.dtype()),
-            top: Given::new(),
-            outermost: None,
-        }))
+    /// `model`, on a backend that computes in float64.
+    pub fn new(model: Model, inputs: &'a Tensors) -> Result<Self> {
+        let (config, unit) = (model.config().clone(), unit(model.dtype()));
+        Self::of(Held::Model(Box::new(model)), config, unit, inputs)
     }
 
-    /// The parts of the part `path`.
-    pub fn scope(&mut self, path: &str) -> Result<Scope> {
-        if let Some(scope) = self.outermost.as_ref().filter(|_| path.is_empty()) {
+    /// The checkpoint `wanted` from `shelf`.
+    pub fn on_shelf(shelf: &Shelf, wanted: Wanted, inputs: &'a Tensors) -> Result<Self> {
+        let config = shelf.model(&wanted)?.config().clone();
+        let unit = unit(wanted.dtype());
+        Self::of(Held::checkpoint(shelf, wanted), config, unit, inputs)
+    }
+
+    fn of(model: Held, config: NetworkConfig, unit: f64, inputs: &'a Tensors) -> Result<Self> {
+        Ok(Self {
+            model,
+            config,
+            inputs,
+            mask: Mask::of(inputs)?,
+            unit,
+            top: Given::new(),
+            outermost: None,
+        })
+    }
+
+    /// The parts of the parts `paths`, which are of one block. Where they are not the outermost,
+    /// their noise is measured in one run, until [`Referee::measure_all`].
+    pub fn scope(&mut self, paths: &[String]) -> Result<Scope> {
+        let whole = paths.iter().any(String::is_empty);
+        if let Some(scope) = self.outermost.as_ref().filter(|_| whole) {
             return Ok(scope.clone());
         }
-        let within = self.top.keys().find(|top| inside(path, top)).cloned();
-        let within = within.or_else(|| embedding(path));
+        let within = paths.iter().find_map(|path| {
+            let top = self.top.keys().find(|top| inside(path, top)).cloned();
+            top.or_else(|| embedding(path))
+        });
         // The block's own input, and what the encoder gave it.
         let mut given: Given = self
             .top
@@ -90,56 +114,75 @@ impl<'a> Referee<'a> {
             .filter(|(top, _)| Some(*top) == within.as_ref() || top.ends_with(ENCODED))
             .map(|(top, data)| (top.clone(), data.clone()))
             .collect();
-        let exact = self.pass(Weights::In(DType::F64), path, within.as_deref(), &given)?;
+        let exact = Run::Plain(Weights::In(DType::F64));
+        let exact = self.pass(exact, paths, within.as_deref(), &given)?;
         let inputs = exact
             .iter()
             .filter_map(|part| Some((part.path.clone(), part.input.clone()?)));
         given.extend(inputs);
-        if path.is_empty() {
+        if whole {
             self.top = given.clone();
         }
-        let mut noise = vec![Noise::default(); exact.len()];
-        let runs = if exact.is_empty() { 0 } else { RUNS + 1 };
-        for seed in 0..runs {
-            let weights = match seed {
-                0 => Weights::AsTheyAre,
-                seed => Weights::Moved { seed },
-            };
-            let own = self.pass(weights, path, within.as_deref(), &given)?;
-            self.widen(&exact, &own, &mut noise, |noise| &mut noise.own);
-            if path.is_empty() {
-                let run = self.pass(weights, path, None, &Given::new())?;
-                self.widen(&exact, &run, &mut noise, |noise| &mut noise.gathered);
-            }
-        }
         let mut scope = Scope {
-            path: path.to_string(),
+            paths: paths.to_vec(),
             within,
-            exact,
-            noise,
+            // What a decoder is given is no part.
+            exact: exact
+                .into_iter()
+                .filter(|part| !part.path.ends_with(ENCODED))
+                .collect(),
+            noise: Vec::new(),
+            runs: 0,
             given,
         };
-        // What a decoder is given is no part.
-        let seen = |part: &Part| !part.path.ends_with(ENCODED);
-        let mut shown = scope.exact.iter().map(seen).collect::<Vec<_>>().into_iter();
-        scope.noise.retain(|_| shown.next().unwrap_or_default());
-        scope.exact.retain(seen);
-        if path.is_empty() {
+        scope.noise = vec![Noise::default(); scope.exact.len()];
+        self.measure(&mut scope, if whole { RUNS + 1 } else { 1 })?;
+        if whole {
             self.outermost = Some(scope.clone());
         }
         Ok(scope)
     }
 
+    /// Measures the noise of `scope` in all runs, the last of which adds up products in another
+    /// order.
+    pub fn measure_all(&mut self, scope: &mut Scope) -> Result<()> {
+        self.measure(scope, RUNS + 2)
+    }
+
+    /// Measures the noise of `scope` in the runs up to `runs` that it was not measured in.
+    fn measure(&mut self, scope: &mut Scope, runs: u64) -> Result<()> {
+        if scope.exact.is_empty() {
+            return Ok(());
+        }
+        for seed in scope.runs..runs {
+            let run = match seed {
+                0 => Run::Plain(Weights::AsTheyAre),
+                seed if seed > RUNS => Run::InSequence,
+                seed => Run::Plain(Weights::Moved { seed }),
+            };
+            let own = self.pass(run, &scope.paths, scope.within.as_deref(), &scope.given)?;
+            self.widen(&scope.exact, &own, &mut scope.noise, |n| &mut n.own);
+            if scope.is_whole() {
+                let run = self.pass(run, &scope.paths, None, &Given::new())?;
+                self.widen(&scope.exact, &run, &mut scope.noise, |n| &mut n.gathered);
+            }
+        }
+        scope.runs = scope.runs.max(runs);
+        Ok(())
+    }
+
     fn pass(
-        &self,
-        weights: Weights,
-        path: &str,
+        &mut self,
+        run: Run,
+        paths: &[String],
         only: Option<&str>,
         given: &Given,
     ) -> Result<Vec<Part>> {
-        let probe = probe(weights, path, only, given);
-        let request = Request::default();
-        Ok(self.model.probe(self.inputs, &request, probe)?.1)
+        let probe = match run {
+            Run::Plain(weights) => probe(weights, paths, only, given),
+            Run::InSequence => probe(Weights::AsTheyAre, paths, only, given).in_sequence(),
+        };
+        self.model.pass(self.inputs, only, probe)
     }
 
     fn widen(
@@ -175,13 +218,13 @@ impl<'a> Referee<'a> {
         let encodes = [".cross.key", ".cross.value", ENCODED];
         match encodes.iter().any(|end| path.ends_with(end)) {
             true => format!("encoder.{path}"),
-            false => self.model.config().parameter(path).to_string(),
+            false => self.config.parameter(path).to_string(),
         }
     }
 
     /// The tap behind the part `path` of the whole network.
     pub fn tap(&self, path: &str) -> String {
-        let shown = self.model.config().parameter(path);
+        let shown = self.config.parameter(path);
         match path.contains(".layers.") {
             true => format!("{shown}.h"),
             false => shown.to_string(),
@@ -189,13 +232,27 @@ impl<'a> Referee<'a> {
     }
 }
 
+/// How the model runs.
+#[derive(Clone, Copy)]
+enum Run {
+    Plain(Weights),
+    /// With the sums of its products in an order that rounds more.
+    InSequence,
+}
+
 /// What ends the path of the encoder's output where a decoder reads it.
 const ENCODED: &str = ".encoded";
 
-/// A pass with `weights` that feeds `given` and notes the parts of `path`, running only the block
+/// A pass with `weights` that feeds `given` and notes the parts of `paths`, running only the block
 /// or head `only`.
-pub(super) fn probe(weights: Weights, path: &str, only: Option<&str>, given: &Given) -> Probe {
-    let probe = Probe::new(weights).within(path);
+pub(super) fn probe(
+    weights: Weights,
+    paths: &[String],
+    only: Option<&str>,
+    given: &Given,
+) -> Probe {
+    let within = |probe: Probe, path: &String| probe.within(path);
+    let probe = paths.iter().fold(Probe::new(weights), within);
     let probe = probe.given(given.iter().map(|(k, v)| (k.clone(), v.clone())).collect());
     match only {
         Some(only) => probe.only(only),

@@ -10,6 +10,7 @@ pub mod ort_library;
 pub(crate) mod replay;
 pub mod rten;
 pub mod tract;
+pub(crate) mod turn;
 
 use fluxo_models::Tensors;
 

@@ -116,17 +116,7 @@ fn rotary_halves_for_pairs() {
 #[test]
 fn one_key_value_head_off() {
     let good = model("llama", &[], 7);
-    let head = good.config().head_dim();
-    let columns = head * good.config().kv_heads();
-    assert!(good.config().kv_heads() > 1);
-    let bad = changed(&good, 1, |block| {
-        let key = &mut block.attention.key;
-        key.weight = with(&key.weight, |values| {
-            values
-                .chunks_mut(columns)
-                .for_each(|row| row.rotate_left(head));
-        });
-    });
+    let bad = head_off(&good);
     found(&between(&good, &bad), "decoder.layers.1.attention.key");
     // In the arithmetic rather than in the weights.
     let bad = configured(&good, |config| {
@@ -141,18 +131,7 @@ fn one_key_value_head_off() {
 fn half_precision_in_one_layer() {
     for (family, stack) in FAMILIES {
         let good = model(family, &[], 8);
-        let bad = changed(&good, 1, |block| {
-            struct Rounded;
-            impl ModuleMapper for Rounded {
-                fn map_float<const D: usize>(
-                    &mut self,
-                    param: Param<Tensor<D>>,
-                ) -> Param<Tensor<D>> {
-                    param.map(|value| value.cast(DType::F16).cast(DType::F32))
-                }
-            }
-            *block = block.clone().map(&mut Rounded);
-        });
+        let bad = half(&good);
         found(&between(&good, &bad), &format!("{stack}.layers.1"));
     }
 }

@@ -13,9 +13,11 @@ fn exported(good: &Model, bad: &Model) -> Vec<Location> {
     };
     export(bad, &paths[1], &options).unwrap();
     let inputs = samples::inputs(good.config(), 2, 9);
-    artifact::locate(&paths, &names(&["tract", "rten"]), &inputs)
-        .unwrap()
-        .unwrap()
+    let on = names(&["tract", "rten"]);
+    let found = artifact::locate(&paths, &on, &inputs).unwrap().unwrap();
+    let opened = artifact::open(&paths, &on, Request::default()).unwrap();
+    judged(good, opened.runners, found.clone());
+    found
 }
 
 #[test]
@@ -52,6 +54,54 @@ fn faults_in_exported_files() {
     let bad = changed(&good, 1, |block| block.attention.output.bias = None);
     for location in exported(&good, &bad) {
         found(&location, "encoder.layers.1.attention.output");
+    }
+}
+
+#[test]
+fn faults_of_configuration_in_exported_files() {
+    let set = |family, key, value| model(family, &[(key, value)], 16);
+    let bert = model("bert", &[], 17);
+    let tanh = configured(&bert, |config| {
+        for block in &mut main_stack(config).blocks {
+            block.feed_forward.activation = Activation::GeluTanh;
+        }
+    });
+    for (good, bad, path) in [
+        (
+            model("gpt2", &[], 16),
+            set("gpt2", "layer_norm_epsilon", "1e-4"),
+            "decoder.layers.0.attention_norm",
+        ),
+        (
+            model("llama", &[], 16),
+            set("llama", "rms_norm_eps", "1e-5"),
+            "decoder.layers.0.attention_norm",
+        ),
+        (
+            // The mask, one position further.
+            set("mistral", "sliding_window", "4"),
+            set("mistral", "sliding_window", "5"),
+            "decoder.layers.0.attention",
+        ),
+        (bert, tanh, "encoder.layers.0.feed_forward"),
+    ] {
+        for location in exported(&good, &bad) {
+            found(&location, path);
+        }
+    }
+}
+
+#[test]
+fn faults_of_one_layer_in_exported_files() {
+    let good = model("llama", &[], 18);
+    for location in exported(&good, &head_off(&good)) {
+        found(&location, "decoder.layers.1.attention.key");
+    }
+    for (family, stack) in FAMILIES {
+        let good = model(family, &[], 19);
+        for location in exported(&good, &half(&good)) {
+            found(&location, &format!("{stack}.layers.1"));
+        }
     }
 }
 
@@ -109,6 +159,16 @@ fn files_without_a_checkpoint_part_at_a_node() {
     let found = artifact::locate(&paths, &names(&["tract", "rten"]), &inputs)
         .unwrap()
         .unwrap();
+    // Its own error, not only what reaches it.
+    for location in &found[1..] {
+        let guilty = location.guilty().unwrap();
+        assert!(
+            guilty.teacher_forced.unwrap() > 100.0 * guilty.noise,
+            "{location}"
+        );
+        let behind = location.parts.iter().filter(|part| !part.guilty);
+        assert!(behind.count() > 0, "{location}");
+    }
     let located: Vec<_> = found
         .iter()
         .map(|l| (l.runner.as_str(), l.path.as_deref()))

@@ -3,6 +3,7 @@
 
 mod faults;
 mod files;
+mod foreign;
 mod zoo;
 
 use std::path::{Path, PathBuf};
@@ -10,9 +11,12 @@ use std::path::{Path, PathBuf};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Tensor, TensorData};
 use fluxo_compare::locate::{Accused, Asked, Location, Locator, Suspect};
-use fluxo_compare::runner::Kind;
+use fluxo_compare::runner::burn::Burn;
+use fluxo_compare::runner::{Kind, Runner};
 use fluxo_compare::standing::Finding;
-use fluxo_compare::{ExportOptions, Result, artifact, compare_refereed, export, referee, samples};
+use fluxo_compare::{
+    ExportOptions, Graph, Report, Result, artifact, compare_refereed, export, referee, samples,
+};
 use fluxo_models::blocks::activation::Activation;
 use fluxo_models::blocks::block::Block;
 use fluxo_models::blocks::rotary::RotaryLayout;
@@ -56,9 +60,36 @@ fn at(good: &Model, mut suspect: Box<dyn Suspect>) -> Location {
     locator.look(&mut *suspect).unwrap()
 }
 
-/// Where `bad` parts from `good`, both on flex.
+/// Where `bad` parts from `good`, both on flex. The report of both says so too.
+#[track_caller]
 fn between(good: &Model, bad: &Model) -> Location {
-    at(good, Box::new(Accused::new("bad", bad, "flex").unwrap()))
+    let location = at(good, Box::new(Accused::new("bad", bad, "flex").unwrap()));
+    let runner = |name: &str, model: &Model| -> Box<dyn Runner> {
+        Box::new(Burn::new(name, model, "flex", Request::default()).unwrap())
+    };
+    let runners = vec![runner("good", good), runner("bad", bad)];
+    let report = judged(good, runners, vec![location.clone()]);
+    let right = report.standings.iter().find(|s| s.runner == "good");
+    assert!(right.unwrap().finding < Finding::Drift, "{report}");
+    location
+}
+
+/// What `fluxo compare --locate` reports of `runners` that part at `locations`: they differ, and
+/// each is a bug or drifts. It then exits with 1.
+#[track_caller]
+fn judged(good: &Model, mut runners: Vec<Box<dyn Runner>>, locations: Vec<Location>) -> Report {
+    let cases = [("here".to_string(), samples::inputs(good.config(), 2, 9))];
+    let rulings = referee::rule(good, Request::default(), &cases);
+    let rulings = rulings.unwrap().unwrap();
+    let mut report = compare_refereed(&mut runners, &cases, &rulings).unwrap();
+    report.place(locations.clone());
+    assert!(!report.agrees() && report.located.is_some(), "{report}");
+    for location in locations {
+        let mut standings = report.standings.iter();
+        let own = standings.find(|s| s.runner == location.runner).unwrap();
+        assert!(own.finding >= Finding::Drift, "{report}");
+    }
+    report
 }
 
 /// Asserts that the fault is found in `path`, and that the part is beyond its noise.
@@ -94,6 +125,32 @@ fn configured(model: &Model, change: impl FnOnce(&mut NetworkConfig)) -> Model {
     let record = model.network.clone().into_record();
     model.network = config.init(&model.device()).load_record(record);
     model
+}
+
+/// `model` with the key heads of one layer each in the place of the one before it.
+fn head_off(model: &Model) -> Model {
+    let head = model.config().head_dim();
+    let columns = head * model.config().kv_heads();
+    assert!(model.config().kv_heads() > 1);
+    changed(model, 1, |block| {
+        let key = &mut block.attention.key;
+        key.weight = with(&key.weight, |values| {
+            values
+                .chunks_mut(columns)
+                .for_each(|row| row.rotate_left(head));
+        });
+    })
+}
+
+/// `model` with the weights of one layer rounded to float16.
+fn half(model: &Model) -> Model {
+    struct Rounded;
+    impl ModuleMapper for Rounded {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            param.map(|value| value.cast(DType::F16).cast(DType::F32))
+        }
+    }
+    changed(model, 1, |block| *block = block.clone().map(&mut Rounded))
 }
 
 fn main_stack(config: &mut NetworkConfig) -> &mut StackConfig {

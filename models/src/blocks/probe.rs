@@ -47,8 +47,9 @@ pub struct Part {
 pub struct Probe {
     weights: Weights,
     random: StdRng,
-    within: Option<String>,
+    within: Vec<String>,
     only: Option<String>,
+    in_sequence: bool,
     given: BTreeMap<String, TensorData>,
     found: Vec<Noted>,
     /// The parts that run, outermost first.
@@ -102,8 +103,9 @@ impl Probe {
         Self {
             weights,
             random: StdRng::seed_from_u64(seed),
-            within: None,
+            within: Vec::new(),
             only: None,
+            in_sequence: false,
             given: BTreeMap::new(),
             found: Vec::new(),
             running: Vec::new(),
@@ -111,10 +113,10 @@ impl Probe {
     }
 
     /// Notes what each direct part of the part `path` reads and writes; of the whole network
-    /// where `path` is empty.
+    /// where `path` is empty. Asked several times, those of each.
     #[must_use]
     pub fn within(mut self, path: &str) -> Self {
-        self.within = Some(path.to_string());
+        self.within.push(path.to_string());
         self
     }
 
@@ -123,6 +125,18 @@ impl Probe {
     pub fn only(mut self, path: &str) -> Self {
         self.only = Some(path.to_string());
         self
+    }
+
+    /// Adds up the products with weights in sequence ([`kernels::in_sequence`]).
+    #[must_use]
+    pub fn in_sequence(mut self) -> Self {
+        self.in_sequence = true;
+        self
+    }
+
+    /// Whether it does.
+    pub(crate) fn is_in_sequence(&self) -> bool {
+        self.in_sequence
     }
 
     /// What parts read in place of what reaches them, by path, rounded to the pass's precision.
@@ -211,7 +225,7 @@ impl Probe {
             [.., outer, _] => outer.path.as_str(),
             _ => "",
         };
-        self.within.as_deref() == Some(outer)
+        self.within.iter().any(|within| within == outer)
     }
 
     /// `module` as this pass has its weights.
@@ -246,23 +260,21 @@ impl Probe {
 
     fn moved<const D: usize>(&mut self, value: Tensor<D>) -> Tensor<D> {
         let (device, dtype) = (value.device(), value.dtype());
-        let data = value.into_data();
-        let shape = data.shape().clone();
+        let mut data = value.into_data().convert::<f32>();
         let unit = unit(dtype) as f32;
-        // One random number serves 64 weights.
-        let (mut bits, mut left) = (0_u64, 0);
-        let moved: Vec<f32> = data
-            .iter::<f32>()
-            .map(|weight| {
-                if left == 0 {
-                    (bits, left) = (self.random.random(), 64);
-                }
-                let up = bits & 1 == 1;
-                (bits, left) = (bits >> 1, left - 1);
-                weight * if up { 1.0 + unit } else { 1.0 - unit }
-            })
-            .collect();
-        Tensor::from_data(TensorData::new(moved, shape), (&device, dtype))
+        // Floats they are now.
+        for weights in data
+            .as_mut_slice::<f32>()
+            .into_iter()
+            .flat_map(|all| all.chunks_mut(64))
+        {
+            let bits: u64 = self.random.random();
+            for (i, weight) in weights.iter_mut().enumerate() {
+                let up = bits >> i & 1 == 1;
+                *weight *= if up { 1.0 + unit } else { 1.0 - unit };
+            }
+        }
+        Tensor::from_data(data, (&device, dtype))
     }
 }
 

@@ -66,6 +66,7 @@ fn fits(family: &Family, class: &Class, raw: &Raw, store: &Store, device: &Devic
         class,
         dtype: DType::F32,
         device,
+        part: None,
     };
     let network = config.init(device);
     Plan::of(&network, wanted, store).lacks("").is_empty()

@@ -52,10 +52,13 @@ pub(crate) struct Wanted<'a> {
     pub class: &'a Class,
     pub dtype: DType,
     pub device: &'a Device,
+    /// The part of the network that will run alone, where not all of it will.
+    pub part: Option<&'a str>,
 }
 
 /// Builds the network of `config` with the weights in the folder `dir`. A pooler that the
-/// checkpoint has no weights for is left out, and out of `config`.
+/// checkpoint has no weights for is left out, and out of `config`. Weights that the wanted part
+/// does not read stay unmade; a table of tokens, which is read whatever runs, is empty then.
 ///
 /// # Errors
 /// When a file is not whole, or a tensor is missing, misshapen, not a float or not finite.
@@ -75,7 +78,8 @@ pub(crate) fn load(
         network = config.init(wanted.device);
         plan = Plan::of(&network, wanted, &store);
     }
-    let values = plan.read(&mut report)?;
+    let reader = Reader::of(config, wanted.part);
+    let values = plan.read(&reader, &mut report)?;
     plan.settle(config, &mut report);
     let network = params::assign(network, values, wanted.device, wanted.dtype);
     Ok((network, report))
@@ -137,6 +141,50 @@ pub(crate) fn published(network: &Network, family: &Family, class: &Class) -> Re
     Ok(tensors)
 }
 
+/// Where a table of tokens lies.
+const TOKENS: &str = "embedding.token.weight";
+
+/// What runs of a network, by what it reads.
+enum Reader {
+    /// All of it.
+    All,
+    /// What stands around the blocks.
+    Around,
+    /// One block, whose parameters' paths start with this.
+    Block(String),
+}
+
+impl Reader {
+    /// The part `part` of the network of `config`.
+    fn of(config: &NetworkConfig, part: Option<&str>) -> Self {
+        let Some(part) = part else {
+            return Self::All;
+        };
+        let block = || {
+            let (name, layer) = part.split_once(".layers.")?;
+            let (_, stack) = config.stacks().find(|(known, _)| *known == name)?;
+            let block = stack.block_of(layer.parse().ok()?);
+            Some(format!("{name}.layers.{block}."))
+        };
+        block().map_or(Self::Around, Self::Block)
+    }
+
+    /// Whether it reads the parameter at `path`.
+    fn reads(&self, path: &str) -> bool {
+        let of_block = path.contains(".layers.");
+        let of_head = ["pooler.", "head.", "image_head."]
+            .iter()
+            .any(|head| path.starts_with(head));
+        match self {
+            Self::All => true,
+            Self::Around => !of_block || of_head,
+            Self::Block(block) if of_block && !of_head => path.starts_with(block),
+            // Positions, norms and biases of scores are small, and run whatever is asked for.
+            Self::Block(_) => !of_head && !path.ends_with(TOKENS),
+        }
+    }
+}
+
 fn no_name(family: &Family, path: &str) -> Error {
     Error::Config(format!(
         "{} has no published name for `{path}`",
@@ -182,8 +230,12 @@ impl<'a> Plan<'a> {
         self.of_part(start).into_iter().filter(lacks).collect()
     }
 
-    /// Reads every parameter, by its path in the module.
-    fn read(&self, report: &mut LoadReport) -> Result<BTreeMap<String, TensorData>> {
+    /// Reads every parameter that `reader` reads, by its path in the module.
+    fn read(
+        &self,
+        reader: &Reader,
+        report: &mut LoadReport,
+    ) -> Result<BTreeMap<String, TensorData>> {
         report.prefix = self.names.foreign_prefix().map(str::to_string);
         let mut values = BTreeMap::new();
         let mut problems = Vec::new();
@@ -192,6 +244,9 @@ impl<'a> Plan<'a> {
             report.parameters += shape.iter().product::<usize>();
             if values.contains_key(path) {
                 continue; // it was published with another
+            }
+            if !reader.reads(path) {
+                continue;
             }
             match self.read_joined(number, report) {
                 Ok(parts) => values.extend(parts),

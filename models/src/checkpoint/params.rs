@@ -28,7 +28,8 @@ pub fn values(network: &Network) -> Result<Vec<(String, TensorData)>> {
     }
 }
 
-/// The network with `values` on `device` in place of its own, in the element type `dtype`.
+/// The network with `values` on `device` in place of its own, in the element type `dtype`. A table
+/// of tokens without values is empty: making one up takes long, and it is read whatever runs.
 pub fn assign(
     network: Network,
     values: BTreeMap<String, TensorData>,
@@ -106,7 +107,8 @@ impl ModuleMapper for Assign {
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        match self.values.remove(&self.path.join(".")) {
+        let path = self.path.join(".");
+        match self.values.remove(&path) {
             Some(data) => {
                 if self.dtype != DType::F32 {
                     let data = data.convert_dtype(self.dtype);
@@ -116,6 +118,13 @@ impl ModuleMapper for Assign {
                 let mut fresh = Param::from_data(data, &self.device);
                 fresh.id = param.id;
                 fresh
+            }
+            None if path.ends_with(super::TOKENS) => {
+                let shape = param.lazy_shape();
+                // Zeros of the system's, which hold no memory until they are written.
+                let empty = TensorData::new(vec![0_f32; shape.num_elements()], shape);
+                let empty = empty.convert_dtype(self.dtype);
+                Param::from_tensor(Tensor::from_data(empty, (&self.device, self.dtype)))
             }
             None => param,
         }

@@ -1,31 +1,58 @@
-//! `fluxo compare` beyond its verdict: pages, bundles, isolation, hard inputs.
+//! `fluxo compare` beyond its verdict: tolerances, places, texts, times, bundles, hard inputs.
 
-use fluxo_compare::{artifact, compare};
-use fluxo_models::Request;
+use assert_cmd::Command;
+use fluxo_tests::fixture;
+use serde_json::Value;
 
-use super::*;
-
-/// A GPT-2 whose last layer's feed-forward network is off by a hundredth, and the right one.
-fn wrong() -> (tempfile::TempDir, PathBuf) {
-    let dir = copy("gpt2");
-    let path = dir.path().join("model.safetensors");
-    let mut weights = tensors::read(&path).unwrap();
-    let name = weights
-        .keys()
-        .find(|name| name.ends_with("h.1.mlp.c_fc.weight"));
-    let name = name.unwrap().clone();
-    let moved: Vec<f32> = weights[&name].iter::<f32>().map(|w| w * 1.01).collect();
-    let shape = weights[&name].shape().to_vec();
-    weights.insert(name, TensorData::new(moved, shape));
-    tensors::write(&path, &weights).unwrap();
-    (dir, fixture("hf/gpt2"))
-}
+use crate::common::*;
 
 fn said(args: &[&str]) -> (Option<i32>, String) {
     let output = fluxo(args);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &error;
     (output.status.code(), said)
+}
+
+#[test]
+fn the_faulty_module_is_named() {
+    let (wrong, right) = wrong();
+    let path = "decoder.layers.1.feed_forward.up";
+    let by_torch = fixture("torch/gpt2.onnx");
+    for (other, on) in [
+        (&right, "flex"),
+        (&right, "ndarray"),
+        (&by_torch, "flex,tract"),
+    ] {
+        let args = [
+            "compare",
+            text(wrong.path()),
+            text(other),
+            "--on",
+            on,
+            "--locate",
+        ];
+        let (code, told) = said(&args);
+        assert_eq!(code, Some(1), "{told}");
+        assert!(
+            told.contains(&format!("the difference begins in {path}")),
+            "{told}"
+        );
+        assert!(told.contains("teacher-forced"), "{told}");
+        let output = fluxo(&[&args[..], &["--json"]].concat());
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(report["located"], path, "{report}");
+    }
+    let args = [
+        "compare",
+        text(&right),
+        text(&by_torch),
+        "--on",
+        "flex,tract",
+        "--locate",
+    ];
+    let (code, told) = said(&args);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(!told.contains("not located"), "{told}");
 }
 
 #[test]
@@ -244,141 +271,4 @@ fn isolated_runners_give_the_same() {
     let report = json(&args);
     assert_eq!(report["verdict"], "agree");
     assert_eq!(report["runners"].as_array().unwrap().len(), 4);
-}
-
-// Elsewhere a shell does not limit the address space.
-#[cfg(target_os = "linux")]
-#[test]
-fn a_runner_that_dies_or_runs_out_of_memory_is_its_own_row() {
-    use std::os::unix::fs::PermissionsExt;
-    let dir = tempfile::tempdir().unwrap();
-    let program = dir.path().join("fluxo");
-    // For one little more than it takes to run at all, for another a signal.
-    let kib = least(dir.path()) + 20_000;
-    let script = format!(
-        "#!/bin/sh\ncase \"$*\" in *'--on ndarray'*) ulimit -v {kib};; *'--on rten'*) kill -9 $$;; esac\nexec '{}' \"$@\"\n",
-        binary().display()
-    );
-    std::fs::write(&program, script).unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let names = ["flex", "ndarray", "rten", "tract"].map(String::from);
-    let model = fixture("hf/gpt2");
-    let opened = artifact::open_isolated(&[model], &names, Request::default(), &program);
-    // The scores of one layer: 600 rows of 4 heads of 64 by 64 take 39 MB, several times.
-    let ids = TensorData::new(vec![1_i64; 600 * 64], [600, 64]);
-    let inputs = Tensors::from([("input_ids".to_string(), ids)]);
-    let report = compare(&mut opened.unwrap().runners, &inputs, None).unwrap();
-    assert!(report.agrees(), "{report}");
-    assert_eq!(report.runners, ["flex", "tract"]);
-    let reasons: Vec<_> = report.skipped.iter().map(|s| s.reason.as_str()).collect();
-    assert!(
-        reasons[0].starts_with("ndarray: killed by signal 6 (aborted: out of memory?)"),
-        "{reasons:?}"
-    );
-    assert!(reasons[0].contains("memory allocation of"), "{reasons:?}");
-    assert_eq!(reasons[1], "rten: killed by signal 9 (out of memory?)");
-}
-
-/// The address space, in KiB and to 20 MB, in which the binary runs a few tokens.
-#[cfg(unix)]
-fn least(dir: &Path) -> u64 {
-    let (inputs, out) = (dir.join("in.safetensors"), dir.join("out.safetensors"));
-    let ids = TensorData::new(vec![1_i64; 4], [1, 4]);
-    tensors::write(&inputs, &Tensors::from([("input_ids".to_string(), ids)])).unwrap();
-    let command = format!(
-        "exec '{}' run '{}' --on ndarray --inputs '{}' --out '{}'",
-        binary().display(),
-        fixture("hf/gpt2").display(),
-        inputs.display(),
-        out.display()
-    );
-    let runs = |kib: &u64| {
-        let limited = format!("ulimit -v {kib}; {command}");
-        let output = Command::new("sh").args(["-c", &limited]).output().unwrap();
-        output.status.success()
-    };
-    (1..200).map(|step| step * 20_000).find(runs).unwrap()
-}
-
-/// Opens a copy of `page` in `browser`, `width` pixels wide, and gives the text of its tables'
-/// cells and whether it is wider than the window.
-fn opened(browser: &str, page: &Path, width: usize) -> (Vec<String>, bool) {
-    let dir = tempfile::tempdir().unwrap();
-    let copy = dir.path().join("page.html");
-    let script = r##"<script>
-        const cells = [...document.querySelectorAll("#findings td, #findings th, #matrix td")];
-        const said = cells.map(cell => cell.textContent);
-        const root = document.documentElement;
-        said.push(String(root.scrollWidth > root.clientWidth));
-        document.body.innerHTML = "";
-        document.body.append("READ" + JSON.stringify(said) + "READ");
-    </script>"##;
-    let text_of = std::fs::read_to_string(page).unwrap();
-    std::fs::write(
-        &copy,
-        text_of.replace("</body>", &format!("{script}</body>")),
-    )
-    .unwrap();
-    let profile = dir.path().join("profile");
-    let output = Command::new(browser)
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"])
-        .arg(format!("--user-data-dir={}", profile.display()))
-        .arg(format!("--window-size={width},900"))
-        .arg(format!("file://{}", copy.display()))
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    let said = said
-        .split("READ")
-        .nth(1)
-        .unwrap_or_else(|| panic!("{said}"));
-    let mut cells: Vec<String> = serde_json::from_str(&said.replace("&amp;", "&")).unwrap();
-    let wide = cells.pop().unwrap() == "true";
-    (cells, wide)
-}
-
-#[test]
-fn the_page_opens_in_a_browser() {
-    let (wrong, right) = wrong();
-    let dir = tempfile::tempdir().unwrap();
-    let page = dir.path().join("page.html");
-    let models = [text(&right), text(wrong.path())];
-    let args = [
-        "compare",
-        models[0],
-        models[1],
-        "--on",
-        "flex,tract",
-        "--taps",
-        "--html",
-        text(&page),
-    ];
-    let report: Value =
-        serde_json::from_slice(&fluxo(&[&args[..], &["--json"]].concat()).stdout).unwrap();
-    let runs = |name: &&&str| {
-        let output = Command::new(name).arg("--version").output();
-        output.is_ok_and(|output| output.status.success())
-    };
-    let browsers = ["chromium", "chromium-browser", "google-chrome", "chrome"];
-    let Some(browser) = browsers.iter().find(runs) else {
-        let all = std::env::var(fluxo_tests::REQUIRE_ALL).is_ok_and(|value| value == "1");
-        assert!(
-            !all,
-            "the page in a browser was skipped: no {}",
-            browsers.join(", ")
-        );
-        eprintln!("skipped: the page in a browser: no {}", browsers.join(", "));
-        return;
-    };
-    for width in [1280, 500, 360] {
-        let (cells, wide) = opened(browser, &page, width);
-        assert!(!wide, "the page is wider than {width}");
-        for standing in report["standings"].as_array().unwrap() {
-            let runner = standing["runner"].as_str().unwrap();
-            let row = cells.iter().position(|cell| cell == runner).unwrap();
-            assert_eq!(cells[row + 1], standing["finding"].as_str().unwrap());
-            assert_eq!(cells[row + 2], standing["output"].as_str().unwrap());
-        }
-        assert!(cells.iter().any(|cell| cell.ends_with(" !")), "{cells:?}");
-    }
 }

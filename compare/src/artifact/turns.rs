@@ -1,0 +1,96 @@
+//! Models and runners of which one is in memory at a time.
+
+use std::rc::Rc;
+
+use burn::tensor::DType;
+use fluxo_models::{Model, Request};
+use tempfile::TempDir;
+
+use super::{Source, is_runtime, precision};
+use crate::error::Result;
+use crate::graph::Graph;
+use crate::referee::{self, unit};
+use crate::runner::{Kind, Runner, burn::Burn, ort, ort_library, turn::Turn};
+use crate::shelf::{Shelf, Wanted};
+
+impl Source {
+    /// This checkpoint on the backend that `name` names, in the precision that it names.
+    ///
+    /// # Errors
+    /// When there is no checkpoint, or the backend is not here or does not compute in that.
+    pub(super) fn wanted(&self, name: &str) -> Result<Wanted> {
+        if !self.checkpoint {
+            return Err(self.no_weights(name));
+        }
+        let (backend, dtype) = precision(name);
+        Wanted::new(&self.path, backend, dtype.unwrap_or(DType::F32))
+    }
+
+    /// The model that the referee judges by, where it judges.
+    pub(super) fn judging(&self, shelf: &Shelf) -> Result<Model> {
+        let default = fluxo_backends::default_name().unwrap_or("flex");
+        shelf.model(&self.wanted(referee::backend().unwrap_or(default))?)
+    }
+
+    /// The runner `name`, loaded when it runs.
+    ///
+    /// # Errors
+    /// When it is not here, or takes no such model.
+    pub(super) fn turn(
+        &mut self,
+        name: &str,
+        label: &str,
+        request: Request,
+        shelf: &Shelf,
+    ) -> Result<Box<dyn Runner>> {
+        let shelf = shelf.clone();
+        if is_runtime(name) {
+            if name == ort::NAME {
+                ort_library::environment()?;
+            }
+            let (graph, folder) = self.graph_in_turn(&shelf)?;
+            let (name, label) = (name.to_string(), label.to_string());
+            let shown = label.clone();
+            let load = move || {
+                // It holds what is loaded.
+                let _ = &folder;
+                shelf.clear();
+                graph.load(&name, &label)
+            };
+            return Ok(Box::new(Turn::new(
+                &shown,
+                Kind::Graph,
+                None,
+                Box::new(load),
+            )));
+        }
+        let wanted = self.wanted(name)?;
+        let kind = Kind::Backend {
+            gpu: fluxo_backends::is_gpu(wanted.backend()),
+        };
+        let (unit, label) = (Some(unit(wanted.dtype())), label.to_string());
+        let shown = label.clone();
+        let load = move || -> Result<Box<dyn Runner>> {
+            let model = shelf.model(&wanted)?;
+            Ok(Box::new(Burn::new(
+                &label,
+                &model,
+                wanted.backend(),
+                request,
+            )?))
+        };
+        Ok(Box::new(Turn::new(&shown, kind, unit, Box::new(load))))
+    }
+
+    /// [`Source::graph`] and, where it was exported, the folder that holds it; exporting takes the
+    /// model from `shelf`.
+    pub(super) fn graph_in_turn(&mut self, shelf: &Shelf) -> Result<(Graph, Option<Rc<TempDir>>)> {
+        if self.graph.is_none() && self.exported.is_none() {
+            self.model = Some(self.judging(shelf)?);
+        }
+        let graph = self.graph();
+        self.model = None;
+        let folder = self.exported.as_ref().map(|(_, folder)| folder.clone());
+        Ok((graph?, folder))
+    }
+}

@@ -1,0 +1,72 @@
+//! The binary, what it prints, and copies of fixtures to break.
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use assert_cmd::Command;
+use burn::tensor::TensorData;
+use fluxo_models::tensors;
+use fluxo_tests::fixture;
+use serde_json::Value;
+
+pub fn fluxo(args: &[&str]) -> Output {
+    let binary = binary();
+    Command::new(binary).args(args).output().unwrap()
+}
+
+pub fn binary() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_fluxo"))
+}
+
+pub fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+pub fn json(args: &[&str]) -> Value {
+    let output = fluxo(&[args, &["--json"]].concat());
+    assert!(
+        output.status.success(),
+        "{args:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Exit code 2 and exactly one line on stderr that says `needle`; nothing on stdout.
+pub fn refused(args: &[&str], needle: &str) {
+    let output = fluxo(args);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{args:?}: {stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{args:?}: {stderr}");
+    assert!(stderr.contains(needle), "{args:?}: {stderr}");
+    assert!(output.stdout.is_empty(), "{args:?}");
+}
+
+/// A copy of a fixture to break.
+pub fn copy(family: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for file in ["config.json", "model.safetensors"] {
+        std::fs::copy(
+            fixture(&format!("hf/{family}/{file}")),
+            dir.path().join(file),
+        )
+        .unwrap();
+    }
+    dir
+}
+
+/// A GPT-2 whose last layer's feed-forward network is off by a hundredth, and the right one.
+pub fn wrong() -> (tempfile::TempDir, PathBuf) {
+    let dir = copy("gpt2");
+    let path = dir.path().join("model.safetensors");
+    let mut weights = tensors::read(&path).unwrap();
+    let name = weights
+        .keys()
+        .find(|name| name.ends_with("h.1.mlp.c_fc.weight"));
+    let name = name.unwrap().clone();
+    let moved: Vec<f32> = weights[&name].iter::<f32>().map(|w| w * 1.01).collect();
+    let shape = weights[&name].shape().to_vec();
+    weights.insert(name, TensorData::new(moved, shape));
+    tensors::write(&path, &weights).unwrap();
+    (dir, fixture("hf/gpt2"))
+}
