@@ -10,7 +10,7 @@ use burn::tensor::Tensor;
 
 /// Terms that are added at once: so few that the sum of sums rounds as often as one of terms, and
 /// enough that a pass takes a few times as long as another and no more.
-const TERMS: usize = 8;
+const TERMS: usize = 4;
 
 thread_local! {
     static ON: Cell<bool> = const { Cell::new(false) };
