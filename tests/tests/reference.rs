@@ -81,8 +81,8 @@ fn main() {
     conclusion.exit();
 }
 
-/// Whether this build tries everything. One with wgpu tries that alone: the build without it has
-/// tried the rest, but the pages have a column of each.
+/// Whether this build tries everything. One with wgpu tries that, with flex beside it: the build
+/// without it has tried the rest, but the pages have a column of each.
 fn all() -> bool {
     !cfg!(feature = "wgpu") || writes_docs()
 }
@@ -91,7 +91,7 @@ fn all() -> bool {
 fn tried() -> impl Iterator<Item = &'static str> {
     let backends = BACKENDS.into_iter().filter(|name| compiled(name));
     let both = backends.chain(RUNTIMES);
-    both.filter(|name| all() || *name == "wgpu")
+    both.filter(|name| all() || ["flex", "wgpu"].contains(name))
 }
 
 fn writes_docs() -> bool {
