@@ -272,7 +272,7 @@ impl Model {
         let dtype = probe.as_ref().and_then(Probe::dtype);
         let dtype = dtype.unwrap_or(self.dtype);
         let batch = inputs::batch(inputs, &self.config, &self.device(), dtype)?;
-        let in_sequence = probe.as_ref().is_some_and(Probe::is_in_sequence);
+        let terms = probe.as_ref().and_then(Probe::terms);
         let taps = if request.taps {
             Taps::on()
         } else {
@@ -283,9 +283,9 @@ impl Model {
             None => taps,
         };
         let forward = || self.network.forward(batch, &mut taps);
-        let output = match in_sequence {
-            true => kernels::in_sequence(forward),
-            false => forward(),
+        let output = match terms {
+            Some(terms) => kernels::in_sequence(terms, forward),
+            None => forward(),
         };
         let mut named: Named = output.named(&self.network);
         if request.hidden_states {

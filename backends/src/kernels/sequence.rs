@@ -8,31 +8,29 @@ use std::cell::Cell;
 
 use burn::tensor::Tensor;
 
-/// Terms that are added at once: so few that the sum of sums rounds as often as one of terms, and
-/// enough that a pass takes a few times as long as another and no more.
-const TERMS: usize = 4;
-
 thread_local! {
-    static ON: Cell<bool> = const { Cell::new(false) };
+    /// How many terms are added at once; 0 where a kernel's own order is taken.
+    static TERMS: Cell<usize> = const { Cell::new(0) };
 }
 
 /// What `run` gives when every product of this thread with a weight
-/// ([`linear`](super::linear), [`tied`](super::tied)) is added up in sequence.
-pub fn in_sequence<T>(run: impl FnOnce() -> T) -> T {
+/// ([`linear`](super::linear), [`tied`](super::tied)) is added up in sequence, `terms` at once: with
+/// few of them each sum rounds most, and a pass takes several times as long as another.
+pub fn in_sequence<T>(terms: usize, run: impl FnOnce() -> T) -> T {
     /// Ends it, also where `run` panics.
-    struct Until(bool);
+    struct Until(usize);
     impl Drop for Until {
         fn drop(&mut self) {
-            ON.set(self.0);
+            TERMS.set(self.0);
         }
     }
-    let _until = Until(ON.replace(true));
+    let _until = Until(TERMS.replace(terms));
     run()
 }
 
 /// Whether products are added up in sequence.
 pub(super) fn is_on() -> bool {
-    ON.get()
+    TERMS.get() > 0
 }
 
 /// `x · weight`: `[…, d_in]` by what `part` gives of its rows from one to another,
@@ -45,8 +43,9 @@ pub(super) fn product<const D: usize>(
     let d_in = shape[D - 1];
     let rows: usize = shape[..D - 1].iter().product();
     let x = x.reshape([rows, d_in]);
-    let terms = (0..d_in).step_by(TERMS).map(|from| {
-        let count = TERMS.min(d_in - from);
+    let at_once = TERMS.get().max(1);
+    let terms = (0..d_in).step_by(at_once).map(|from| {
+        let count = at_once.min(d_in - from);
         x.clone().narrow(1, from, count).matmul(part(from, count))
     });
     // There is a term: no layer is without inputs.
@@ -74,13 +73,13 @@ mod tests {
         let weight = row(1000 * 5, 0.11).reshape([1000, 5]);
         let bias = Some(row(5, 1.0));
         let plain = kernels::linear(x.clone(), weight.clone(), bias.clone());
-        let other = in_sequence(|| kernels::linear(x.clone(), weight.clone(), bias));
+        let other = in_sequence(4, || kernels::linear(x.clone(), weight.clone(), bias));
         assert_eq!(other.dims(), [2, 3, 5]);
         let off: f32 = (plain - other).abs().max().into_scalar();
         assert!(off > 0.0 && off < 1e-4, "{off}");
         let table = weight.transpose();
         let plain = kernels::tied(x.clone(), table.clone());
-        let other = in_sequence(|| kernels::tied(x.clone(), table.clone()));
+        let other = in_sequence(4, || kernels::tied(x.clone(), table.clone()));
         let off: f32 = (plain - other).abs().max().into_scalar();
         assert!(off > 0.0 && off < 1e-4, "{off}");
         assert!(!is_on());

@@ -49,7 +49,7 @@ pub struct Probe {
     random: StdRng,
     within: Vec<String>,
     only: Option<String>,
-    in_sequence: bool,
+    in_sequence: Option<usize>,
     given: BTreeMap<String, TensorData>,
     found: Vec<Noted>,
     /// The parts that run, outermost first.
@@ -105,7 +105,7 @@ impl Probe {
             random: StdRng::seed_from_u64(seed),
             within: Vec::new(),
             only: None,
-            in_sequence: false,
+            in_sequence: None,
             given: BTreeMap::new(),
             found: Vec::new(),
             running: Vec::new(),
@@ -127,15 +127,16 @@ impl Probe {
         self
     }
 
-    /// Adds up the products with weights in sequence ([`kernels::in_sequence`]).
+    /// Adds up the products with weights in sequence, so many terms at once
+    /// ([`kernels::in_sequence`]).
     #[must_use]
-    pub fn in_sequence(mut self) -> Self {
-        self.in_sequence = true;
+    pub fn in_sequence(mut self, terms: usize) -> Self {
+        self.in_sequence = Some(terms);
         self
     }
 
-    /// Whether it does.
-    pub(crate) fn is_in_sequence(&self) -> bool {
+    /// How many terms at once, where it does.
+    pub(crate) fn terms(&self) -> Option<usize> {
         self.in_sequence
     }
 
