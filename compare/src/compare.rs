@@ -10,7 +10,7 @@ use crate::mask::Mask;
 use crate::referee::{self, Ruling};
 use crate::report::{Alone, Pair, Report, Skipped};
 use crate::runner::file::File;
-use crate::runner::{Kind, Runner};
+use crate::runner::{Kind, Label, Runner};
 use crate::verdict::{Close, Tolerance};
 
 /// Inputs, and what reports call them: `at batch 3, sequence 17`.
@@ -38,9 +38,7 @@ impl Allowance<'_> {
 
 /// What one runner gave.
 struct Given {
-    name: String,
-    kind: Kind,
-    unit: Option<f64>,
+    label: Label,
     outputs: Tensors,
 }
 
@@ -82,18 +80,15 @@ fn judged(
     }
     let (mut given, mut skipped, mut first) = (Vec::new(), Vec::new(), None);
     for runner in all {
-        let name = runner.name().to_string();
         match runner.run(&inputs) {
             Ok(outputs) => given.push(Given {
-                name,
-                kind: runner.kind(),
-                unit: runner.unit(),
+                label: runner.label().clone(),
                 outputs,
             }),
             Err(error) if error.is_input() => return Err(error),
             Err(error) => {
                 skipped.push(Skipped {
-                    runner: name,
+                    runner: runner.name().to_string(),
                     reason: error.to_string(),
                 });
                 first.get_or_insert(error);
@@ -101,7 +96,7 @@ fn judged(
         }
     }
     if given.len() < 2 {
-        let names: Vec<_> = given.iter().map(|g| g.name.as_str()).collect();
+        let names: Vec<_> = given.iter().map(|g| g.label.name.as_str()).collect();
         return Err(first.unwrap_or_else(|| {
             Error::TooFew(match names.as_slice() {
                 [one] => format!("there is only `{one}`"),
@@ -111,9 +106,7 @@ fn judged(
     }
     if let Some(ruling) = allowance.ruling() {
         let exact = Given {
-            name: referee::NAME.to_string(),
-            kind: Kind::Referee,
-            unit: None,
+            label: Label::new(referee::NAME, Kind::Referee),
             outputs: ruling.exact.clone(),
         };
         given.insert(0, exact);
@@ -128,7 +121,7 @@ fn judged(
     pairs.sort_by(|x, y| order(&x.output).cmp(&order(&y.output)));
     let alone = alone(&given, &pairs);
     Ok(Report::new(
-        given.into_iter().map(|g| g.name).collect(),
+        given.into_iter().map(|g| g.label.name).collect(),
         pairs,
         skipped,
         alone,
@@ -208,17 +201,23 @@ fn pair(a: &Given, b: &Given, mask: &Mask, allowance: &Allowance<'_>, pairs: &mu
         let ruling = allowance.ruling()?;
         let noise = ruling.noise.get(output).copied().unwrap_or_default();
         // Fewer digits, more noise.
-        let coarser = |given: &Given| given.unit.unwrap_or(ruling.unit) / ruling.unit;
+        let coarser = |given: &Given| given.label.unit.unwrap_or(ruling.unit) / ruling.unit;
         Some(noise * coarser(a).max(coarser(b)).max(1.0))
     };
     let tolerance = |output: &str| match (allowance, noise(output)) {
         (Allowance::Close(..), noise) => Tolerance::close(noise),
-        (_, Some(noise)) => Tolerance::measured(a.kind, b.kind, noise),
-        (Allowance::Fixed(given), None) => Tolerance::between(a.kind, b.kind, *given),
-        (Allowance::Measured(_), None) => Tolerance::between(a.kind, b.kind, None),
+        (_, Some(noise)) => Tolerance::measured(a.label.kind, b.label.kind, noise),
+        (Allowance::Fixed(given), None) => Tolerance::between(a.label.kind, b.label.kind, *given),
+        (Allowance::Measured(_), None) => Tolerance::between(a.label.kind, b.label.kind, None),
     };
     let mut add = |output: &str, found: Difference| {
-        let mut pair = Pair::new(&a.name, &b.name, output, found, &tolerance(output));
+        let mut pair = Pair::new(
+            &a.label.name,
+            &b.label.name,
+            output,
+            found,
+            &tolerance(output),
+        );
         if let Allowance::Close(close, _) = allowance {
             let kept = |data: &TensorData| mask.of_output(output, data.shape().as_slice());
             let excess = match (a.outputs.get(output), b.outputs.get(output)) {
@@ -256,7 +255,7 @@ fn pair(a: &Given, b: &Given, mask: &Mask, allowance: &Allowance<'_>, pairs: &mu
                 add(name, difference(left, right, kept.as_deref(), logits));
                 compared += 1;
             }
-            None if b.kind.owes(a.kind) => add(name, missing(&b.name)),
+            None if b.label.kind.owes(a.label.kind) => add(name, missing(&b.label.name)),
             None => {}
         }
     }
@@ -265,8 +264,8 @@ fn pair(a: &Given, b: &Given, mask: &Mask, allowance: &Allowance<'_>, pairs: &mu
         .keys()
         .filter(|name| !a.outputs.contains_key(*name))
     {
-        if a.kind.owes(b.kind) {
-            add(name, missing(&a.name));
+        if a.label.kind.owes(b.label.kind) {
+            add(name, missing(&a.label.name));
         }
     }
     if compared == 0 && hidden > 0 {
@@ -294,7 +293,7 @@ fn alone(given: &[Given], pairs: &[Pair]) -> Vec<Alone> {
             runners: given
                 .iter()
                 .filter(|g| g.outputs.contains_key(name))
-                .map(|g| g.name.clone())
+                .map(|g| g.label.name.clone())
                 .collect(),
         })
         .collect()

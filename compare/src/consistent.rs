@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::referee::{self, Noise, Ruling, nudged, unit};
 use crate::report::Report;
 use crate::runner::guard::guard;
-use crate::runner::{Kind, Runner};
+use crate::runner::{Label, Runner};
 
 /// Perturbed runs beside the plain one, as many as the referee makes of a model.
 const RUNS: u64 = 2;
@@ -152,9 +152,7 @@ pub fn consistent<M: Module, G: Gives>(
         let (backend, dtype) = precision(name);
         let dtype = dtype.unwrap_or(DType::F32);
         runners.push(Box::new(Fixed {
-            name: name.to_string(),
-            gpu: fluxo_backends::is_gpu(backend),
-            unit: unit(dtype),
+            label: Label::backend(name, backend, dtype),
             outputs: given(name, backend, dtype, 0)?,
         }));
     }
@@ -170,9 +168,7 @@ pub fn consistent<M: Module, G: Gives>(
         let dtype = dtype.unwrap_or(DType::F32);
         let outputs = given(&name, backend, dtype, 0)?;
         runners.push(Box::new(Fixed {
-            name,
-            gpu: fluxo_backends::is_gpu(backend),
-            unit: unit(dtype),
+            label: Label::backend(&name, backend, dtype),
             outputs,
         }));
     }
@@ -182,23 +178,13 @@ pub fn consistent<M: Module, G: Gives>(
 
 /// What a module gave somewhere.
 struct Fixed {
-    name: String,
-    gpu: bool,
-    unit: f64,
+    label: Label,
     outputs: Tensors,
 }
 
 impl Runner for Fixed {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn kind(&self) -> Kind {
-        Kind::Backend { gpu: self.gpu }
-    }
-
-    fn unit(&self) -> Option<f64> {
-        Some(self.unit)
+    fn label(&self) -> &Label {
+        &self.label
     }
 
     fn run(&mut self, _: &Tensors) -> Result<Tensors> {

@@ -170,17 +170,18 @@ fn rows(inputs: &Tensors) -> Result<Vec<Row>> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::runner::Kind;
+    use crate::runner::{Kind, Label};
 
     /// Writes the last token and `step`, until `stop` tokens are there; from there 0.
-    struct Counter(&'static str, i64, usize);
+    struct Counter(Label, i64, usize);
+
+    fn counter(name: &str, step: i64, stop: usize) -> Counter {
+        Counter(Label::new(name, Kind::Graph), step, stop)
+    }
 
     impl Runner for Counter {
-        fn name(&self) -> &str {
-            self.0
-        }
-        fn kind(&self) -> Kind {
-            Kind::Graph
+        fn label(&self) -> &Label {
+            &self.0
         }
         fn run(&mut self, inputs: &Tensors) -> Result<Tensors> {
             let ids = integers("input_ids", &inputs["input_ids"])?;
@@ -201,7 +202,7 @@ mod tests {
         let ids = TensorData::new(vec![1_i64, 2, 3, 5, 9, 9], [2, 3]);
         let mask = TensorData::new(vec![1_i64, 1, 1, 1, 0, 0], [2, 3]);
         let inputs = Tensors::from([("input_ids".into(), ids), ("attention_mask".into(), mask)]);
-        let (mut one, mut other) = (Counter("one", 1, 99), Counter("other", 1, 6));
+        let (mut one, mut other) = (counter("one", 1, 99), counter("other", 1, 6));
         let found = continuations(&mut [&mut one, &mut other], &inputs, 5).unwrap();
         assert_eq!(found[0].tokens, [vec![4, 5, 6, 7, 8], vec![6, 7, 8, 9, 0]]);
         assert_eq!((found[0].common, found[0].of), (5, 5));
@@ -213,11 +214,8 @@ mod tests {
     fn a_text_ends_where_the_model_does() {
         struct Short(Counter);
         impl Runner for Short {
-            fn name(&self) -> &str {
-                self.0.name()
-            }
-            fn kind(&self) -> Kind {
-                Kind::Graph
+            fn label(&self) -> &Label {
+                self.0.label()
             }
             fn run(&mut self, inputs: &Tensors) -> Result<Tensors> {
                 match inputs["input_ids"].shape().num_elements() {
@@ -228,7 +226,7 @@ mod tests {
         }
         let ids = TensorData::new(vec![1_i64, 2], [1, 2]);
         let inputs = Tensors::from([("input_ids".to_string(), ids)]);
-        let (mut one, mut other) = (Short(Counter("one", 1, 99)), Counter("other", 1, 99));
+        let (mut one, mut other) = (Short(counter("one", 1, 99)), counter("other", 1, 99));
         let found = continuations(&mut [&mut one, &mut other], &inputs, 5).unwrap();
         assert_eq!(found[1].tokens, [vec![3, 4]]);
         assert_eq!((found[1].common, found[1].of), (2, 2));
@@ -236,7 +234,7 @@ mod tests {
 
     #[test]
     fn without_tokens_nothing_is_written() {
-        let mut one = Counter("one", 1, 9);
+        let mut one = counter("one", 1, 9);
         let error = continuations(&mut [&mut one], &Tensors::new(), 5).unwrap_err();
         assert!(error.to_string().contains("no `input_ids`"), "{error}");
     }

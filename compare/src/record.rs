@@ -7,7 +7,7 @@ use std::rc::Rc;
 use fluxo_models::Tensors;
 
 use crate::error::Result;
-use crate::runner::{Cost, Kind, Runner};
+use crate::runner::{Cost, Label, Runner};
 
 /// The last outputs of each runner, by its name.
 pub type Gave = Rc<RefCell<BTreeMap<String, Tensors>>>;
@@ -28,16 +28,8 @@ struct Kept {
 }
 
 impl Runner for Kept {
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
-
-    fn kind(&self) -> Kind {
-        self.inner.kind()
-    }
-
-    fn unit(&self) -> Option<f64> {
-        self.inner.unit()
+    fn label(&self) -> &Label {
+        self.inner.label()
     }
 
     fn cost(&self) -> Option<Cost> {

@@ -147,20 +147,21 @@ mod tests {
 
     use super::*;
     use crate::referee::{Noise, Ruling};
-    use crate::runner::{Kind, Runner};
+    use crate::runner::{Kind, Label, Runner};
 
-    struct Fixed(&'static str, TensorData);
+    struct Fixed(Label, TensorData);
 
     impl Runner for Fixed {
-        fn name(&self) -> &str {
-            self.0
-        }
-        fn kind(&self) -> Kind {
-            Kind::Backend { gpu: false }
+        fn label(&self) -> &Label {
+            &self.0
         }
         fn run(&mut self, _: &Tensors) -> crate::Result<Tensors> {
             Ok(Tensors::from([("y".to_string(), self.1.clone())]))
         }
+    }
+
+    fn fixed(name: &str, gives: TensorData) -> Fixed {
+        Fixed(Label::new(name, Kind::Backend { gpu: false }), gives)
     }
 
     /// The standing of a runner that gives `given` where 1 and 2 are exact, with noise 1e-6.
@@ -172,8 +173,8 @@ mod tests {
             unit: crate::referee::unit(burn::tensor::DType::F32),
         };
         let mut runners: Vec<Box<dyn Runner>> = vec![
-            Box::new(Fixed("right", exact)),
-            Box::new(Fixed("other", given)),
+            Box::new(fixed("right", exact)),
+            Box::new(fixed("other", given)),
         ];
         let case = ("here".to_string(), Tensors::new());
         let report = crate::compare_refereed(&mut runners, &[case], &[ruling]).unwrap();

@@ -108,19 +108,20 @@ mod tests {
 
     use super::*;
     use crate::error::Error;
-    use crate::runner::Kind;
+    use crate::runner::{Kind, Label};
 
-    struct Sleeper(&'static str, Option<u64>);
+    struct Sleeper(Label, Option<u64>);
+
+    fn sleeper(name: &str, ms: Option<u64>) -> Sleeper {
+        Sleeper(Label::new(name, Kind::Graph), ms)
+    }
 
     impl Runner for Sleeper {
-        fn name(&self) -> &str {
-            self.0
-        }
-        fn kind(&self) -> Kind {
-            Kind::Graph
+        fn label(&self) -> &Label {
+            &self.0
         }
         fn run(&mut self, _: &Tensors) -> Result<Tensors> {
-            let time = self.1.ok_or_else(|| Error::runner(self.0, "no"))?;
+            let time = self.1.ok_or_else(|| Error::runner(self.name(), "no"))?;
             std::thread::sleep(Duration::from_millis(time));
             Ok(Tensors::new())
         }
@@ -129,9 +130,9 @@ mod tests {
     #[test]
     fn the_slower_takes_longer_and_who_fails_has_no_row() {
         let mut runners: Vec<Box<dyn Runner>> = vec![
-            Box::new(Sleeper("slow", Some(20))),
-            Box::new(Sleeper("broken", None)),
-            Box::new(Sleeper("fast", Some(1))),
+            Box::new(sleeper("slow", Some(20))),
+            Box::new(sleeper("broken", None)),
+            Box::new(sleeper("fast", Some(1))),
         ];
         let timed = time(&mut runners, &Tensors::new(), 3).unwrap();
         let names: Vec<_> = timed.iter().map(|timing| timing.runner.as_str()).collect();

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use burn::tensor::DType;
 use fluxo_models::Tensors;
 
-use super::{Source, checked, everything, is_runtime};
+use super::lineup::{Entry, Lineup};
+use super::names::is_runtime;
+use super::source::Source;
 use crate::error::Result;
 use crate::inputs::split;
 use crate::locate::{Accused, Cut, Location, Locator, Suspect, part};
@@ -23,22 +25,19 @@ pub fn locate(
     names: &[String],
     inputs: &Tensors,
 ) -> Result<Option<Vec<Location>>> {
-    let mut sources = Source::all(models)?;
-    let asked = !names.is_empty();
-    let names = if asked { checked(names)? } else { everything() };
-    let any_graph = sources.iter().any(|source| source.graph.is_some());
-    let several = sources.len() > 1;
+    let Lineup {
+        mut sources,
+        asked,
+        mut entries,
+    } = Lineup::new(models, names)?;
+    // One model after the other: each is loaded once.
+    entries.sort_by_key(|entry| entry.source);
     let (inputs, _) = split(inputs);
     let Some(first) = sources.iter().position(|source| source.checkpoint) else {
         let mut cuts = Vec::new();
-        for source in &mut sources {
-            for name in names.iter().filter(|name| is_runtime(name)) {
-                let label = match several {
-                    true => format!("{}:{name}", source.label),
-                    false => name.clone(),
-                };
-                cuts.push(Cut::new(name, &label, source.graph()?)?);
-            }
+        for entry in &entries {
+            let graph = sources[entry.source].graph()?;
+            cuts.push(Cut::new(&entry.name, &entry.label, graph)?);
         }
         return Ok(Some(part(&mut cuts, &inputs)?));
     };
@@ -49,25 +48,17 @@ pub fn locate(
     let judge = Wanted::new(&sources[first].path, backend, DType::F32)?;
     let mut locator = Locator::on_shelf(&shelf, judge.clone(), &inputs)?;
     let mut found = Vec::new();
-    for source in &mut sources {
-        for name in &names {
-            let takes = match is_runtime(name) {
-                true => source.graph.is_some() || !any_graph,
-                false => source.checkpoint,
-            };
-            if !takes {
-                continue;
-            }
-            let label = match several {
-                true => format!("{}:{name}", source.label),
-                false => name.clone(),
-            };
-            match source.suspect(name, &label, &shelf, &judge) {
-                Ok(mut suspect) => found.push(locator.look(&mut *suspect)?),
-                Err(error) if asked => return Err(error),
-                // `open` has said why.
-                Err(_) => {}
-            }
+    for Entry {
+        source,
+        name,
+        label,
+    } in &entries
+    {
+        match sources[*source].suspect(name, label, &shelf, &judge) {
+            Ok(mut suspect) => found.push(locator.look(&mut *suspect)?),
+            Err(error) if asked => return Err(error),
+            // `open` has said why.
+            Err(_) => {}
         }
     }
     Ok(Some(found))

@@ -6,11 +6,12 @@ use burn::tensor::DType;
 use fluxo_models::{Model, Request};
 use tempfile::TempDir;
 
-use super::{Source, is_runtime, precision};
+use super::names::{is_runtime, precision};
+use super::source::Source;
 use crate::error::Result;
 use crate::graph::Graph;
-use crate::referee::{self, unit};
-use crate::runner::{Kind, Runner, burn::Burn, ort, ort_library, turn::Turn};
+use crate::referee;
+use crate::runner::{Kind, Label, Runner, burn::Burn, ort, ort_library, turn::Turn};
 use crate::shelf::{Shelf, Wanted};
 
 impl Source {
@@ -49,27 +50,19 @@ impl Source {
                 ort_library::environment()?;
             }
             let (graph, folder) = self.graph_in_turn(&shelf)?;
+            let shown = Label::new(label, Kind::Graph);
             let (name, label) = (name.to_string(), label.to_string());
-            let shown = label.clone();
             let load = move || {
                 // It holds what is loaded.
                 let _ = &folder;
                 shelf.clear();
                 graph.load(&name, &label)
             };
-            return Ok(Box::new(Turn::new(
-                &shown,
-                Kind::Graph,
-                None,
-                Box::new(load),
-            )));
+            return Ok(Box::new(Turn::new(shown, Box::new(load))));
         }
         let wanted = self.wanted(name)?;
-        let kind = Kind::Backend {
-            gpu: fluxo_backends::is_gpu(wanted.backend()),
-        };
-        let (unit, label) = (Some(unit(wanted.dtype())), label.to_string());
-        let shown = label.clone();
+        let shown = Label::backend(label, wanted.backend(), wanted.dtype());
+        let label = label.to_string();
         let load = move || -> Result<Box<dyn Runner>> {
             let model = shelf.model(&wanted)?;
             Ok(Box::new(Burn::new(
@@ -79,7 +72,7 @@ impl Source {
                 request,
             )?))
         };
-        Ok(Box::new(Turn::new(&shown, kind, unit, Box::new(load))))
+        Ok(Box::new(Turn::new(shown, Box::new(load))))
     }
 
     /// [`Source::graph`] and, where it was exported, the folder that holds it; exporting takes the

@@ -5,21 +5,18 @@ use super::*;
 use crate::report::Verdict;
 
 /// Gives fixed outputs, or fails.
-struct Fixed(
-    &'static str,
-    Kind,
-    std::result::Result<Tensors, &'static str>,
-);
+struct Fixed(Label, std::result::Result<Tensors, &'static str>);
+
+fn fixed(name: &str, kind: Kind, gives: std::result::Result<Tensors, &'static str>) -> Fixed {
+    Fixed(Label::new(name, kind), gives)
+}
 
 impl Runner for Fixed {
-    fn name(&self) -> &str {
-        self.0
-    }
-    fn kind(&self) -> Kind {
-        self.1
+    fn label(&self) -> &Label {
+        &self.0
     }
     fn run(&mut self, _: &Tensors) -> Result<Tensors> {
-        self.2.clone().map_err(|e| Error::runner(self.0, e))
+        self.1.clone().map_err(|e| Error::runner(self.name(), e))
     }
 }
 
@@ -46,7 +43,7 @@ fn every_pair_and_output_has_a_row() {
     let report = run(
         ["flex", "ndarray", "tract"]
             .map(|n| {
-                Fixed(
+                fixed(
                     n,
                     if n == "tract" { Kind::Graph } else { CPU },
                     outputs(both),
@@ -64,12 +61,12 @@ fn every_pair_and_output_has_a_row() {
 fn a_graph_need_not_give_all_that_a_backend_gives() {
     let report = run(
         vec![
-            Fixed(
+            fixed(
                 "flex",
                 CPU,
                 outputs(&[("logits", 1.0), ("last_hidden_state", 2.0)]),
             ),
-            Fixed("tract", Kind::Graph, outputs(&[("logits", 1.0)])),
+            fixed("tract", Kind::Graph, outputs(&[("logits", 1.0)])),
         ],
         &Tensors::new(),
     )
@@ -83,8 +80,8 @@ fn a_graph_need_not_give_all_that_a_backend_gives() {
 fn an_output_that_is_owed_and_missing_is_a_difference() {
     let report = run(
         vec![
-            Fixed("flex", CPU, outputs(&[("logits", 1.0)])),
-            Fixed(
+            fixed("flex", CPU, outputs(&[("logits", 1.0)])),
+            fixed(
                 "tract",
                 Kind::Graph,
                 outputs(&[("logits", 1.0), ("pooler_output", 1.0)]),
@@ -104,8 +101,8 @@ fn an_output_that_is_owed_and_missing_is_a_difference() {
 fn nothing_in_common_is_a_difference() {
     let report = run(
         vec![
-            Fixed("flex", CPU, outputs(&[("last_hidden_state", 1.0)])),
-            Fixed("tract", Kind::Graph, outputs(&[("other", 1.0)])),
+            fixed("flex", CPU, outputs(&[("last_hidden_state", 1.0)])),
+            fixed("tract", Kind::Graph, outputs(&[("other", 1.0)])),
         ],
         &Tensors::new(),
     )
@@ -128,7 +125,7 @@ fn what_the_mask_hides_whole_is_left_out_beside_others() {
         let pooled = TensorData::new(vec![pooled], [1, 1]);
         let outputs = [("last_hidden_state", states), ("pooler_output", pooled)];
         let outputs = outputs.map(|(name, data)| (name.to_string(), data));
-        Fixed(name, CPU, Ok(Tensors::from(outputs)))
+        fixed(name, CPU, Ok(Tensors::from(outputs)))
     };
     let both = || vec![given("flex", 1.0), given("ndarray", 2.0)];
     // The pooler reads the first position.
@@ -153,7 +150,7 @@ fn expected_outputs_are_one_more_runner() {
         ("out.greedy".to_string(), TensorData::new(vec![4_i64], [1])),
     ]);
     let report = run(
-        vec![Fixed("flex", CPU, outputs(&[("logits", 1.0)]))],
+        vec![fixed("flex", CPU, outputs(&[("logits", 1.0)]))],
         &inputs,
     )
     .unwrap();
@@ -165,8 +162,8 @@ fn expected_outputs_are_one_more_runner() {
 
 #[test]
 fn who_fails_is_skipped_while_two_are_left() {
-    let ok = |name| Fixed(name, CPU, outputs(&[("logits", 1.0)]));
-    let bad = || Fixed("tract", Kind::Graph, Err("no such operation"));
+    let ok = |name| fixed(name, CPU, outputs(&[("logits", 1.0)]));
+    let bad = || fixed("tract", Kind::Graph, Err("no such operation"));
     let report = run(vec![ok("flex"), bad(), ok("ndarray")], &Tensors::new()).unwrap();
     assert_eq!(report.verdict, Verdict::Agree);
     assert_eq!(report.skipped[0].reason, "tract: no such operation");

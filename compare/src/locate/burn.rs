@@ -1,22 +1,18 @@
 //! A model of the zoo on one backend, part by part.
 
-use burn::tensor::DType;
 use fluxo_models::{Model, Part, Tensors, Weights};
 
 use super::held::Held;
 use super::referee::probe;
 use super::{Asked, Given, Suspect};
 use crate::error::Result;
-use crate::referee::unit;
-use crate::runner::Kind;
+use crate::runner::Label;
 use crate::shelf::{Shelf, Wanted};
 
 /// A model on a backend.
 pub struct Accused {
-    name: String,
+    label: Label,
     model: Held,
-    dtype: DType,
-    gpu: bool,
     measure: bool,
 }
 
@@ -28,10 +24,8 @@ impl Accused {
     pub fn new(name: &str, model: &Model, backend: &str) -> Result<Self> {
         let device = fluxo_backends::device(backend)?;
         Ok(Self {
-            name: name.to_string(),
+            label: Label::backend(name, backend, model.dtype()),
             model: Held::Model(Box::new(model.clone().to_device(&device))),
-            dtype: model.dtype(),
-            gpu: fluxo_backends::is_gpu(backend),
             measure: false,
         })
     }
@@ -40,9 +34,7 @@ impl Accused {
     /// that the referee's noise is measured with.
     pub(crate) fn on_shelf(name: &str, shelf: &Shelf, wanted: Wanted, measure: bool) -> Self {
         Self {
-            name: name.to_string(),
-            dtype: wanted.dtype(),
-            gpu: fluxo_backends::is_gpu(wanted.backend()),
+            label: Label::backend(name, wanted.backend(), wanted.dtype()),
             model: Held::checkpoint(shelf, wanted),
             measure,
         }
@@ -61,16 +53,8 @@ impl Accused {
 }
 
 impl Suspect for Accused {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn kind(&self) -> Kind {
-        Kind::Backend { gpu: self.gpu }
-    }
-
-    fn unit(&self) -> Option<f64> {
-        Some(unit(self.dtype))
+    fn label(&self) -> &Label {
+        &self.label
     }
 
     fn is_measure(&self) -> bool {

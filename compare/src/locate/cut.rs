@@ -19,13 +19,13 @@ use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::inputs::complete;
 use crate::referee::unit;
-use crate::runner::Kind;
+use crate::runner::{Kind, Label};
 use crate::shelf::Shelf;
 use crate::signature::Signature;
 
 /// The ONNX files of a model in a runtime.
 pub struct Cut {
-    name: String,
+    label: Label,
     runtime: String,
     graph: Graph,
     dtype: DType,
@@ -60,7 +60,7 @@ impl Cut {
     /// When a file cannot be read or is no ONNX file.
     pub fn new(runtime: &str, name: &str, graph: Graph) -> Result<Self> {
         let mut cut = Self {
-            name: name.to_string(),
+            label: Label::new(name, Kind::Graph),
             runtime: runtime.to_string(),
             graph,
             dtype: DType::F32,
@@ -75,6 +75,7 @@ impl Cut {
         let read = cut.parsed(&decoder)?;
         let mut types = read.signature.outputs.iter().map(|port| port.dtype);
         cut.dtype = types.find(DType::is_float).unwrap_or(DType::F32);
+        cut.label.unit = Some(unit(cut.dtype));
         Ok(cut)
     }
 
@@ -141,9 +142,10 @@ impl Cut {
             Some(state) => self.rounded(state)?,
             None => {
                 let whole = Graph::Whole(encoder.clone());
-                let outputs = whole.load(&self.runtime, &self.name)?.run(&read)?;
+                let outputs = whole.load(&self.runtime, &self.label.name)?.run(&read)?;
                 let state = outputs.get("last_hidden_state").cloned();
-                state.ok_or_else(|| Error::runner(&self.name, "the encoder gives no state"))?
+                state
+                    .ok_or_else(|| Error::runner(&self.label.name, "the encoder gives no state"))?
             }
         };
         written.insert("encoder_hidden_states".into(), state);
@@ -152,7 +154,7 @@ impl Cut {
 
     fn rounded(&self, data: &TensorData) -> Result<TensorData> {
         let cast = data.clone().try_cast(self.dtype);
-        cast.map_err(|e| Error::runner(&self.name, e))
+        cast.map_err(|e| Error::runner(&self.label.name, e))
     }
 
     fn all_rounded(&self, values: &Tensors) -> Result<Tensors> {
@@ -268,16 +270,8 @@ fn part_of(exact: &Part, data: &TensorData) -> Part {
 }
 
 impl Suspect for Cut {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn kind(&self) -> Kind {
-        Kind::Graph
-    }
-
-    fn unit(&self) -> Option<f64> {
-        Some(unit(self.dtype))
+    fn label(&self) -> &Label {
+        &self.label
     }
 
     fn node(&self, path: &str) -> Option<String> {

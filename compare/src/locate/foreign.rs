@@ -23,7 +23,7 @@ pub fn part(runners: &mut [Cut], inputs: &Tensors) -> Result<Vec<Location>> {
     };
     let mut found = Vec::new();
     for other in others {
-        let mut location = Location::of(other.name());
+        let mut location = Location::of(&other.label().name);
         match search(first, other, inputs, &mut location) {
             Ok(()) => {}
             Err(error) if error.is_input() => return Err(error),
@@ -40,7 +40,7 @@ fn search(first: &mut Cut, other: &mut Cut, inputs: &Tensors, found: &mut Locati
     values.retain(|(_, value)| theirs.iter().any(|(_, known)| known == value));
     if values.is_empty() {
         return Err(Error::runner(
-            other.name(),
+            &other.label().name,
             "the files have no values of the same name",
         ));
     }

@@ -31,7 +31,7 @@ use fluxo_models::{Model, Part, Tensors};
 use serde::Serialize;
 
 use crate::error::Result;
-use crate::runner::Kind;
+use crate::runner::{Kind, Label};
 use crate::shelf::{Shelf, Wanted};
 use crate::verdict::{LEAST, MARGIN};
 
@@ -45,16 +45,8 @@ pub type Given = BTreeMap<String, TensorData>;
 
 /// A model whose parts can be looked at.
 pub trait Suspect {
-    /// The name that reports show.
-    fn name(&self) -> &str;
-
-    /// What it is: decides what is allowed.
-    fn kind(&self) -> Kind;
-
-    /// A unit of the last place of 1 in its precision; `None` where that is the referee's model's.
-    fn unit(&self) -> Option<f64> {
-        None
-    }
+    /// What others know of it; where its unit is `None`, that is the referee's model's.
+    fn label(&self) -> &Label;
 
     /// Whether it is what the noise was measured with, so that no part of it can be off by more.
     fn is_measure(&self) -> bool {
@@ -238,7 +230,7 @@ impl<'a> Locator<'a> {
             of,
             largest,
             note,
-            ..Location::of(suspect.name())
+            ..Location::of(&suspect.label().name)
         })
     }
 }
@@ -314,9 +306,9 @@ impl Search<'_, '_> {
             return Ok(None);
         }
         let forced = self.suspect.forced(self.inputs, &scope.asked())?;
-        let coarser = self.suspect.unit().unwrap_or(self.referee.unit) / self.referee.unit;
+        let coarser = self.suspect.label().unit.unwrap_or(self.referee.unit) / self.referee.unit;
         let coarser = coarser.max(1.0);
-        let kind = self.suspect.kind();
+        let kind = self.suspect.label().kind;
         let allowed = |noise: f64| allowed(kind, noise);
         let own: Vec<Option<f64>> = scope
             .exact

@@ -3,16 +3,15 @@
 use burn::tensor::DType;
 use fluxo_models::{Model, Request, Tensors};
 
-use super::{Kind, Runner, guard};
+use super::{Label, Runner, guard};
 use crate::error::Result;
 use crate::referee::unit;
 
 /// A model on a backend.
 pub struct Burn {
-    name: String,
+    label: Label,
     model: Model,
     request: Request,
-    gpu: bool,
 }
 
 impl Burn {
@@ -24,10 +23,9 @@ impl Burn {
     pub fn new(name: &str, model: &Model, backend: &str, request: Request) -> Result<Self> {
         let device = fluxo_backends::device(backend)?;
         Ok(Self {
-            name: name.to_string(),
+            label: Label::backend(name, backend, model.dtype()),
             model: model.clone().to_device(&device),
             request,
-            gpu: fluxo_backends::is_gpu(backend),
         })
     }
 }
@@ -49,26 +47,19 @@ impl Burn {
         }
         let mut runner = Self::new(name, model, backend, request)?;
         runner.model = runner.model.in_precision(dtype);
+        runner.label.unit = Some(unit(dtype));
         Ok(runner)
     }
 }
 
 impl Runner for Burn {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn kind(&self) -> Kind {
-        Kind::Backend { gpu: self.gpu }
-    }
-
-    fn unit(&self) -> Option<f64> {
-        Some(unit(self.model.dtype()))
+    fn label(&self) -> &Label {
+        &self.label
     }
 
     fn run(&mut self, inputs: &Tensors) -> Result<Tensors> {
         // A device that is out of memory panics.
         let run = || Ok::<_, std::convert::Infallible>(self.model.run(inputs, &self.request));
-        Ok(guard(&self.name, run)??)
+        Ok(guard(&self.label.name, run)??)
     }
 }

@@ -2,13 +2,13 @@
 
 use fluxo_models::Tensors;
 
-use super::{Kind, Runner};
+use super::{Kind, Label, Runner};
 use crate::error::{Error, Result};
 
 /// Two runners that together take what an encoder-decoder's checkpoint takes, `input_ids` (or
 /// `input_features`), `decoder_input_ids` and so on, and give what it gives.
 pub struct Chain {
-    name: String,
+    label: Label,
     encoder: Box<dyn Runner>,
     decoder: Box<dyn Runner>,
 }
@@ -18,7 +18,7 @@ impl Chain {
     /// `encoder_hidden_states`; shown as `name`.
     pub fn new(name: &str, encoder: Box<dyn Runner>, decoder: Box<dyn Runner>) -> Self {
         Self {
-            name: name.to_string(),
+            label: Label::new(name, Kind::Graph),
             encoder,
             decoder,
         }
@@ -26,12 +26,8 @@ impl Chain {
 }
 
 impl Runner for Chain {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn kind(&self) -> Kind {
-        self.decoder.kind()
+    fn label(&self) -> &Label {
+        &self.label
     }
 
     /// What the encoder gives is left out where the past has its keys: there it is only read
@@ -57,7 +53,7 @@ impl Runner for Chain {
         let mut outputs = self.encoder.run(&read)?;
         let state = outputs.remove("last_hidden_state").ok_or_else(|| {
             Error::runner(
-                &self.name,
+                &self.label.name,
                 "the encoder's file gives no `last_hidden_state`",
             )
         })?;
@@ -81,19 +77,16 @@ mod tests {
     use super::*;
 
     /// Gives what it is given, and `last_hidden_state`.
-    struct Echo(&'static str);
+    struct Echo(Label);
 
     impl Runner for Echo {
-        fn name(&self) -> &str {
-            self.0
-        }
-        fn kind(&self) -> Kind {
-            Kind::Graph
+        fn label(&self) -> &Label {
+            &self.0
         }
         fn run(&mut self, inputs: &Tensors) -> Result<Tensors> {
             let given = inputs.iter();
             let mut outputs: Tensors = given
-                .map(|(name, data)| (format!("{} {name}", self.0), data.clone()))
+                .map(|(name, data)| (format!("{} {name}", self.0.name), data.clone()))
                 .collect();
             let state = TensorData::new(vec![1.0_f32], [1, 1, 1]);
             outputs.insert("last_hidden_state".into(), state);
@@ -102,7 +95,8 @@ mod tests {
     }
 
     fn names(past: &[usize]) -> Vec<String> {
-        let mut chain = Chain::new("x", Box::new(Echo("read")), Box::new(Echo("write")));
+        let echo = |name| Box::new(Echo(Label::new(name, Kind::Graph)));
+        let mut chain = Chain::new("x", echo("read"), echo("write"));
         let names = [
             "input_ids",
             "attention_mask",

@@ -5,13 +5,13 @@ use std::process::{Command, ExitStatus};
 
 use fluxo_models::{Request, Tensors, tensors};
 
-use super::{Cost, Kind, Runner};
+use super::{Cost, Label, Runner};
 use crate::error::{Error, Result};
 
 /// Runs `fluxo run` on each set of inputs.
 pub struct Child {
-    /// What reports show.
-    pub name: String,
+    /// What others know of it.
+    pub label: Label,
     /// The binary that knows `run MODEL --on NAME --inputs FILE --out FILE --json`.
     pub program: PathBuf,
     /// The model.
@@ -20,10 +20,6 @@ pub struct Child {
     pub on: String,
     /// Which outputs beside the usual it gives.
     pub request: Request,
-    /// What `on` is.
-    pub kind: Kind,
-    /// A unit of the last place of 1 in its precision; `None` where that is the model's own.
-    pub unit: Option<f64>,
     /// What the last run took.
     pub cost: Option<Cost>,
 }
@@ -47,16 +43,8 @@ impl Child {
 }
 
 impl Runner for Child {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn kind(&self) -> Kind {
-        self.kind
-    }
-
-    fn unit(&self) -> Option<f64> {
-        self.unit
+    fn label(&self) -> &Label {
+        &self.label
     }
 
     fn cost(&self) -> Option<Cost> {
@@ -65,14 +53,14 @@ impl Runner for Child {
 
     fn run(&mut self, inputs: &Tensors) -> Result<Tensors> {
         self.cost = None;
-        let folder = tempfile::tempdir().map_err(|e| Error::runner(&self.name, e))?;
+        let folder = tempfile::tempdir().map_err(|e| Error::runner(&self.label.name, e))?;
         let (given, made) = (folder.path().join("in"), folder.path().join("out"));
         tensors::write(&given, inputs)?;
         let ran = self.command(&given, &made).output();
-        let ran = ran.map_err(|e| Error::runner(&self.name, e))?;
+        let ran = ran.map_err(|e| Error::runner(&self.label.name, e))?;
         if !ran.status.success() {
             let said = String::from_utf8_lossy(&ran.stderr);
-            return Err(Error::runner(&self.name, told(ran.status, &said)));
+            return Err(Error::runner(&self.label.name, told(ran.status, &said)));
         }
         let about: Option<serde_json::Value> = serde_json::from_slice(&ran.stdout).ok();
         self.cost = about.and_then(|about| {
@@ -115,6 +103,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+    use crate::runner::Kind;
 
     /// A runner whose program is this script.
     fn script(text: &str) -> (tempfile::TempDir, Child) {
@@ -123,13 +112,11 @@ mod tests {
         std::fs::write(&program, format!("#!/bin/sh\n{text}\n")).unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
         let child = Child {
-            name: "tract".into(),
+            label: Label::new("tract", Kind::Graph),
             program,
             model: "model".into(),
             on: "tract".into(),
             request: Request::default(),
-            kind: Kind::Graph,
-            unit: None,
             cost: None,
         };
         (folder, child)

@@ -2,7 +2,7 @@
 
 use fluxo_models::Tensors;
 
-use super::{Kind, Runner};
+use super::{Kind, Label, Runner};
 use crate::error::Result;
 
 /// The name that reports show.
@@ -11,6 +11,7 @@ pub const NAME: &str = "file";
 /// Gives the same outputs whatever goes in.
 #[derive(Debug)]
 pub struct File {
+    label: Label,
     expected: Tensors,
 }
 
@@ -18,17 +19,16 @@ impl File {
     /// The runner of the `expected` outputs, without their `out.` prefix
     /// (see [`split`](crate::inputs::split)).
     pub fn new(expected: Tensors) -> Self {
-        Self { expected }
+        Self {
+            label: Label::new(NAME, Kind::File),
+            expected,
+        }
     }
 }
 
 impl Runner for File {
-    fn name(&self) -> &str {
-        NAME
-    }
-
-    fn kind(&self) -> Kind {
-        Kind::File
+    fn label(&self) -> &Label {
+        &self.label
     }
 
     fn run(&mut self, _inputs: &Tensors) -> Result<Tensors> {

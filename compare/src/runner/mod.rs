@@ -12,23 +12,21 @@ pub mod rten;
 pub mod tract;
 pub(crate) mod turn;
 
+use ::burn::tensor::DType;
 use fluxo_models::Tensors;
 
 use crate::error::Result;
+use crate::referee::unit;
 use guard::guard;
 
 /// Something that computes a model's outputs from its inputs.
 pub trait Runner {
-    /// The name that reports show: `flex`, `tract`, `mymodel:wgpu:1`.
-    fn name(&self) -> &str;
+    /// What others know of it.
+    fn label(&self) -> &Label;
 
-    /// What it is: decides tolerances and which outputs it owes.
-    fn kind(&self) -> Kind;
-
-    /// A unit of the last place of 1 in the precision that it computes in; `None` where that is
-    /// the model's own.
-    fn unit(&self) -> Option<f64> {
-        None
+    /// [`Label::name`].
+    fn name(&self) -> &str {
+        &self.label().name
     }
 
     /// What the last run took, where the runner measures that better than a clock around it.
@@ -42,6 +40,38 @@ pub trait Runner {
     /// [`Error::Input`](crate::Error::Input) when the inputs do not fit the model,
     /// [`Error::Runner`](crate::Error::Runner) when the runtime fails on them.
     fn run(&mut self, inputs: &Tensors) -> Result<Tensors>;
+}
+
+/// What others know of a runner.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Label {
+    /// The name that reports show: `flex`, `tract`, `mymodel:wgpu:1`.
+    pub name: String,
+    /// What it is: decides tolerances and which outputs it owes.
+    pub kind: Kind,
+    /// A unit of the last place of 1 in the precision that it computes in; `None` where that is
+    /// the model's own.
+    pub unit: Option<f64>,
+}
+
+impl Label {
+    /// Of a runner that computes in the model's own precision.
+    pub fn new(name: &str, kind: Kind) -> Self {
+        Self {
+            name: name.to_string(),
+            kind,
+            unit: None,
+        }
+    }
+
+    /// Of the backend `backend` that computes in `dtype`.
+    pub fn backend(name: &str, backend: &str, dtype: DType) -> Self {
+        let gpu = fluxo_backends::is_gpu(backend);
+        Self {
+            unit: Some(unit(dtype)),
+            ..Self::new(name, Kind::Backend { gpu })
+        }
+    }
 }
 
 /// What a run took.

@@ -7,7 +7,7 @@ use fluxo_models::Tensors;
 use ort::session::{Session, SessionInputValue};
 use ort::value::{DynValue, Tensor, TensorElementType};
 
-use super::{Kind, Runner, guard, ort_library};
+use super::{Kind, Label, Runner, guard, ort_library};
 use crate::error::{Error, Result};
 use crate::inputs::{self, complete};
 use crate::signature::Signature;
@@ -17,7 +17,7 @@ pub const NAME: &str = "ort";
 
 /// An ONNX file, loaded.
 pub struct Ort {
-    name: String,
+    label: Label,
     signature: Signature,
     session: Session,
 }
@@ -35,7 +35,7 @@ impl Ort {
             Session::builder(environment)?.commit_from_file(path)
         })?;
         Ok(Self {
-            name: name.to_string(),
+            label: Label::new(name, Kind::Graph),
             signature,
             session,
         })
@@ -43,21 +43,17 @@ impl Ort {
 }
 
 impl Runner for Ort {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn kind(&self) -> Kind {
-        Kind::Graph
+    fn label(&self) -> &Label {
+        &self.label
     }
 
     fn run(&mut self, inputs: &Tensors) -> Result<Tensors> {
         let mut values: Vec<(String, SessionInputValue<'static>)> = Vec::new();
         for (name, data) in complete(&self.signature, inputs)? {
-            let value = to_value(&self.name, &name, &data)?;
+            let value = to_value(&self.label.name, &name, &data)?;
             values.push((name, value.into()));
         }
-        let (runner, session) = (&self.name, &mut self.session);
+        let (runner, session) = (&self.label.name, &mut self.session);
         let given = guard(runner, || session.run(values))?;
         let mut outputs = Tensors::new();
         for port in &self.signature.outputs {

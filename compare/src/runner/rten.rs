@@ -7,7 +7,7 @@ use fluxo_models::Tensors;
 use rten::{Model, NodeId, Value};
 use rten_tensor::prelude::*;
 
-use super::{Kind, Runner, guard};
+use super::{Kind, Label, Runner, guard};
 use crate::error::{Error, Result};
 use crate::inputs::{self, complete};
 use crate::signature::Signature;
@@ -17,7 +17,7 @@ pub const NAME: &str = "rten";
 
 /// An ONNX file, loaded.
 pub struct Rten {
-    name: String,
+    label: Label,
     signature: Signature,
     model: Model,
     outputs: Vec<NodeId>,
@@ -39,7 +39,7 @@ impl Rten {
                 .collect()
         })?;
         Ok(Self {
-            name: name.to_string(),
+            label: Label::new(name, Kind::Graph),
             signature,
             model,
             outputs,
@@ -52,42 +52,40 @@ impl Rten {
             let values = data
                 .try_to_vec_as::<f32>()
                 .map_err(|e| Error::Input(format!("`{name}`: {e}")))?;
-            return guard(&self.name, || Value::from_shape(shape, values));
+            return guard(&self.label.name, || Value::from_shape(shape, values));
         }
         let mut narrow = Vec::with_capacity(data.num_elements());
         for value in inputs::integers(name, data)? {
             narrow.push(i32::try_from(value).map_err(|_| {
                 Error::runner(
-                    &self.name,
+                    &self.label.name,
                     format!("`{name}` holds {value}; its integers have 32 bits"),
                 )
             })?);
         }
-        guard(&self.name, || Value::from_shape(shape, narrow))
+        guard(&self.label.name, || Value::from_shape(shape, narrow))
     }
 }
 
 impl Runner for Rten {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn kind(&self) -> Kind {
-        Kind::Graph
+    fn label(&self) -> &Label {
+        &self.label
     }
 
     fn run(&mut self, inputs: &Tensors) -> Result<Tensors> {
         let mut values = Vec::new();
         for (name, data) in complete(&self.signature, inputs)? {
-            let id = guard(&self.name, || self.model.node_id(&name))?;
+            let id = guard(&self.label.name, || self.model.node_id(&name))?;
             values.push((id, self.value(&name, &data)?.into()));
         }
-        let given = guard(&self.name, || self.model.run(values, &self.outputs, None))?;
+        let given = guard(&self.label.name, || {
+            self.model.run(values, &self.outputs, None)
+        })?;
         let mut outputs = Tensors::new();
         for (port, value) in self.signature.outputs.iter().zip(given) {
             let data = from_value(value).ok_or_else(|| {
                 Error::runner(
-                    &self.name,
+                    &self.label.name,
                     format!("output `{}` is not a tensor", port.name),
                 )
             })?;

@@ -7,7 +7,7 @@ use burn::tensor::{DType, TensorData};
 use fluxo_models::Tensors;
 use tract_onnx::prelude::*;
 
-use super::{Kind, Runner, guard};
+use super::{Kind, Label, Runner, guard};
 use crate::error::{Error, Result};
 use crate::inputs::{self, complete};
 use crate::signature::Signature;
@@ -23,7 +23,7 @@ type Plan = Arc<TypedRunnableModel>;
 /// analyse the graph with symbols, a plan is made for each shape when it first comes; the last
 /// one is kept.
 pub struct Tract {
-    name: String,
+    label: Label,
     signature: Signature,
     plans: Plans,
 }
@@ -56,7 +56,7 @@ impl Tract {
             }
         };
         Ok(Self {
-            name: name.to_string(),
+            label: Label::new(name, Kind::Graph),
             signature,
             plans,
         })
@@ -71,7 +71,7 @@ impl Tract {
         if let Some((_, plan)) = last.as_ref().filter(|(made, _)| *made == shapes) {
             return Ok(plan.clone());
         }
-        let plan = guard(&self.name, || {
+        let plan = guard(&self.label.name, || {
             let mut model = model.clone();
             for (i, (dtype, shape)) in types.iter().zip(&shapes).enumerate() {
                 model = model.with_input_fact(i, InferenceFact::dt_shape(*dtype, shape))?;
@@ -84,12 +84,8 @@ impl Tract {
 }
 
 impl Runner for Tract {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn kind(&self) -> Kind {
-        Kind::Graph
+    fn label(&self) -> &Label {
+        &self.label
     }
 
     fn run(&mut self, inputs: &Tensors) -> Result<Tensors> {
@@ -98,15 +94,15 @@ impl Runner for Tract {
         for port in &self.signature.inputs {
             let data = &complete[&port.name];
             shapes.push(data.shape().as_slice().to_vec());
-            let tensor = to_tensor(&self.name, &port.name, data)?;
+            let tensor = to_tensor(&self.label.name, &port.name, data)?;
             types.push(tensor.datum_type());
             values.push(tensor.into_tvalue());
         }
         let plan = self.plan(&types, shapes)?;
-        let given = guard(&self.name, || plan.run(values))?;
+        let given = guard(&self.label.name, || plan.run(values))?;
         let mut outputs = Tensors::new();
         for (port, value) in self.signature.outputs.iter().zip(given) {
-            let data = guard(&self.name, || from_tensor(&value))?;
+            let data = guard(&self.label.name, || from_tensor(&value))?;
             outputs.insert(port.name.clone(), data);
         }
         Ok(outputs)

@@ -2,7 +2,7 @@
 
 use fluxo_models::Tensors;
 
-use super::{Kind, Runner};
+use super::{Label, Runner};
 use crate::error::Result;
 
 /// How a runner is loaded.
@@ -10,36 +10,20 @@ type Load = Box<dyn Fn() -> Result<Box<dyn Runner>>>;
 
 /// Of several such runners one is in memory at a time.
 pub(crate) struct Turn {
-    name: String,
-    kind: Kind,
-    unit: Option<f64>,
+    label: Label,
     load: Load,
 }
 
 impl Turn {
-    /// The runner that `load` gives, called `name`, of the kind `kind`, whose precision has the
-    /// unit `unit` ([`Runner::unit`]).
-    pub fn new(name: &str, kind: Kind, unit: Option<f64>, load: Load) -> Self {
-        Self {
-            name: name.to_string(),
-            kind,
-            unit,
-            load,
-        }
+    /// The runner that `load` gives, which others know as `label`.
+    pub fn new(label: Label, load: Load) -> Self {
+        Self { label, load }
     }
 }
 
 impl Runner for Turn {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn kind(&self) -> Kind {
-        self.kind
-    }
-
-    fn unit(&self) -> Option<f64> {
-        self.unit
+    fn label(&self) -> &Label {
+        &self.label
     }
 
     fn run(&mut self, inputs: &Tensors) -> Result<Tensors> {

@@ -59,11 +59,8 @@ fn a_model_that_is_wrong_for_one_token_is_shown_with_few() {
     let model = model("gpt2");
     struct Wrong(Burn);
     impl Runner for Wrong {
-        fn name(&self) -> &str {
-            "wrong"
-        }
-        fn kind(&self) -> crate::runner::Kind {
-            self.0.kind()
+        fn label(&self) -> &crate::runner::Label {
+            self.0.label()
         }
         fn run(&mut self, inputs: &Tensors) -> Result<Tensors> {
             let mut outputs = self.0.run(inputs)?;
@@ -76,8 +73,9 @@ fn a_model_that_is_wrong_for_one_token_is_shown_with_few() {
             Ok(outputs)
         }
     }
-    let burn = || Burn::new("flex", &model, "flex", Request::default()).unwrap();
-    let mut runners: Vec<Box<dyn Runner>> = vec![Box::new(burn()), Box::new(Wrong(burn()))];
+    let burn = |name| Burn::new(name, &model, "flex", Request::default()).unwrap();
+    let mut runners: Vec<Box<dyn Runner>> =
+        vec![Box::new(burn("flex")), Box::new(Wrong(burn("wrong")))];
     let cases = cases(model.config(), None, 0).unwrap();
     let report = crate::compare_cases(&mut runners, &cases, None).unwrap();
     assert!(!report.agrees());

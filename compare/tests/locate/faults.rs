@@ -153,11 +153,8 @@ impl Shifted {
 }
 
 impl Suspect for Shifted {
-    fn name(&self) -> &str {
-        self.0.name()
-    }
-    fn kind(&self) -> Kind {
-        self.0.kind()
+    fn label(&self) -> &Label {
+        self.0.label()
     }
     fn plain(&mut self, inputs: &Tensors, scope: &Asked<'_>) -> Result<Vec<Part>> {
         self.0.plain(&Self::shifted(inputs), scope)

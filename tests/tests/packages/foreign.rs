@@ -6,7 +6,7 @@ use std::process::Command;
 
 use burn::tensor::TensorData;
 use fluxo_backends::device;
-use fluxo_compare::runner::{Kind, Runner};
+use fluxo_compare::runner::{Label, Runner};
 use fluxo_compare::standing::Finding;
 use fluxo_compare::{Graph, artifact, compare, compare_refereed, referee};
 use fluxo_models::{Model, Request, Tensors};
@@ -76,11 +76,8 @@ fn with_itself(file: &Path) -> Result<(), String> {
 struct Renamed(Box<dyn Runner>);
 
 impl Runner for Renamed {
-    fn name(&self) -> &str {
-        self.0.name()
-    }
-    fn kind(&self) -> Kind {
-        Kind::Graph
+    fn label(&self) -> &Label {
+        self.0.label()
     }
     fn run(&mut self, inputs: &Tensors) -> fluxo_compare::Result<Tensors> {
         let mut outputs = self.0.run(inputs)?;

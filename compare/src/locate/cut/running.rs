@@ -55,7 +55,7 @@ impl Cut {
 
     /// A folder for a part of the file `path`, with the weights beside that.
     fn folder(&self, path: &Path) -> Result<tempfile::TempDir> {
-        let folder = tempfile::tempdir().map_err(|e| Error::runner(&self.name, e))?;
+        let folder = tempfile::tempdir().map_err(|e| Error::runner(&self.label.name, e))?;
         link_data(path, folder.path())?;
         Ok(folder)
     }
@@ -67,7 +67,8 @@ impl Cut {
         let taken = |name: &&String| takes.input(name).is_some();
         let values = values.iter().filter(|(name, _)| taken(name));
         let values: Tensors = values.map(|(k, v)| (k.clone(), v.clone())).collect();
-        let mut runner: Box<dyn Runner> = Graph::Whole(file).load(&self.runtime, &self.name)?;
+        let mut runner: Box<dyn Runner> =
+            Graph::Whole(file).load(&self.runtime, &self.label.name)?;
         runner.run(&values)
     }
 }
@@ -102,7 +103,7 @@ impl Cut {
     pub(in crate::locate) fn values(&mut self) -> Result<Vec<(String, String)>> {
         let Graph::Whole(path) = self.graph.clone() else {
             return Err(Error::runner(
-                &self.name,
+                &self.label.name,
                 "a pair of files has no values in one order",
             ));
         };

@@ -1,0 +1,76 @@
+//! Which runners there are to be: a backend for each checkpoint, a runtime for each ONNX file.
+
+use std::path::PathBuf;
+
+use super::names::{checked, everything, is_runtime};
+use super::source::Source;
+use crate::error::Result;
+
+/// What was given, and what is to run it.
+pub(super) struct Lineup {
+    /// What the paths hold.
+    pub sources: Vec<Source>,
+    /// Whether the runners were named: then each must be possible.
+    pub asked: bool,
+    /// By name, and of each name by source.
+    pub entries: Vec<Entry>,
+}
+
+/// One runner that is to be.
+pub(super) struct Entry {
+    /// The index of what it runs.
+    pub source: usize,
+    /// `flex`, `flex:f64`, `tract`.
+    pub name: String,
+    /// What reports show: the name, behind the model's where there are several.
+    pub label: String,
+}
+
+impl Lineup {
+    /// Of everything in `models` by `names`; without names, by all that this build and machine
+    /// have. Where no model has an ONNX file, the runtimes run the checkpoints, exported.
+    ///
+    /// # Errors
+    /// When a path is no model, a name unknown or there twice, or a backend named where there is no
+    /// checkpoint.
+    pub fn new(models: &[PathBuf], names: &[String]) -> Result<Self> {
+        let sources = Source::all(models)?;
+        let asked = !names.is_empty();
+        let names = if asked { checked(names)? } else { everything() };
+        let any_graph = sources.iter().any(|source| source.graph.is_some());
+        let any_checkpoint = sources.iter().any(|source| source.checkpoint);
+        let mut entries = Vec::new();
+        for name in &names {
+            if let Some(first) = sources.first()
+                && asked
+                && !is_runtime(name)
+                && !any_checkpoint
+            {
+                return Err(first.no_weights(name));
+            }
+            for (index, source) in sources.iter().enumerate() {
+                let takes = match is_runtime(name) {
+                    true => source.graph.is_some() || !any_graph,
+                    false => source.checkpoint,
+                };
+                if !takes {
+                    continue;
+                }
+                let label = match sources.len() {
+                    1 => name.clone(),
+                    _ => format!("{}:{name}", source.label),
+                };
+                entries.push(Entry {
+                    source: index,
+                    name: name.clone(),
+                    label,
+                });
+            }
+        }
+        Ok(Self {
+            sources,
+            asked,
+            entries,
+        })
+    }
+}

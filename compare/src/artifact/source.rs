@@ -1,0 +1,187 @@
+//! What a path holds: a checkpoint, an ONNX file, or both.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use fluxo_models::model::CONFIG;
+use fluxo_models::{Model, Request};
+
+use super::names::{is_runtime, precision};
+use crate::error::{Error, Result};
+use crate::export::{self, ExportOptions};
+use crate::graph::{Graph, RUNTIMES};
+use crate::referee::unit;
+use crate::runner::{Kind, Label, Runner, burn::Burn, child::Child};
+use crate::signature::Signature;
+
+/// Files that make a folder a checkpoint, beside its `config.json`.
+const WEIGHTS: [&str; 3] = [
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+];
+
+/// One path that was given, and what was made of it so far.
+pub(super) struct Source {
+    pub label: String,
+    pub path: PathBuf,
+    pub checkpoint: bool,
+    pub graph: Option<Graph>,
+    pub model: Option<Model>,
+    pub exported: Option<(Graph, Rc<tempfile::TempDir>)>,
+}
+
+impl Source {
+    pub fn all(paths: &[PathBuf]) -> Result<Vec<Self>> {
+        let mut sources: Vec<Self> = Vec::new();
+        for path in paths {
+            let mut source = Self::at(path)?;
+            // `mine`, `mine#2`, `mine#3`.
+            let plain = source.label.clone();
+            let taken = |label: &String| sources.iter().any(|other| other.label == *label);
+            let mut labels = (2..).map(|n| format!("{plain}#{n}"));
+            if taken(&plain)
+                && let Some(free) = labels.find(|label| !taken(label))
+            {
+                source.label = free;
+            }
+            sources.push(source);
+        }
+        Ok(sources)
+    }
+
+    pub fn at(path: &Path) -> Result<Self> {
+        let refuse = |reason: &str| {
+            Err(Error::Model {
+                path: path.to_path_buf(),
+                reason: reason.to_string(),
+            })
+        };
+        let source = |checkpoint, graph| Self {
+            label: label(path),
+            path: path.to_path_buf(),
+            checkpoint,
+            graph,
+            model: None,
+            exported: None,
+        };
+        if path.is_dir() {
+            let graph = Graph::in_folder(path);
+            let weights = WEIGHTS.iter().any(|name| path.join(name).is_file());
+            // A folder with a configuration alone is a broken checkpoint: loading says how.
+            let checkpoint = path.join(CONFIG).is_file() && (weights || graph.is_none());
+            if !checkpoint && graph.is_none() {
+                return refuse(
+                    "holds neither a checkpoint (config.json and model.safetensors) nor onnx/model.onnx",
+                );
+            }
+            return Ok(source(checkpoint, graph));
+        }
+        if !path.exists() {
+            return refuse("no such file or folder");
+        }
+        if path.extension().is_none_or(|extension| extension != "onnx") {
+            return refuse("neither a folder nor an .onnx file");
+        }
+        Ok(source(false, Some(Graph::Whole(path.to_path_buf()))))
+    }
+
+    /// `request`, and what the ONNX files give: a backend must give it too.
+    pub fn asked(request: Request, source: &Self) -> Result<Request> {
+        let mut request = request;
+        for file in source.graph.iter().flat_map(Graph::files) {
+            for port in Signature::read(file)?.outputs {
+                request.hidden_states |= port.name.contains("hidden_states.");
+                request.taps |= port.name.contains("layers.");
+            }
+        }
+        Ok(request)
+    }
+
+    /// Loads the checkpoint, once.
+    pub fn load(&mut self) -> Result<()> {
+        if self.model.is_none() {
+            let device = fluxo_backends::device(fluxo_backends::default_name().unwrap_or("flex"))?;
+            self.model = Some(Model::load(&self.path, None, &device)?.0);
+        }
+        Ok(())
+    }
+
+    pub fn runner(&mut self, name: &str, label: &str, request: Request) -> Result<Box<dyn Runner>> {
+        if !is_runtime(name) {
+            let model = self.model.as_ref().ok_or_else(|| self.no_weights(name))?;
+            let (backend, dtype) = precision(name);
+            return Ok(Box::new(match dtype {
+                Some(dtype) => Burn::in_precision(label, model, backend, request, dtype)?,
+                None => Burn::new(label, model, backend, request)?,
+            }));
+        }
+        self.graph()?.load(name, label)
+    }
+
+    pub fn child(
+        &self,
+        name: &str,
+        label: &str,
+        request: Request,
+        program: &Path,
+    ) -> Box<dyn Runner> {
+        let (backend, dtype) = precision(name);
+        let kind = match is_runtime(name) {
+            true => Kind::Graph,
+            false => Kind::Backend {
+                gpu: fluxo_backends::is_gpu(backend),
+            },
+        };
+        let label = Label {
+            unit: dtype.map(unit),
+            ..Label::new(label, kind)
+        };
+        Box::new(Child {
+            label,
+            program: program.to_path_buf(),
+            model: self.path.clone(),
+            on: name.to_string(),
+            request,
+            cost: None,
+        })
+    }
+
+    /// The ONNX files, exported once where there are none.
+    pub fn graph(&mut self) -> Result<Graph> {
+        let exported = self.exported.as_ref().map(|(graph, _)| graph);
+        if let Some(graph) = self.graph.as_ref().or(exported) {
+            return Ok(graph.clone());
+        }
+        let model = self.model.as_ref().ok_or_else(|| self.no_weights("onnx"))?;
+        let folder = tempfile::tempdir().map_err(|source| Error::Io {
+            path: std::env::temp_dir(),
+            source,
+        })?;
+        export::write(model, folder.path(), &ExportOptions::default())?;
+        let graph = Graph::in_folder(folder.path()).ok_or_else(|| self.no_weights("onnx"))?;
+        self.exported = Some((graph.clone(), Rc::new(folder)));
+        Ok(graph)
+    }
+
+    pub fn no_weights(&self, name: &str) -> Error {
+        Error::Model {
+            path: self.path.clone(),
+            reason: format!(
+                "`{name}` runs checkpoints, and there are no weights here; name a runtime ({}) or give the checkpoint too",
+                RUNTIMES.join(", ")
+            ),
+        }
+    }
+}
+
+/// What a path is called in reports: its last name that says something.
+fn label(path: &Path) -> String {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let mut names = path.iter().rev().map(|name| {
+        let name = name.to_string_lossy();
+        name.strip_suffix(".onnx").unwrap_or(&name).to_string()
+    });
+    let said = names.find(|name| name != "model" && name != "onnx");
+    said.unwrap_or_else(|| "model".to_string())
+}
