@@ -38,7 +38,7 @@ use crate::verdict::{LEAST, MARGIN};
 pub use self::burn::Accused;
 pub use self::cut::Cut;
 pub use self::foreign::part;
-use self::referee::{Noise, Referee, Scope};
+use self::referee::{Referee, Scope};
 
 /// What parts read, by path.
 pub type Given = BTreeMap<String, TensorData>;
@@ -316,42 +316,52 @@ impl Search<'_, '_> {
             .map(|exact| self.error(&forced, exact))
             .collect();
         drop(forced);
-        let beyond = |own: Option<f64>, noise: &Noise| {
-            own.is_some_and(|own| measure::beyond(own, allowed(noise.own * coarser)))
+        let beyond = |error: Option<f64>, noise: f64| {
+            error.is_some_and(|error| measure::beyond(error, allowed(noise * coarser)))
         };
-        let any = |scope: &Scope| {
-            let mut noise = own.iter().zip(&scope.noise);
-            noise.any(|(own, noise)| beyond(*own, noise))
+        let blamed = |scope: &Scope| -> Vec<bool> {
+            let parts = own.iter().zip(&scope.noise);
+            parts.map(|(own, noise)| beyond(*own, noise.own)).collect()
         };
         // More runs can only explain more.
-        if any(scope) {
-            self.referee.measure_all(scope)?;
+        let suspected = blamed(scope);
+        if suspected.contains(&true) {
+            self.referee.measure_own(scope, &suspected)?;
         }
+        let blamed = blamed(scope);
         // A whole run only for what is shown.
-        let plain = match scope.is_whole() || any(scope) {
+        let plain = match scope.is_whole() || blamed.contains(&true) {
             true => self.suspect.plain(self.inputs, &scope.asked())?,
             false => Vec::new(),
         };
-        let mut guilty = None;
-        for ((exact, noise), own) in scope.exact.iter().zip(&scope.noise).zip(&own) {
-            let (cumulative, own) = (self.error(&plain, exact), *own);
-            let own_noise = noise.own * coarser;
-            let beyond = beyond(own, noise);
-            if scope.is_whole()
-                && self.tap.is_none()
-                && cumulative
-                    .is_some_and(|off| measure::beyond(off, allowed(noise.gathered * coarser)))
-            {
-                self.tap = Some(self.referee.tap(&exact.path));
+        let cumulative: Vec<Option<f64>> = scope
+            .exact
+            .iter()
+            .map(|exact| self.error(&plain, exact))
+            .collect();
+        drop(plain);
+        if scope.is_whole() && self.tap.is_none() {
+            let parted = |scope: &Scope| {
+                let mut parts = cumulative.iter().zip(&scope.noise);
+                parts.position(|(off, noise)| beyond(*off, noise.gathered))
+            };
+            if parted(scope).is_some() {
+                self.referee.measure_gathered(scope)?;
             }
+            let first = parted(scope).map(|index| &scope.exact[index].path);
+            self.tap = first.map(|path| self.referee.tap(path));
+        }
+        let mut guilty = None;
+        for (index, exact) in scope.exact.iter().enumerate() {
+            let (own, beyond) = (own[index], blamed[index]);
             if beyond && guilty.is_none() {
                 guilty = Some(exact.path.clone());
             }
             let part = PartError {
                 path: exact.path.clone(),
-                cumulative,
+                cumulative: cumulative[index],
                 teacher_forced: own,
-                noise: own_noise,
+                noise: scope.noise[index].own * coarser,
                 guilty: beyond,
             };
             self.of += 1;

@@ -1,5 +1,7 @@
 //! What the parts of the exact model read and write, and how far rounding moves them.
 
+use std::ops::Range;
+
 use burn::tensor::DType;
 use fluxo_models::{Model, NetworkConfig, Part, Probe, Tensors, Weights};
 
@@ -34,8 +36,8 @@ pub(super) struct Scope {
     pub exact: Vec<Part>,
     /// Of each, its noise.
     pub noise: Vec<Noise>,
-    /// In how many runs that was measured.
-    runs: u64,
+    /// In how many runs what gathers was measured.
+    gathered: u64,
     given: Given,
 }
 
@@ -44,6 +46,8 @@ pub(super) struct Scope {
 pub(super) struct Noise {
     /// Where it reads what the exact part reads.
     pub own: f64,
+    /// In how many runs that was measured.
+    runs: u64,
     /// Where the parts before it round too; measured for the outermost parts.
     pub gathered: f64,
 }
@@ -96,8 +100,8 @@ impl<'a> Referee<'a> {
         })
     }
 
-    /// The parts of the parts `paths`, which are of one block. Where they are not the outermost,
-    /// their noise is measured in one run, until [`Referee::measure_all`].
+    /// The parts of the parts `paths`, which are of one block. Their noise is measured in one run;
+    /// see [`Referee::measure_own`] and [`Referee::measure_gathered`].
     pub fn scope(&mut self, paths: &[String]) -> Result<Scope> {
         let whole = paths.iter().any(String::is_empty);
         if let Some(scope) = self.outermost.as_ref().filter(|_| whole) {
@@ -132,43 +136,80 @@ impl<'a> Referee<'a> {
                 .filter(|part| !part.path.ends_with(ENCODED))
                 .collect(),
             noise: Vec::new(),
-            runs: 0,
+            gathered: 0,
             given,
         };
         scope.noise = vec![Noise::default(); scope.exact.len()];
-        self.measure(&mut scope, if whole { RUNS + 1 } else { 1 })?;
-        if whole {
-            self.outermost = Some(scope.clone());
+        if !scope.exact.is_empty() {
+            let within = scope.within.clone();
+            self.own(&mut scope, within.as_deref(), 0..1)?;
+            scope.noise.iter_mut().for_each(|noise| noise.runs = 1);
+            self.gather(&mut scope, 0..1)?;
         }
         Ok(scope)
     }
 
-    /// Measures the noise of `scope` in all runs, the last of which adds up products in another
-    /// order.
-    pub fn measure_all(&mut self, scope: &mut Scope) -> Result<()> {
-        self.measure(scope, RUNS + 2)
-    }
-
-    /// Measures the noise of `scope` in the runs up to `runs` that it was not measured in.
-    fn measure(&mut self, scope: &mut Scope, runs: u64) -> Result<()> {
-        if scope.exact.is_empty() {
-            return Ok(());
-        }
-        for seed in scope.runs..runs {
-            let run = match seed {
-                0 => Run::Plain(Weights::AsTheyAre),
-                seed if seed > RUNS => Run::InSequence,
-                seed => Run::Plain(Weights::Moved { seed }),
-            };
-            let own = self.pass(run, &scope.paths, scope.within.as_deref(), &scope.given)?;
-            self.widen(&scope.exact, &own, &mut scope.noise, |n| &mut n.own);
-            if scope.is_whole() {
-                let run = self.pass(run, &scope.paths, None, &Given::new())?;
-                self.widen(&scope.exact, &run, &mut scope.noise, |n| &mut n.gathered);
+    /// Measures the noise of the parts `which` of `scope` in all runs, the last of which adds up
+    /// products in another order. Blocks run one by one, without the others.
+    pub fn measure_own(&mut self, scope: &mut Scope, which: &[bool]) -> Result<()> {
+        let parts = scope.noise.iter().zip(which).enumerate();
+        let left: Vec<usize> = parts
+            .filter(|(_, (noise, wanted))| **wanted && noise.runs < ALL)
+            .map(|(index, _)| index)
+            .collect();
+        let block = |index: &usize| {
+            let path = scope.exact[*index].path.clone();
+            (scope.is_whole() && path.contains(".layers.")).then_some(path)
+        };
+        match left.iter().map(block).collect::<Option<Vec<_>>>() {
+            Some(blocks) => {
+                for (index, block) in left.into_iter().zip(blocks) {
+                    self.own(scope, Some(&block), 1..ALL)?;
+                    scope.noise[index].runs = ALL;
+                }
+            }
+            None => {
+                let within = scope.within.clone();
+                self.own(scope, within.as_deref(), 1..ALL)?;
+                scope.noise.iter_mut().for_each(|noise| noise.runs = ALL);
             }
         }
-        scope.runs = scope.runs.max(runs);
+        self.remember(scope);
         Ok(())
+    }
+
+    /// Measures what gathers before the parts of `scope`, the outermost, in all runs.
+    pub fn measure_gathered(&mut self, scope: &mut Scope) -> Result<()> {
+        self.gather(scope, scope.gathered..ALL)
+    }
+
+    /// Measures the noise of the parts of `scope` in these runs, of the block or head `only` alone.
+    fn own(&mut self, scope: &mut Scope, only: Option<&str>, runs: Range<u64>) -> Result<()> {
+        for run in runs.map(Run::numbered) {
+            let own = self.pass(run, &scope.paths, only, &scope.given)?;
+            self.widen(&scope.exact, &own, &mut scope.noise, |n| &mut n.own);
+        }
+        Ok(())
+    }
+
+    fn gather(&mut self, scope: &mut Scope, runs: Range<u64>) -> Result<()> {
+        if !scope.is_whole() {
+            return Ok(());
+        }
+        for run in runs.clone().map(Run::numbered) {
+            let run = self.pass(run, &scope.paths, None, &Given::new())?;
+            self.widen(&scope.exact, &run, &mut scope.noise, |n| &mut n.gathered);
+        }
+        scope.gathered = runs.end;
+        self.remember(scope);
+        Ok(())
+    }
+
+    /// Keeps the outermost scope for the next suspect.
+    fn remember(&mut self, scope: &Scope) {
+        if scope.is_whole() {
+            self.outermost = Some(scope.clone());
+        }
     }
 
     fn pass(
@@ -236,12 +277,25 @@ impl<'a> Referee<'a> {
 /// rounds nearly as often as a runtime's that adds them one by one.
 const TERMS: usize = 4;
 
+/// How many runs measure noise: the plain one, perturbed ones, and one in another order.
+const ALL: u64 = RUNS + 2;
+
 /// How the model runs.
 #[derive(Clone, Copy)]
 enum Run {
     Plain(Weights),
     /// With the sums of its products in an order that rounds more.
     InSequence,
+}
+
+impl Run {
+    fn numbered(number: u64) -> Self {
+        match number {
+            0 => Self::Plain(Weights::AsTheyAre),
+            number if number > RUNS => Self::InSequence,
+            seed => Self::Plain(Weights::Moved { seed }),
+        }
+    }
 }
 
 /// What ends the path of the encoder's output where a decoder reads it.
