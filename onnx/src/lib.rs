@@ -3,7 +3,8 @@
 //! A forward pass is recorded at several sizes without being executed. Every number that differs
 //! between the recordings gets a closed form in the named sizes, or the export ends with an error
 //! that says which number has none: nothing is frozen at the size of a recording. A loop over an
-//! open length, as in a recurrent module, becomes one node with one step inside.
+//! open length, as in a recurrent module, becomes one node: `LSTM`, `GRU` or `RNN` where its step is
+//! theirs, else one with the step inside.
 //!
 //! ```
 //! use burn::nn::{Linear, LinearConfig};

@@ -17,9 +17,11 @@ pub enum Target {
     /// behind them is joined to an operator that takes six times as long.
     Ort,
     /// tract 0.23, set 23: all but `Swish`, whose `alpha` it reads as 1, and `Attention`: it takes
-    /// no boolean mask, and gives NaN for some rows under a mask of numbers.
+    /// no boolean mask, and gives NaN for some rows under a mask of numbers. Its `LSTM`, `GRU` and
+    /// `RNN` of one direction go forwards whatever their attribute says.
     Tract,
-    /// rten 0.27, set 24: all of them, and `Loop` where others take `Scan`.
+    /// rten 0.27, set 24: all of them, and `Loop` where others take `Scan`. It has no `RNN`, and no
+    /// `GRU` that resets the state before its product.
     Rten,
     /// onnxruntime-web: as anywhere.
     Web,
@@ -37,6 +39,10 @@ pub(crate) struct Forms {
     pub sums: bool,
     /// `Loop` for `Scan`.
     pub counted: bool,
+    /// `RNN`, and `GRU` that resets the state before its product.
+    pub rnn: bool,
+    /// `LSTM`, `GRU` and `RNN` from the end of a sequence to its beginning.
+    pub backwards: bool,
 }
 
 impl Target {
@@ -87,9 +93,14 @@ impl Target {
             attention: true,
             sums: false,
             counted: false,
+            rnn: true,
+            backwards: true,
         };
         let runs = match self {
-            Self::Any | Self::Web => Forms::default(),
+            Self::Any | Self::Web => Forms {
+                rnn: true,
+                ..Forms::default()
+            },
             Self::Ort => Forms {
                 swish: false,
                 sums: true,
@@ -98,10 +109,12 @@ impl Target {
             Self::Tract => Forms {
                 swish: false,
                 attention: false,
+                backwards: false,
                 ..all
             },
             Self::Rten => Forms {
                 counted: true,
+                rnn: false,
                 ..all
             },
         };
@@ -113,6 +126,8 @@ impl Target {
             attention: runs.attention && opset >= 23,
             sums: runs.sums,
             counted: runs.counted,
+            rnn: runs.rnn,
+            backwards: runs.backwards,
         }
     }
 }

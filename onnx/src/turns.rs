@@ -79,12 +79,12 @@ fn one(graph: &mut Graph, turn: &Turn, begin: usize, end: usize) {
 }
 
 /// Names that nothing has yet.
-struct Names {
+pub(crate) struct Names {
     taken: HashSet<String>,
 }
 
 impl Names {
-    fn new<'a>(graph: &Graph, nodes: impl Iterator<Item = &'a Node>) -> Self {
+    pub fn new<'a>(graph: &Graph, nodes: impl Iterator<Item = &'a Node>) -> Self {
         let values = graph.values.iter().map(|value| value.name.clone());
         let nodes = nodes.flat_map(Node::all).map(|node| node.name.clone());
         Self {
@@ -92,7 +92,7 @@ impl Names {
         }
     }
 
-    fn unique(&mut self, wanted: &str) -> String {
+    pub fn unique(&mut self, wanted: &str) -> String {
         let numbered = (1..).map(|number| format!("{wanted}_{number}"));
         let mut names = std::iter::once(wanted.to_string()).chain(numbered);
         let free = names.find(|name| self.taken.insert(name.clone()));
@@ -250,17 +250,23 @@ impl Build<'_> {
         after
     }
 
-    /// What the step gives: made in it, and each value once.
+    /// What the step gives: made in it, and each value once. A slice is read nowhere else: tract
+    /// 0.23 gives what all readers of it read its new axis.
     fn given(&mut self, end: &Node) -> Vec<ValueId> {
         let made: HashSet<ValueId> = self
             .nodes
             .iter()
             .flat_map(|node| node.outputs.clone())
             .collect();
+        let inputs = self.nodes.iter().flat_map(|node| node.inputs.clone());
+        let read: HashSet<ValueId> = inputs.flatten().collect();
         let mut given: HashSet<ValueId> = HashSet::new();
         let mut outputs = Vec::new();
-        for value in end.inputs.iter().flatten() {
-            if made.contains(value) && given.insert(*value) {
+        for (index, value) in end.inputs.iter().flatten().enumerate() {
+            let twice = end.inputs.iter().filter(|input| **input == Some(*value));
+            let shared = read.contains(value) || twice.count() > 1;
+            let shared = shared && index >= self.turn.states;
+            if made.contains(value) && !shared && given.insert(*value) {
                 outputs.push(*value);
                 continue;
             }

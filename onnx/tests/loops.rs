@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::{DType, Device, Tensor, TensorData, s};
+use burn::tensor::{DType, Device, Tensor, TensorData, activation::sigmoid, s};
 use common::{Runtime, agree_with, floats, inputs};
 use fluxo_onnx::{
     Args, Dim, Error, Input, OnnxModel, Options, Outputs, Spec, Target, evaluate, export,
@@ -17,7 +17,8 @@ use judge::Judge;
 
 const WIDTH: usize = 3;
 
-/// A cell that a user may write: two layers, whose sum goes through a tangent.
+/// A cell that a user may write: two layers, whose sum goes through a logistic function. With a
+/// tangent it would be an operator, see `recurrent_operators.rs`.
 #[derive(Module, Debug)]
 struct Cell {
     input: Linear,
@@ -35,7 +36,7 @@ impl Cell {
     }
 
     fn step(&self, x: Tensor<2>, h: Tensor<2>) -> Tensor<2> {
-        (self.input.forward(x) + self.hidden.forward(h)).tanh()
+        sigmoid(self.input.forward(x) + self.hidden.forward(h))
     }
 }
 

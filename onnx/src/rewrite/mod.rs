@@ -9,6 +9,7 @@ mod dead;
 mod gelu_cube;
 mod gelu_tanh;
 mod pattern;
+mod recurrent;
 mod rms_norm;
 mod rotary;
 mod sum;
@@ -21,6 +22,7 @@ use crate::target::Forms;
 /// Runs all of them; those that join nodes only where the file may have such `forms`.
 pub(crate) fn rewrite(graph: &mut Graph, forms: Forms) {
     broadcast::rewrite(graph);
+    recurrent::rewrite(graph, forms);
     if forms.gelu {
         gelu_tanh::rewrite(graph);
     } else {

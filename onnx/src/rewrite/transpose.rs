@@ -11,13 +11,9 @@ pub(super) fn rewrite(graph: &mut Graph) {
         let Some((source, order)) = joined else {
             continue;
         };
-        if order
-            .iter()
-            .enumerate()
-            .all(|(axis, from)| axis as i64 == *from)
-        {
+        let mut axes = order.iter().enumerate();
+        if axes.all(|(axis, from)| axis as i64 == *from) {
             same.push((graph.nodes[index].outputs[0], source));
-            continue;
         }
         let node = &mut graph.nodes[index];
         node.inputs = vec![Some(source)];
@@ -100,6 +96,13 @@ mod tests {
         assert_eq!(graph.nodes[2].inputs, [Some(0)]);
         let wanted = vec![("perm", Attr::Ints(vec![2, 0, 1]))];
         assert_eq!(graph.nodes[2].attrs, wanted);
+    }
+
+    #[test]
+    fn there_and_back_twice_is_nothing() {
+        let mut graph = chain(&[[1, 0, 2]; 4]);
+        rewrite(&mut graph);
+        assert_eq!(graph.nodes[4].inputs, [Some(0)]);
     }
 
     #[test]

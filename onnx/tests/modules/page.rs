@@ -77,9 +77,11 @@ that no trace had, absolute, divided by the output's largest magnitude where tha
 are random and none is 0 or 1 everywhere. A message is what the runtime says instead.
 
 A recurrent module is a loop in Rust, of which a recording sees only the steps. Recordings of
-different lengths show what a step is, and the file has one node for all of them: `Scan`, or `Loop`
-where `--target rten` asks for what rten runs (\"by target rten\"). `TransformerDecoderLayer` gives
-back what only `TransformerDecoder` can read, and is measured there.
+different lengths show what a step is. Where it is the step of an `LSTM`, a `GRU` or an `RNN`, the
+file has that operator; any other loop is one node, `Scan`, or `Loop` where `--target rten` asks for
+what rten runs (\"by target rten\": it has no `Scan`, no `RNN`, and no `GRU` that resets the state
+before the product). ONNX Runtime 1.32 gives numbers for these operators where NaN goes in.
+`TransformerDecoderLayer` gives back what only `TransformerDecoder` can read, and is measured there.
 
 The last column is Burn's own exporter (`burn-onnx` 0.22.0, feature `export`) on the same list, its
 sizes open too (`export_dynamic`), run in ONNX Runtime at the same five sets of sizes:
