@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::inputs::split;
 use crate::mask::Mask;
 use crate::referee::{self, Ruling};
-use crate::report::{Alone, Pair, Report, Skipped};
+use crate::report::{Alone, NO_OUTPUT, Pair, Report, Skipped};
 use crate::runner::file::File;
 use crate::runner::{Kind, Label, Runner};
 use crate::verdict::{Close, Tolerance};
@@ -85,7 +85,15 @@ fn judged(
                 label: runner.label().clone(),
                 outputs,
             }),
-            Err(error) if error.is_input() => return Err(error),
+            Err(error) if error.is_input() => {
+                // Where others took the same, it is this one that does not.
+                let known = !given.is_empty();
+                return Err(if known {
+                    error.of(runner.name())
+                } else {
+                    error
+                });
+            }
             Err(error) => {
                 skipped.push(Skipped {
                     runner: runner.name().to_string(),
@@ -237,7 +245,7 @@ fn pair(a: &Given, b: &Given, mask: &Mask, allowance: &Allowance<'_>, pairs: &mu
         .keys()
         .filter(|name| b.outputs.contains_key(*name));
     if shared.next().is_none() {
-        return add("-", nothing("no output in common"));
+        return add(NO_OUTPUT, nothing("no output in common"));
     }
     let (mut compared, mut hidden) = (0, 0);
     for (name, left) in &a.outputs {
@@ -270,7 +278,7 @@ fn pair(a: &Given, b: &Given, mask: &Mask, allowance: &Allowance<'_>, pairs: &mu
     }
     if compared == 0 && hidden > 0 {
         add(
-            "-",
+            NO_OUTPUT,
             nothing("the mask keeps no position: nothing was compared"),
         );
     }

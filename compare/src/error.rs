@@ -89,6 +89,16 @@ impl Error {
         }
     }
 
+    /// The same error about inputs, with the runner that did not take them.
+    pub(crate) fn of(self, runner: &str) -> Self {
+        match self {
+            Self::Input(reason) | Self::Models(fluxo_models::Error::Input(reason)) => {
+                Self::Input(format!("{runner}: {reason}"))
+            }
+            other => other,
+        }
+    }
+
     /// Whether the fault lies in what was given to every runner alike: no other runner would
     /// have fared better.
     pub(crate) fn is_input(&self) -> bool {

@@ -5,11 +5,12 @@ use std::fmt::Write;
 
 use fluxo_models::Tensors;
 
+use crate::figures::{number, share, times};
 use crate::report::{Pair, Report};
-use crate::screen::{number, share, times};
 
 mod charts;
 mod elements;
+mod starts;
 
 /// What a page shows beside the report.
 pub struct Shown<'a> {
@@ -48,6 +49,7 @@ pub fn page(report: &Report, shown: &Shown<'_>) -> String {
     page += &findings(report);
     page += &matrix(report);
     page += &depth(report);
+    page += &starts::starts(report);
     page += &elements::elements(report, shown);
     page += &notes(report);
     page.push_str("</body></html>\n");
@@ -274,15 +276,7 @@ fn notes(report: &Report) -> String {
             lines.push(format!("{}: {note}", pair.place()));
         }
     }
-    for alone in &report.alone {
-        lines.push(alone.told());
-    }
-    for skipped in &report.skipped {
-        lines.push(format!("skipped: {}: {}", skipped.runner, skipped.reason));
-    }
-    if let Some(located) = &report.located {
-        lines.push(format!("the difference begins in {located}"));
-    }
+    lines.extend(report.remarks());
     if lines.is_empty() {
         return String::new();
     }

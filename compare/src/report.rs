@@ -154,6 +154,9 @@ impl Pair {
     }
 }
 
+/// The output of a pair that has none to compare.
+pub(crate) const NO_OUTPUT: &str = "-";
+
 impl Pair {
     /// The part of the tolerance that the difference takes.
     pub(crate) fn share(&self) -> f64 {
@@ -170,10 +173,11 @@ impl Pair {
             output, a, b, case, ..
         } = self;
         let case = case.as_ref().map(|case| format!(" {case}"));
-        format!(
-            "{output} between {a} (a) and {b} (b){}",
-            case.unwrap_or_default()
-        )
+        let case = case.unwrap_or_default();
+        match output.as_str() {
+            NO_OUTPUT => format!("the comparison of {a} (a) and {b} (b){case}"),
+            _ => format!("{output} between {a} (a) and {b} (b){case}"),
+        }
     }
 }
 
@@ -220,6 +224,12 @@ impl Report {
         self.pairs
             .iter()
             .max_by(|x, y| x.share().total_cmp(&y.share()))
+    }
+
+    /// The pair with the largest scaled difference.
+    pub(crate) fn largest(&self) -> Option<&Pair> {
+        let pairs = self.pairs.iter();
+        pairs.max_by(|x, y| x.scaled.total_cmp(&y.scaled))
     }
 
     /// Adds what `other`, the same comparison of other inputs, found: of each output of each
@@ -336,6 +346,21 @@ mod tests {
             text.lines().last().unwrap(),
             "agree: flex, tract; at most 1.5e-6 (logits between flex (a) and tract (b))"
         );
+    }
+
+    #[test]
+    fn the_largest_is_named_where_all_agree() {
+        // The other takes more of its tolerance.
+        let mut coarse = pair("other", 8e-4, None);
+        (coarse.tolerance, coarse.agrees) = (1.0, true);
+        let report = report(vec![pair("logits", 1e-6, None), coarse]);
+        assert_eq!(report.worst().unwrap().output, "logits");
+        let text = report.to_string();
+        assert!(
+            text.ends_with("at most 8.0e-4 (other between flex (a) and tract (b))"),
+            "{text}"
+        );
+        assert_eq!(report.cell("flex", "tract"), "8.0e-4");
     }
 
     #[test]

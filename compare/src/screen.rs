@@ -4,6 +4,7 @@ use std::fmt;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
+use crate::figures::{number, share, times};
 use crate::report::{Pair, Report, Verdict};
 use crate::standing::Standing;
 
@@ -109,7 +110,7 @@ impl Report {
     pub(crate) fn cell(&self, one: &str, other: &str) -> String {
         let worst = self
             .between(one, other)
-            .max_by(|x, y| x.share().total_cmp(&y.share()));
+            .max_by(|x, y| x.scaled.total_cmp(&y.scaled));
         match worst {
             None => String::new(),
             Some(worst) => {
@@ -117,6 +118,38 @@ impl Report {
                 format!("{}{}", if beyond { "!" } else { "" }, number(worst.scaled))
             }
         }
+    }
+
+    /// What the numbers do not say, and who was left out.
+    pub(crate) fn remarks(&self) -> Vec<String> {
+        let mut said = Vec::new();
+        for continued in &self.greedy {
+            if let Some(note) = &continued.note {
+                said.push(format!("{} writes nothing: {note}", continued.runner));
+            }
+        }
+        if let Some(stress) = &self.stress {
+            said.push(format!("hard inputs: {} sets", stress.cases.len()));
+            let left = stress.left_out.iter();
+            said.extend(left.map(|(case, reason)| format!("left out: {case}: {reason}")));
+            if let Some(shrunk) = &stress.shrunk {
+                let shapes = shrunk.shapes.iter();
+                let shapes: Vec<_> = shapes
+                    .map(|(name, shape)| format!("{name} {shape:?}"))
+                    .collect();
+                let (case, trials) = (&shrunk.case, shrunk.trials);
+                said.push(format!(
+                    "the smallest that still differ, of those {case} after {trials} trials: {}",
+                    shapes.join(", ")
+                ));
+            }
+        }
+        said.extend(self.alone.iter().map(|alone| alone.told()));
+        let skipped = self.skipped.iter();
+        said.extend(
+            skipped.map(|skipped| format!("skipped: {}: {}", skipped.runner, skipped.reason)),
+        );
+        said
     }
 
     /// A row an output and pair.
@@ -168,15 +201,6 @@ impl Report {
 /// The place of the noise among the columns.
 const NOISE: usize = 4;
 
-/// `6.0e-7`, `0`, or what no number says.
-pub(crate) fn number(value: f64) -> String {
-    match value {
-        v if v.is_nan() || v.is_infinite() => "-".to_string(),
-        0.0 => "0".to_string(),
-        v => format!("{v:.1e}"),
-    }
-}
-
 /// `1,16,3`.
 fn index(at: &[usize]) -> String {
     at.iter()
@@ -206,20 +230,6 @@ fn right_from(table: &mut Table, from: usize) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-}
-
-/// `1.6` or `2400`.
-pub(crate) fn times(value: f64) -> String {
-    match value {
-        v if !v.is_finite() => "-".to_string(),
-        v if v < 10.0 => format!("{v:.1}"),
-        v => format!("{v:.0}"),
-    }
-}
-
-/// `100.0%`, or nothing decided.
-pub(crate) fn share(value: Option<f64>) -> String {
-    value.map_or("-".to_string(), |share| format!("{:.1}%", share * 100.0))
 }
 
 fn lines(f: &mut fmt::Formatter<'_>, table: &Table) -> fmt::Result {
@@ -256,11 +266,6 @@ impl fmt::Display for Report {
         if noted > NOTES {
             writeln!(f, "and {} notes more, in --json", noted - NOTES)?;
         }
-        for continued in &self.greedy {
-            if let Some(note) = &continued.note {
-                writeln!(f, "{} writes nothing: {note}", continued.runner)?;
-            }
-        }
         let mut tolerances: Vec<(&str, f64, f64)> = Vec::new();
         for pair in &self.pairs {
             let (reason, value) = (pair.tolerance_reason, pair.tolerance);
@@ -288,30 +293,8 @@ impl fmt::Display for Report {
         for location in &self.locations {
             writeln!(f, "{location}")?;
         }
-        if let Some(stress) = &self.stress {
-            writeln!(f, "hard inputs: {} sets", stress.cases.len())?;
-            for (case, reason) in &stress.left_out {
-                writeln!(f, "left out: {case}: {reason}")?;
-            }
-            if let Some(shrunk) = &stress.shrunk {
-                let shapes = shrunk
-                    .shapes
-                    .iter()
-                    .map(|(name, shape)| format!("{name} {shape:?}"));
-                let shapes: Vec<_> = shapes.collect();
-                let (case, trials) = (&shrunk.case, shrunk.trials);
-                writeln!(
-                    f,
-                    "the smallest that still differ, of those {case} after {trials} trials: {}",
-                    shapes.join(", ")
-                )?;
-            }
-        }
-        for alone in &self.alone {
-            writeln!(f, "{}", alone.told())?;
-        }
-        for skipped in &self.skipped {
-            writeln!(f, "skipped: {}: {}", skipped.runner, skipped.reason)?;
+        for remark in self.remarks() {
+            writeln!(f, "{remark}")?;
         }
         let beyond = self.pairs.iter().filter(|pair| !pair.agrees).count();
         let failed = self
@@ -328,21 +311,21 @@ impl fmt::Display for Report {
         if let Some(located) = self.located.as_ref().filter(|_| beyond == 0) {
             return write!(f, "differ: {located}, by less than shows at the outputs");
         }
-        match (self.verdict, self.worst()) {
-            (Verdict::Agree, Some(worst)) => write!(
+        match (self.verdict, self.worst(), self.largest()) {
+            (Verdict::Agree, _, Some(largest)) => write!(
                 f,
                 "agree: {}; at most {} ({})",
                 self.runners.join(", "),
-                number(worst.scaled),
-                worst.place()
+                number(largest.scaled),
+                largest.place()
             ),
-            (Verdict::Differ, Some(worst)) => write!(
+            (Verdict::Differ, Some(worst), _) => write!(
                 f,
                 "differ: {beyond} of {} comparisons; the worst is {}",
                 self.pairs.len(),
                 worst.place()
             ),
-            (_, None) => write!(f, "differ: nothing was compared"),
+            _ => write!(f, "differ: nothing was compared"),
         }
     }
 }

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use burn::tensor::{DType, Device};
-use fluxo_models::{Error, Model};
+use fluxo_models::Model;
 
 use crate::error::Result;
+use crate::precision;
 
 /// A checkpoint, and where and in which precision it is wanted.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,15 +25,12 @@ impl Wanted {
     /// When the backend is unknown, not compiled in, finds no device or does not compute in
     /// `dtype`.
     pub fn new(path: &Path, backend: &str, dtype: DType) -> Result<Self> {
-        let wanted = Self {
+        precision::device(backend, dtype)?;
+        Ok(Self {
             path: path.to_path_buf(),
             backend: backend.to_string(),
             dtype,
-        };
-        match wanted.device()?.supports_dtype(dtype) {
-            true => Ok(wanted),
-            false => Err(Error::Dtype { dtype }.into()),
-        }
+        })
     }
 
     /// The backend.

@@ -161,11 +161,12 @@ pub(crate) fn check(files: &[Interface], fixed: &BTreeMap<String, usize>) -> Res
         };
         let mut all = files.iter().flat_map(Interface::positions);
         let positions = all.find(|(known, _)| *known == shared);
-        let positions = positions.map_or(UNBOUNDED, |(_, positions)| positions);
-        if size > positions {
-            return refuse(format!(
-                "size `{name}` of {size}, and the model has {positions} positions"
-            ));
+        let (most, why) = match positions {
+            Some((_, positions)) => (positions, format!("the model has {positions} positions")),
+            None => (UNBOUNDED, format!("the most is {UNBOUNDED}")),
+        };
+        if size > most {
+            return refuse(format!("size `{name}` of {size}, and {why}"));
         }
     }
     Ok(())

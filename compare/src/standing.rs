@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use crate::referee;
 use crate::report::Pair;
 use crate::verdict::{LEAST, MARGIN};
+use crate::{figures, referee};
 
 /// Beyond rounding by no more than this factor, with every decision the same, a runner drifts:
 /// another algorithm for an exponential, or sums in fewer bits. A wrong weight is hundreds of
@@ -104,10 +104,12 @@ fn standing(runner: &str, worst: &Pair, own: &[&Pair]) -> Standing {
     let case = case.unwrap_or_default();
     let share = |share: f64| format!("{:.1} % of the decisions differ", 100.0 * (1.0 - share));
     let given = own.iter().any(|pair| pair.excess.is_some());
+    let beyond = if given { ", beyond what was given" } else { "" };
     let reason = match (finding, &worst.note) {
         (Finding::Noise, _) if given => {
             format!(
-                "{place}{case} is off by {times:.1} times what rounding explains, within what was given"
+                "{place}{case} is off by {} times what rounding explains, within what was given",
+                figures::times(times)
             )
         }
         (Finding::Bug, Some(note)) => format!("{place}{case}: {note}"),
@@ -116,13 +118,15 @@ fn standing(runner: &str, worst: &Pair, own: &[&Pair]) -> Standing {
             format!("{place}{case} is off by {times:.1} times what rounding alone explains: noise")
         }
         (Finding::Drift, _) => format!(
-            "{place}{case} is off by {times:.0} times what rounding explains, and every decision is the same"
+            "{place}{case} is off by {} times what rounding explains{beyond}, and every decision is the same",
+            figures::times(times)
         ),
         (Finding::Bug, None) => {
             let decisions = argmax_agreement.filter(|share| *share < 1.0).map(share);
             let decisions = decisions.map(|said| format!(", and {said}"));
             format!(
-                "{place}{case} is off by {times:.0} times what rounding explains{}",
+                "{place}{case} is off by {} times what rounding explains{beyond}{}",
+                figures::times(times),
                 decisions.unwrap_or_default()
             )
         }
@@ -146,8 +150,11 @@ mod tests {
     use fluxo_models::Tensors;
 
     use super::*;
+    use crate::Case;
     use crate::referee::{Noise, Ruling};
+    use crate::report::Report;
     use crate::runner::{Kind, Label, Runner};
+    use crate::verdict::Close;
 
     struct Fixed(Label, TensorData);
 
@@ -166,6 +173,15 @@ mod tests {
 
     /// The standing of a runner that gives `given` where 1 and 2 are exact, with noise 1e-6.
     fn stands(given: TensorData) -> Standing {
+        standing_of(given, |runners, case, ruling| {
+            crate::compare_refereed(runners, &[case], &[ruling])
+        })
+    }
+
+    fn standing_of(
+        given: TensorData,
+        compare: impl Fn(&mut [Box<dyn Runner>], Case, Ruling) -> crate::Result<Report>,
+    ) -> Standing {
         let exact = TensorData::new(vec![1.0_f64, 2.0], [2]);
         let ruling = Ruling {
             exact: Tensors::from([("y".to_string(), exact.clone())]),
@@ -177,7 +193,7 @@ mod tests {
             Box::new(fixed("other", given)),
         ];
         let case = ("here".to_string(), Tensors::new());
-        let report = crate::compare_refereed(&mut runners, &[case], &[ruling]).unwrap();
+        let report = compare(&mut runners, case, ruling).unwrap();
         let agrees = !matches!(report.standings[1].finding, Finding::Bug | Finding::Drift);
         assert_eq!(report.agrees(), agrees, "{report}");
         report.standings[1].clone()
@@ -195,6 +211,23 @@ mod tests {
             let given = TensorData::new(vec![1.0, 2.0 + off], [2]);
             let standing = stands(given);
             assert_eq!(standing.finding, finding, "{off:e}: {}", standing.reason);
+        }
+    }
+
+    #[test]
+    fn what_was_given_decides_and_is_named() {
+        for (atol, told) in [
+            (1e-9, "beyond what was given"),
+            (1e-5, "within what was given"),
+        ] {
+            let close = Close::new(atol, 0.0).unwrap();
+            // Half the noise at a magnitude of 2.
+            let given = TensorData::new(vec![1.0, 2.0 + 1e-6], [2]);
+            let standing = standing_of(given, |runners, case, ruling| {
+                crate::compare_close(runners, &[case], &[ruling], close)
+            });
+            let reason = format!("y is off by 0.5 times what rounding explains, {told}");
+            assert!(standing.reason.starts_with(&reason), "{}", standing.reason);
         }
     }
 

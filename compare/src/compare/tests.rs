@@ -58,6 +58,33 @@ fn every_pair_and_output_has_a_row() {
 }
 
 #[test]
+fn who_does_not_take_what_others_took_is_named() {
+    struct Picky(Label);
+    impl Runner for Picky {
+        fn label(&self) -> &Label {
+            &self.0
+        }
+        fn run(&mut self, _: &Tensors) -> Result<Tensors> {
+            Err(Error::Input("`token_type_ids` holds 1".to_string()))
+        }
+    }
+    let picky = || -> Box<dyn Runner> { Box::new(Picky(Label::new("gpt2:flex", CPU))) };
+    let good = || -> Box<dyn Runner> { Box::new(fixed("bert:flex", CPU, outputs(&[("y", 1.0)]))) };
+    let error = |mut runners: Vec<Box<dyn Runner>>| {
+        let error = compare(&mut runners, &Tensors::new(), None).unwrap_err();
+        error.to_string()
+    };
+    assert_eq!(
+        error(vec![good(), picky()]),
+        "input: gpt2:flex: `token_type_ids` holds 1"
+    );
+    assert_eq!(
+        error(vec![picky(), good()]),
+        "input: `token_type_ids` holds 1"
+    );
+}
+
+#[test]
 fn a_graph_need_not_give_all_that_a_backend_gives() {
     let report = run(
         vec![

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Location;
+use crate::figures::times;
 use crate::report::{Report, Verdict};
 use crate::standing::Finding;
 
@@ -33,14 +34,6 @@ impl Report {
             }
         }
         self.locations = locations;
-    }
-}
-
-/// `12`, or `over a million`.
-fn times(value: f64) -> String {
-    match value < 1e6 {
-        true => format!("{value:.0}"),
-        false => "over a million".to_string(),
     }
 }
 

@@ -71,3 +71,35 @@ fn layers_are_found_in_every_stack() {
         assert_eq!(layer(other), None);
     }
 }
+
+#[test]
+fn it_shows_where_each_runner_parts() {
+    let part = |path: &str, guilty| crate::locate::PartError {
+        path: path.to_string(),
+        cumulative: Some(2e-3),
+        teacher_forced: Some(if guilty { 3e-3 } else { 4e-8 }),
+        noise: 1e-7,
+        guilty,
+    };
+    let location = crate::locate::Location {
+        runner: "bad:tract".to_string(),
+        path: Some("layers.1.norm".to_string()),
+        node: None,
+        tap: None,
+        parts: vec![part("layers.0", false), part("layers.1.norm", true)],
+        looked_at: 2,
+        of: 2,
+        largest: 0.4,
+        note: None,
+    };
+    let mut report = Report::new(vec!["bad:tract".into()], Vec::new(), Vec::new(), Vec::new());
+    report.place(vec![location]);
+    let shown = starts::starts(&report);
+    for there in [
+        "bad:tract: the difference begins in layers.1.norm",
+        "<th scope=\"row\">layers.0</th><td>2.0e-3</td><td>4.0e-8</td>",
+        "<span class=\"bug\">3.0e-3 !</span>",
+    ] {
+        assert!(shown.contains(there), "{there}\n{shown}");
+    }
+}

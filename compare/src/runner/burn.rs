@@ -5,6 +5,7 @@ use fluxo_models::{Model, Request, Tensors};
 
 use super::{Label, Runner, guard};
 use crate::error::Result;
+use crate::precision;
 use crate::referee::unit;
 
 /// A model on a backend.
@@ -42,9 +43,7 @@ impl Burn {
         request: Request,
         dtype: DType,
     ) -> Result<Self> {
-        if !fluxo_backends::device(backend)?.supports_dtype(dtype) {
-            return Err(fluxo_models::Error::Dtype { dtype }.into());
-        }
+        precision::device(backend, dtype)?;
         let mut runner = Self::new(name, model, backend, request)?;
         runner.model = runner.model.in_precision(dtype);
         runner.label.unit = Some(unit(dtype));
