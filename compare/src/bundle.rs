@@ -33,6 +33,27 @@ pub struct Bundle<'a> {
     pub report: &'a Report,
 }
 
+/// Whether [`write()`] may make the folder `dir`.
+///
+/// # Errors
+/// When `dir` exists and is no empty folder, or what it is to lie in is no folder.
+pub fn free(dir: &Path) -> Result<()> {
+    let refuse = |path: &Path, reason: &str| {
+        Err(Error::Model {
+            path: path.to_path_buf(),
+            reason: reason.to_string(),
+        })
+    };
+    let taken = fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
+    if taken || (dir.exists() && !dir.is_dir()) {
+        return refuse(dir, "is there already; name a folder that is not");
+    }
+    match dir.ancestors().skip(1).find(|above| above.exists()) {
+        Some(above) if !above.is_dir() => refuse(above, "is no folder; name another place"),
+        _ => Ok(()),
+    }
+}
+
 /// Writes the folder `dir`: the models where they are small, the inputs, every runner's outputs,
 /// `report.json`, `about.json` (versions, features, hardware, hashes) and a README with the
 /// command that repeats it. It is made beside and appears whole.
@@ -40,13 +61,7 @@ pub struct Bundle<'a> {
 /// # Errors
 /// When `dir` exists and is not empty, or something cannot be read or written.
 pub fn write(dir: &Path, bundle: &Bundle<'_>) -> Result<()> {
-    let taken = fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
-    if taken || dir.is_file() {
-        return Err(Error::Model {
-            path: dir.to_path_buf(),
-            reason: "is there already; name a folder that is not".to_string(),
-        });
-    }
+    free(dir)?;
     let home = dir.parent().filter(|home| !home.as_os_str().is_empty());
     let home = home.unwrap_or(Path::new("."));
     fs::create_dir_all(home).map_err(|e| told(home, e))?;

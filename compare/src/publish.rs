@@ -1,13 +1,34 @@
 //! Folders that appear whole: what is made stands beside until it is done.
 
+use std::fs::File;
+use std::io::ErrorKind;
 use std::path::Path;
+
+use tempfile::TempDir;
 
 use crate::error::Error;
 use crate::graph;
 
+/// What the names of drafts begin with.
+const PREFIX: &str = ".fluxo-export-";
+
+/// A folder for what is not finished, removed when dropped, and locked as long as its process
+/// lives.
+pub(crate) struct Draft {
+    folder: TempDir,
+    /// `None` where the file system locks no folders: such drafts are never taken for stale.
+    _lock: Option<File>,
+}
+
+impl Draft {
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
 /// A folder on the file system of `dir`, for what is not finished: in `dir` where that exists,
-/// beside it otherwise.
-pub(crate) fn beside(dir: &Path) -> Result<tempfile::TempDir, Error> {
+/// beside it otherwise. Drafts that lie there since their process was stopped go.
+pub(crate) fn beside(dir: &Path) -> Result<Draft, Error> {
     let home = match dir.parent() {
         _ if dir.is_dir() => dir,
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -20,10 +41,35 @@ pub(crate) fn beside(dir: &Path) -> Result<tempfile::TempDir, Error> {
         });
     }
     std::fs::create_dir_all(home).map_err(|e| io(home, e))?;
-    tempfile::Builder::new()
-        .prefix(".fluxo-export-")
-        .tempdir_in(home)
-        .map_err(|e| io(home, e))
+    sweep(home);
+    loop {
+        let folder = tempfile::Builder::new()
+            .prefix(PREFIX)
+            .tempdir_in(home)
+            .map_err(|e| io(home, e))?;
+        let lock = File::open(folder.path()).and_then(|own| Ok(own.try_lock().map(|()| own)?));
+        let taken = matches!(&lock, Err(e) if e.kind() == ErrorKind::WouldBlock);
+        // Another process may have swept it before it was locked.
+        if !taken && folder.path().is_dir() {
+            let _lock = lock.ok();
+            return Ok(Draft { folder, _lock });
+        }
+    }
+}
+
+/// Removes the drafts in `home` that no process works on. What cannot be locked or removed stays.
+fn sweep(home: &Path) {
+    for entry in std::fs::read_dir(home).into_iter().flatten().flatten() {
+        let own = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        // Of the entry itself: no link is followed.
+        if own
+            && entry.file_type().is_ok_and(|kind| kind.is_dir())
+            && let Ok(draft) = File::open(entry.path())
+            && draft.try_lock().is_ok()
+        {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// Moves every file of `draft` under its name in `dir`, the graphs last: external data, if any,

@@ -186,7 +186,11 @@ impl<'a> Referee<'a> {
     /// Measures the noise of the parts of `scope` in these runs, of the block or head `only` alone.
     fn own(&mut self, scope: &mut Scope, only: Option<&str>, runs: Range<u64>) -> Result<()> {
         for run in runs.map(Run::numbered) {
-            let own = self.pass(run, &scope.paths, only, &scope.given)?;
+            let mut own = self.pass(run, &scope.paths, only, &scope.given)?;
+            if let Some(only) = only.filter(|_| scope.is_whole()) {
+                // The others did not run.
+                own.retain(|part| part.path == only);
+            }
             self.widen(&scope.exact, &own, &mut scope.noise, |n| &mut n.own);
         }
         Ok(())
