@@ -298,7 +298,7 @@ pub struct Export {
     pub image_size: Option<usize>,
     /// Give taps of the residual stream too: every one, or those named, e.g.
     /// layers.0.t1,layers.1.h.
-    #[arg(long, value_name = "NAME,NAME", num_args = 0..=1, default_missing_value = "all")]
+    #[arg(long, value_name = "NAME,NAME", num_args = 0..=1, default_missing_value = "all", value_parser = taps)]
     pub taps: Option<TapChoice>,
     /// Give the hidden states of every layer too.
     #[arg(long)]
@@ -340,6 +340,14 @@ fn dtype(name: &str) -> Result<DType, String> {
         "f16" => Ok(DType::F16),
         "bf16" => Ok(DType::BF16),
         _ => Err("the types are f32, f16 and bf16".to_string()),
+    }
+}
+
+/// Taps by their names.
+fn taps(names: &str) -> Result<TapChoice, String> {
+    match names.split(',').any(|name| name.trim().is_empty()) {
+        true => Err("a name is empty; leave the value out for every tap".to_string()),
+        false => names.parse().map_err(|never| match never {}),
     }
 }
 

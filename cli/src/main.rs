@@ -9,6 +9,7 @@ mod print;
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 
 /// How a command that could be done ended.
 enum Held {
@@ -19,7 +20,10 @@ enum Held {
 }
 
 fn main() -> ExitCode {
-    let args = args::Args::parse();
+    let args = match args::Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return unparsed(&error),
+    };
     let print_panic = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         // Panics of the libraries underneath become one line below; FLUXO_BACKTRACE shows all.
@@ -44,6 +48,25 @@ fn main() -> ExitCode {
             ))
         }
     }
+}
+
+/// The help or the version that was asked for; of a mistake one line, clap's tip with it.
+fn unparsed(error: &clap::Error) -> ExitCode {
+    use ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
+    if let DisplayHelp | DisplayVersion | DisplayHelpOnMissingArgumentOrSubcommand = error.kind() {
+        let told = error.print();
+        return match told.is_err() || !error.use_stderr() {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::from(2),
+        };
+    }
+    let text = error.render().to_string();
+    // What comes behind is the usage, and that there is --help.
+    let ends = ["\n\nUsage:", "\n\nFor more information"].map(|end| text.rfind(end));
+    let end = ends.into_iter().flatten().min().unwrap_or(text.len());
+    let text = &text[..end];
+    let parts = text.strip_prefix("error:").unwrap_or(text).split("\n\n");
+    fail(&parts.map(str::trim).collect::<Vec<_>>().join("; "))
 }
 
 /// What went wrong and its causes, each said once: many an error's text has its cause in it.

@@ -207,6 +207,9 @@ mod tests {
         );
         assert!(error(&file, &["tract", "tract"]).contains("named twice"));
         assert!(error(&file, &["ndarray"]).contains("there are no weights here"));
+        let gpt2 = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/hf/gpt2");
+        let both = [gpt2, fixture("cached.onnx")];
+        assert!(error(&both, &["flex"]).contains("none of flex takes it; add a runtime"));
         let dir = tempfile::tempdir().unwrap();
         assert!(error(&[dir.path().into()], &["tract"]).contains("holds neither a checkpoint"));
         assert!(error(&[dir.path().join("no")], &["tract"]).contains("no such file or folder"));

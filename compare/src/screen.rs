@@ -311,6 +311,9 @@ impl fmt::Display for Report {
         if let Some(located) = self.located.as_ref().filter(|_| beyond == 0) {
             return write!(f, "differ: {located}, by less than shows at the outputs");
         }
+        if self.verdict == Verdict::Differ && beyond == 0 && !self.pairs.is_empty() {
+            return write!(f, "differ: not every model that was named ran");
+        }
         match (self.verdict, self.worst(), self.largest()) {
             (Verdict::Agree, _, Some(largest)) => write!(
                 f,

@@ -30,6 +30,9 @@ mod new;
 mod page;
 #[path = "cli/places.rs"]
 mod places;
+#[cfg(unix)]
+#[path = "cli/refusing.rs"]
+mod refusing;
 #[path = "cli/run.rs"]
 mod run;
 #[path = "cli/train.rs"]

@@ -1,9 +1,13 @@
 //! `fluxo compare`.
 
+mod before;
+mod part;
+
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use fluxo_compare::artifact::{self, Opened};
 use fluxo_compare::bundle::{self, Bundle};
 use fluxo_compare::inputs::split;
@@ -14,17 +18,20 @@ use fluxo_compare::runner::{Runner, file};
 use fluxo_compare::stress::{self, Stress};
 use fluxo_compare::verdict::Close;
 use fluxo_compare::{
-    Case, Graph, Report, compare_cases, compare_close, compare_refereed, greedy, samples, timing,
+    Case, Graph, Report, Verdict, compare_cases, compare_close, compare_refereed, greedy, samples,
+    timing,
 };
 use fluxo_models::catalog::Description;
 use fluxo_models::config::Raw;
-use fluxo_models::{Model, NetworkConfig, Request, Tensors, model::CONFIG, tensors};
+use fluxo_models::{Model, NetworkConfig, Request, Tensors, files, model::CONFIG, tensors};
 
 use crate::Held;
 use crate::args::Compare;
 use crate::print::Print;
 
 pub fn run(args: &Compare, print: Print) -> Result<Held> {
+    before::check(args)?;
+    let close = close(args)?;
     let given = args.inputs.as_deref().map(tensors::read).transpose()?;
     // Expected hidden states are there to be compared with.
     let mut names = given.iter().flat_map(Tensors::keys);
@@ -45,7 +52,7 @@ pub fn run(args: &Compare, print: Print) -> Result<Held> {
         once: in_turn(args),
         runners,
         request,
-        close: close(args)?,
+        close,
         tolerance: args.tolerance,
         rulings: Vec::new(),
     };
@@ -63,19 +70,23 @@ pub fn run(args: &Compare, print: Print) -> Result<Held> {
     let (_, inputs) = cases.first().context("there are no inputs")?;
     let kept = args.html.is_some() || args.bundle.is_some();
     let outputs = kept.then(|| outputs(&judge, &gave, inputs));
-    extras(args, &mut judge, inputs, &mut report)?;
-    if args.locate {
+    let mut rest = extras(args, &mut judge, inputs, &mut report);
+    if args.locate && rest.is_ok() {
         // The search loads what it needs, one runner at a time.
         drop((judge, gave));
-        let located = artifact::locate(&args.model, &args.on, inputs)?;
-        report.place(
-            located.context("--locate needs a backend in float64 (flex, ndarray) to judge by")?,
-        );
+        rest = located(args, inputs, &mut report);
     }
+    let absent = part::absent(args, &report);
+    if absent.is_some() {
+        report.verdict = Verdict::Differ;
+    }
+    // What was found stays, whatever becomes of the rest.
+    let printed = print.result(&report, part::told(&report, absent.as_deref()));
     if let Some(outputs) = outputs {
         hand_on(args, inputs, &outputs, &report)?;
     }
-    print.result(&report, &report)?;
+    rest?;
+    printed?;
     // Whoever was named and did not take part has not agreed.
     let all = args.on.is_empty() || report.skipped.is_empty();
     Ok(if report.agrees() && all {
@@ -83,6 +94,14 @@ pub fn run(args: &Compare, print: Print) -> Result<Held> {
     } else {
         Held::No
     })
+}
+
+/// `--locate`.
+fn located(args: &Compare, inputs: &Tensors, report: &mut Report) -> Result<()> {
+    let located = artifact::locate(&args.model, &args.on, inputs)?;
+    report
+        .place(located.context("--locate needs a backend in float64 (flex, ndarray) to judge by")?);
+    Ok(())
 }
 
 /// What `--atol` and `--rtol` say.
@@ -143,7 +162,7 @@ impl Judge {
 
 /// Compares hard inputs; where some differ, `cases` is left with the smallest that do.
 fn stressed(args: &Compare, judge: &mut Judge, cases: &mut Vec<Case>) -> Result<Report> {
-    let config = described(&args.model)?;
+    let config = configured(&args.model)?;
     let mut hard = stress::cases(&config, judge.model.as_ref(), args.seeds)?;
     for graph in graphs(&args.model)? {
         for (_, inputs) in &mut hard {
@@ -195,10 +214,6 @@ fn outputs(judge: &Judge, gave: &Gave, inputs: &Tensors) -> BTreeMap<String, Ten
 /// `--greedy` and `--time`.
 fn extras(args: &Compare, judge: &mut Judge, inputs: &Tensors, report: &mut Report) -> Result<()> {
     if let Some(count) = args.greedy {
-        let generates = judge.model.as_ref().map(|model| model.task().generates());
-        if generates == Some(false) {
-            bail!("--greedy is for models that write text, and this one does not");
-        }
         let mut exact = match &judge.model {
             Some(model) => referee::runner(model, Request::default())?,
             None => None,
@@ -239,7 +254,10 @@ fn hand_on(
             inputs,
             outputs,
         };
-        std::fs::write(file, page(report, &shown)).with_context(|| file.display().to_string())?;
+        // A link to a page stays one.
+        let file = file.canonicalize().unwrap_or_else(|_| file.clone());
+        let page = page(report, &shown);
+        files::write_atomic(&file, |file| file.write_all(page.as_bytes()))?;
     }
     if let Some(dir) = &args.bundle {
         let bundle = Bundle {
@@ -292,19 +310,26 @@ fn arguments(args: &Compare, report: &Report) -> Vec<String> {
     words
 }
 
-/// The configuration of the first model that has one.
-fn described(models: &[impl AsRef<Path>]) -> Result<NetworkConfig> {
+/// The first model that says what it is.
+fn described(models: &[impl AsRef<Path>]) -> Result<Option<Description>> {
     let path = models
         .iter()
         .map(|model| model.as_ref().join(CONFIG))
-        .find(|path| path.is_file())
+        .find(|path| path.is_file());
+    let read = |path: PathBuf| Ok(Description::of(Raw::read(&path)?, None)?);
+    path.map(read).transpose()
+}
+
+/// The configuration to make up inputs from.
+fn configured(models: &[impl AsRef<Path>]) -> Result<NetworkConfig> {
+    let described = described(models)?
         .context("there is no config.json to make up inputs from; give --inputs FILE")?;
-    Ok(Description::of(Raw::read(&path)?, None)?.config)
+    Ok(described.config)
 }
 
 /// Inputs of the first model that says what it reads, as the exported files take them.
 fn made_up(models: &[PathBuf]) -> Result<Tensors> {
-    let config = described(models)?;
+    let config = configured(models)?;
     let graphs = graphs(models)?;
     let files = graphs.iter().flat_map(Graph::files);
     let files: Vec<_> = files.map(Path::to_path_buf).collect();

@@ -1,16 +1,19 @@
 //! `fluxo export`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Result, bail};
 use fluxo_compare::exported::{Exported, SOURCE};
-use fluxo_compare::{ExportError, ExportOptions, source};
+use fluxo_compare::graph::{TEXT, VISION};
+use fluxo_compare::{ExportError, ExportOptions, Graph, source};
 use fluxo_models::Model;
 use fluxo_models::image::ImageProcessor;
 use fluxo_models::stack::InputConfig;
 use serde_json::json;
 
 use super::device;
+use super::fresh::made;
 use crate::Held;
 use crate::args::Export;
 use crate::print::Print;
@@ -26,10 +29,9 @@ pub fn run(args: &Export, print: Print) -> Result<Held> {
 
 /// Repeats the check of an exported folder.
 fn check(checkpoint: &Path, folder: &Path, print: Print) -> Result<Held> {
-    // A file stands for the folder that it lies in.
-    let folder = match folder.parent() {
-        Some(parent) if folder.is_file() => parent,
-        _ => folder,
+    let folder = match folder.is_file() {
+        true => holder(checkpoint, folder)?,
+        false => folder,
     };
     let exported = Exported::read(folder)?;
     let device = device(None)?;
@@ -48,7 +50,50 @@ fn check(checkpoint: &Path, folder: &Path, print: Print) -> Result<Held> {
     Ok(if report.agrees() { Held::Yes } else { Held::No })
 }
 
+/// The exported folder that `file` is part of, and stands for.
+fn holder<'a>(checkpoint: &Path, file: &'a Path) -> Result<&'a Path> {
+    let holds = |folder: &&Path| {
+        let graph = Graph::in_folder(folder);
+        graph.is_some_and(|graph| {
+            let towers = [TEXT, VISION].map(|name| folder.join(name));
+            graph.files().contains(&file) || towers.iter().any(|tower| tower == file)
+        })
+    };
+    // Files lie under `onnx/`, or beside each other.
+    let folders = file.ancestors().skip(1).take(2);
+    match folders.collect::<Vec<_>>().into_iter().rev().find(holds) {
+        Some(folder) => Ok(folder),
+        None => bail!(
+            "{} is not one of the exported files in {}; to compare any ONNX file use \
+             `fluxo compare {} {}`",
+            file.display(),
+            folder_of(file).display(),
+            checkpoint.display(),
+            file.display(),
+        ),
+    }
+}
+
+fn folder_of(file: &Path) -> &Path {
+    let parent = file
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
+}
+
+/// The sizes that are fixed, each said once.
+fn fixed(sizes: &[(String, usize)]) -> Result<BTreeMap<String, usize>> {
+    let mut fixed = BTreeMap::new();
+    for (name, size) in sizes {
+        if let Some(other) = fixed.insert(name.clone(), *size) {
+            bail!("--static fixes {name} twice, at {other} and at {size}; say it once");
+        }
+    }
+    Ok(fixed)
+}
+
 fn write(args: &Export, out: &Path, print: Print) -> Result<Held> {
+    let static_sizes = fixed(&args.static_sizes)?;
     let device = device(None)?;
     // The weights are read twice: as what they are, and for their digest.
     let (loaded, digest) = std::thread::scope(|scope| {
@@ -70,11 +115,11 @@ fn write(args: &Export, out: &Path, print: Print) -> Result<Held> {
         verify: true,
         taps: args.taps.clone().unwrap_or_default(),
         hidden_states: args.hidden_states,
-        static_sizes: args.static_sizes.iter().cloned().collect(),
+        static_sizes,
         metadata: [(SOURCE.to_string(), digest)].into(),
         ..ExportOptions::default()
     };
-    match fluxo_compare::export(&model, out, &options) {
+    match made(out, || fluxo_compare::export(&model, out, &options)) {
         Ok(report) => {
             let check = report.verification.as_ref().map(ToString::to_string);
             let mut text = check.unwrap_or_default();

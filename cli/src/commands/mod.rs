@@ -4,6 +4,7 @@ mod backends;
 mod compare;
 mod demo;
 mod export;
+mod fresh;
 mod generate;
 mod info;
 mod inspect;

@@ -6,6 +6,7 @@ use fluxo_models::{Model, Settings, Text};
 use serde_json::json;
 
 use super::device;
+use super::fresh::made;
 use crate::Held;
 use crate::args::New;
 use crate::print::Print;
@@ -28,7 +29,7 @@ pub fn run(args: &New, print: Print) -> Result<Held> {
     if model.config().vocab_size() == 256 {
         model.set_text(Text::bytes());
     }
-    model.save(&args.out)?;
+    made(&args.out, || model.save(&args.out))?;
     let parameters = model.network.num_params();
     let document = json!({
         "folder": args.out,

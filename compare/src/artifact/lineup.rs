@@ -31,8 +31,8 @@ impl Lineup {
     /// have. Where no model has an ONNX file, the runtimes run the checkpoints, exported.
     ///
     /// # Errors
-    /// When a path is no model, a name unknown or there twice, or a backend named where there is no
-    /// checkpoint.
+    /// When a path is no model, a name unknown or there twice, a backend named where there is no
+    /// checkpoint, or a model given that nothing named takes.
     pub fn new(models: &[PathBuf], names: &[String]) -> Result<Self> {
         let sources = Source::all(models)?;
         let asked = !names.is_empty();
@@ -65,6 +65,14 @@ impl Lineup {
                     name: name.clone(),
                     label,
                 });
+            }
+        }
+        // The referee runs the first checkpoint, whoever else does.
+        let judge = sources.iter().position(|source| source.checkpoint);
+        for (index, source) in sources.iter().enumerate() {
+            let takes_part = entries.iter().any(|entry: &Entry| entry.source == index);
+            if asked && !takes_part && judge != Some(index) {
+                return Err(source.untaken(&names));
             }
         }
         Ok(Self {

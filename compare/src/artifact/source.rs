@@ -10,6 +10,7 @@ use super::names::{is_runtime, precision};
 use crate::error::{Error, Result};
 use crate::export::{self, ExportOptions};
 use crate::graph::{Graph, RUNTIMES};
+use crate::publish::{self, Draft};
 use crate::referee::unit;
 use crate::runner::{Kind, Label, Runner, burn::Burn, child::Child};
 use crate::signature::Signature;
@@ -28,7 +29,7 @@ pub(super) struct Source {
     pub checkpoint: bool,
     pub graph: Option<Graph>,
     pub model: Option<Model>,
-    pub exported: Option<(Graph, Rc<tempfile::TempDir>)>,
+    pub exported: Option<(Graph, Rc<Draft>)>,
 }
 
 impl Source {
@@ -154,14 +155,22 @@ impl Source {
             return Ok(graph.clone());
         }
         let model = self.model.as_ref().ok_or_else(|| self.no_weights("onnx"))?;
-        let folder = tempfile::tempdir().map_err(|source| Error::Io {
-            path: std::env::temp_dir(),
-            source,
-        })?;
+        let folder = publish::beside(&std::env::temp_dir())?;
         export::write(model, folder.path(), &ExportOptions::default())?;
         let graph = Graph::in_folder(folder.path()).ok_or_else(|| self.no_weights("onnx"))?;
         self.exported = Some((graph.clone(), Rc::new(folder)));
         Ok(graph)
+    }
+
+    pub fn untaken(&self, names: &[String]) -> Error {
+        let lacks = match self.checkpoint {
+            true => "a backend".to_string(),
+            false => format!("a runtime ({})", RUNTIMES.join(", ")),
+        };
+        Error::Model {
+            path: self.path.clone(),
+            reason: format!("none of {} takes it; add {lacks} to --on", names.join(", ")),
+        }
     }
 
     pub fn no_weights(&self, name: &str) -> Error {

@@ -4,12 +4,12 @@ use std::rc::Rc;
 
 use burn::tensor::DType;
 use fluxo_models::{Model, Request};
-use tempfile::TempDir;
 
 use super::names::{is_runtime, precision};
 use super::source::Source;
 use crate::error::Result;
 use crate::graph::Graph;
+use crate::publish::Draft;
 use crate::referee;
 use crate::runner::{Kind, Label, Runner, burn::Burn, ort, ort_library, turn::Turn};
 use crate::shelf::{Shelf, Wanted};
@@ -77,7 +77,7 @@ impl Source {
 
     /// [`Source::graph`] and, where it was exported, the folder that holds it; exporting takes the
     /// model from `shelf`.
-    pub(super) fn graph_in_turn(&mut self, shelf: &Shelf) -> Result<(Graph, Option<Rc<TempDir>>)> {
+    pub(super) fn graph_in_turn(&mut self, shelf: &Shelf) -> Result<(Graph, Option<Rc<Draft>>)> {
         if self.graph.is_none() && self.exported.is_none() {
             self.model = Some(self.judging(shelf)?);
         }

@@ -25,7 +25,9 @@ fn a_full_disk_leaves_nothing_behind() {
         let left: Vec<_> = walk(dir.path());
         assert!(left.is_empty(), "{left:?}");
     };
-    refused(&format!("new gpt2 --out {}", text(&out)));
+    refused(&format!("new gpt2 --out {}/below", text(&out)));
+    // Nor a folder that was made for it.
+    assert!(!out.exists());
     let model = fixture("hf/bert");
     refused(&format!("export {} --out {}", text(&model), text(&out)));
     let inputs = fixture("hf/bert/reference.safetensors");
@@ -35,6 +37,33 @@ fn a_full_disk_leaves_nothing_behind() {
         text(&inputs),
         text(&dir.path().join("out.safetensors"))
     ));
+}
+
+/// A page of an earlier run stays as it was, and what was found is printed all the same.
+#[test]
+fn a_full_disk_leaves_the_page_and_the_report() {
+    let dir = tempfile::tempdir().unwrap();
+    let page = dir.path().join("page.html");
+    std::fs::write(&page, "earlier").unwrap();
+    let script = "trap '' XFSZ; ulimit -f 8; exec \"$0\" \"$@\"";
+    let output = std::process::Command::new("sh")
+        .args(["-c", script])
+        .arg(binary())
+        .args(["compare", text(&fixture("hf/gpt2")), "--on", "flex,ndarray"])
+        .args(["--taps", "--html", text(&page)])
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("page.html"), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        stdout.lines().last().unwrap().starts_with("agree: "),
+        "{stdout}"
+    );
+    assert_eq!(std::fs::read_to_string(&page).unwrap(), "earlier");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
 }
 
 /// Every file below `dir`.

@@ -1,0 +1,50 @@
+//! Whether every model that was named took part: only then can they agree.
+
+use fluxo_compare::{Report, artifact};
+
+use crate::args::Compare;
+
+/// Of several models the first of whose runners none gave anything, and why.
+pub fn absent(args: &Compare, report: &Report) -> Option<String> {
+    if args.model.len() < 2 {
+        return None;
+    }
+    let of = |runner| model(args, runner);
+    let ran = |name| report.runners.iter().any(|runner| of(runner) == Some(name));
+    let mut absent = report
+        .skipped
+        .iter()
+        .filter_map(|skipped| of(&skipped.runner));
+    let name = absent.find(|name| !ran(name))?;
+    // What is not installed says less than what tried.
+    let missing = artifact::runtimes().into_iter().filter(|it| !it.usable);
+    let missing: Vec<_> = missing.map(|it| format!("{name}:{}", it.name)).collect();
+    let mut own: Vec<_> = report
+        .skipped
+        .iter()
+        .filter(|it| of(&it.runner) == Some(name))
+        .collect();
+    own.sort_by_key(|skipped| missing.contains(&skipped.runner));
+    Some(format!(
+        "{name}: no runner could take it: {}",
+        own.first()?.reason
+    ))
+}
+
+/// `mine` of `mine:flex:f64`.
+fn model<'a>(args: &Compare, runner: &'a str) -> Option<&'a str> {
+    let named = |name: &String| runner.strip_suffix(name.as_str())?.strip_suffix(':');
+    match args.on.is_empty() {
+        true => runner.rsplit_once(':').map(|(model, _)| model),
+        false => args.on.iter().find_map(named),
+    }
+}
+
+/// The report; its last line, the verdict, is about who was absent where someone was.
+pub fn told(report: &Report, absent: Option<&str>) -> String {
+    let text = report.to_string();
+    match (absent, text.rsplit_once('\n')) {
+        (Some(absent), Some((above, _))) => format!("{above}\ndiffer: {absent}"),
+        _ => text,
+    }
+}
