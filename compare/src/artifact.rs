@@ -61,7 +61,7 @@ pub fn open_in_turn(models: &[PathBuf], names: &[String], request: Request) -> R
 }
 
 /// [`open`], each runner in a process of its own that runs `program`, the `fluxo` binary
-/// ([`Child`]): one that crashes or runs out of memory takes no other down.
+/// ([`Child`](crate::runner::child::Child)): one that crashes or runs out of memory takes no other down.
 ///
 /// # Errors
 /// As [`open`]; what a runner cannot load it says when it runs.
