@@ -27,7 +27,10 @@ use crate::runner::burn::Burn;
 /// What reports call the exact outputs.
 pub const NAME: &str = "float64";
 /// Perturbed runs beside the plain one.
-pub(crate) const RUNS: u64 = 2;
+const RUNS: u64 = 2;
+
+/// How many runs measure noise: the plain one, perturbed ones, and one in another order.
+pub(crate) const MEASURING: u64 = RUNS + 2;
 
 /// Terms of a product that are added at once in the run with another order of sums: as many as a
 /// pass over a large model takes hardly longer with.
@@ -51,6 +54,41 @@ pub struct Ruling {
     pub unit: f64,
 }
 
+/// How the model runs.
+#[derive(Clone, Copy)]
+pub(crate) struct Run {
+    weights: Weights,
+    /// Terms of a product that are added at once, where not as ever.
+    terms: Option<usize>,
+}
+
+impl Run {
+    /// In float64.
+    pub const EXACT: Self = Self {
+        weights: Weights::In(DType::F64),
+        terms: None,
+    };
+
+    /// One of the runs that measure noise, the last of which adds so many `terms` at once.
+    pub fn measuring(number: u64, terms: usize) -> Self {
+        let weights = match number {
+            seed @ 1..=RUNS => Weights::Moved { seed },
+            _ => Weights::AsTheyAre,
+        };
+        let terms = (number > RUNS).then_some(terms);
+        Self { weights, terms }
+    }
+
+    /// A pass of which nothing is noted.
+    pub fn probe(self) -> Probe {
+        let probe = Probe::new(self.weights);
+        match self.terms {
+            Some(terms) => probe.in_sequence(terms),
+            None => probe,
+        }
+    }
+}
+
 /// Rules on every one of `cases`; none where no backend of this build computes in float64.
 ///
 /// The weights are brought into float64, and moved, one block at a time just before it runs: beside
@@ -65,27 +103,26 @@ pub fn rule(model: &Model, request: Request, cases: &[Case]) -> Result<Option<Ve
     };
     let model = model.clone().to_device(&fluxo_backends::device(backend)?);
     let whole = cases.len() > 1 && model.network.num_params() <= HELD;
-    let run = |weights: Weights, terms: Option<usize>| -> Result<Vec<Tensors>> {
-        let (model, weights) = match whole {
-            true => (Cow::Owned(changed(&model, weights)), Weights::AsTheyAre),
-            false => (Cow::Borrowed(&model), weights),
+    let all = |run: Run| -> Result<Vec<Tensors>> {
+        let (model, run) = match whole {
+            true => {
+                let weights = Weights::AsTheyAre;
+                let model = changed(&model, run.weights);
+                (Cow::Owned(model), Run { weights, ..run })
+            }
+            false => (Cow::Borrowed(&model), run),
         };
         cases
             .iter()
             .map(|(label, inputs)| {
                 let (inputs, _) = split(inputs);
-                let probe = Probe::new(weights);
-                let probe = match terms {
-                    Some(terms) => probe.in_sequence(terms),
-                    None => probe,
-                };
-                let ran = model.probe(&inputs, &request, probe);
+                let ran = model.probe(&inputs, &request, run.probe());
                 let (outputs, _) = ran.map_err(|e| Error::from(e).at(label))?;
                 Ok(outputs)
             })
             .collect()
     };
-    let exact = run(Weights::In(DType::F64), None)?;
+    let exact = all(Run::EXACT)?;
     let mut rulings: Vec<Ruling> = exact
         .into_iter()
         .map(|exact| Ruling {
@@ -94,12 +131,8 @@ pub fn rule(model: &Model, request: Request, cases: &[Case]) -> Result<Option<Ve
             unit: unit(model.dtype()),
         })
         .collect();
-    for seed in 0..=RUNS + 1 {
-        let given = match seed {
-            0 => run(Weights::AsTheyAre, None)?,
-            seed if seed > RUNS => run(Weights::AsTheyAre, Some(TERMS))?,
-            seed => run(Weights::Moved { seed }, None)?,
-        };
+    for number in 0..MEASURING {
+        let given = all(Run::measuring(number, TERMS))?;
         for ((ruling, given), (_, inputs)) in rulings.iter_mut().zip(given).zip(cases) {
             let mask = Mask::of(&split(inputs).0)?;
             for (name, given) in given {

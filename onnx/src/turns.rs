@@ -14,12 +14,7 @@ use crate::graph::{
 /// Makes one node of every loop.
 pub(crate) fn rewrite(graph: &mut Graph) -> Result<()> {
     for (number, turn) in std::mem::take(&mut graph.turns).into_iter().enumerate() {
-        let at = |op: &str| {
-            let attrs: Attrs = vec![("loop", Attr::Int(number as i64))];
-            let mut nodes = graph.nodes.iter();
-            nodes.position(|node| node.op == op && node.attrs == attrs)
-        };
-        match (at(BEGIN), at(END)) {
+        match (mark(graph, BEGIN, number), mark(graph, END, number)) {
             (Some(begin), Some(end)) => one(graph, &turn, begin, end),
             // Nothing reads what it gives.
             (None, None) => {}
@@ -27,6 +22,13 @@ pub(crate) fn rewrite(graph: &mut Graph) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Where the mark `op` of the loop `number` stands among the nodes.
+pub(crate) fn mark(graph: &Graph, op: &str, number: usize) -> Option<usize> {
+    let attrs: Attrs = vec![("loop", Attr::Int(number as i64))];
+    let mut nodes = graph.nodes.iter();
+    nodes.position(|node| node.op == op && node.attrs == attrs)
 }
 
 fn one(graph: &mut Graph, turn: &Turn, begin: usize, end: usize) {

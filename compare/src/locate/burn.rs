@@ -1,9 +1,9 @@
 //! A model of the zoo on one backend, part by part.
 
-use fluxo_models::{Model, Part, Tensors, Weights};
+use fluxo_models::{Model, Part, Probe, Tensors, Weights};
 
 use super::held::Held;
-use super::referee::probe;
+use super::referee::noting;
 use super::{Asked, Given, Suspect};
 use crate::error::Result;
 use crate::runner::Label;
@@ -47,7 +47,7 @@ impl Accused {
         only: Option<&str>,
         given: &Given,
     ) -> Result<Vec<Part>> {
-        let probe = probe(Weights::AsTheyAre, paths, only, given);
+        let probe = noting(Probe::new(Weights::AsTheyAre), paths, only, given);
         self.model.pass(inputs, only, probe)
     }
 }

@@ -310,11 +310,7 @@ impl Search<'_, '_> {
         let coarser = coarser.max(1.0);
         let kind = self.suspect.label().kind;
         let allowed = |noise: f64| allowed(kind, noise);
-        let own: Vec<Option<f64>> = scope
-            .exact
-            .iter()
-            .map(|exact| self.error(&forced, exact))
-            .collect();
+        let own = self.errors(&forced, scope);
         drop(forced);
         let beyond = |error: Option<f64>, noise: f64| {
             error.is_some_and(|error| measure::beyond(error, allowed(noise * coarser)))
@@ -334,11 +330,7 @@ impl Search<'_, '_> {
             true => self.suspect.plain(self.inputs, &scope.asked())?,
             false => Vec::new(),
         };
-        let cumulative: Vec<Option<f64>> = scope
-            .exact
-            .iter()
-            .map(|exact| self.error(&plain, exact))
-            .collect();
+        let cumulative = self.errors(&plain, scope);
         drop(plain);
         if scope.is_whole() && self.tap.is_none() {
             let parted = |scope: &Scope| {
@@ -376,10 +368,13 @@ impl Search<'_, '_> {
 }
 
 impl Search<'_, '_> {
-    /// The error of what the part `exact` of the referee wrote, where `parts` have it.
-    fn error(&self, parts: &[Part], exact: &Part) -> Option<f64> {
-        let part = parts.iter().find(|part| part.path == exact.path)?;
-        Some(self.referee.error(exact, part))
+    /// The errors of what the parts of `scope` wrote, where `parts` have them.
+    fn errors(&self, parts: &[Part], scope: &Scope) -> Vec<Option<f64>> {
+        let error = |exact: &Part| {
+            let part = parts.iter().find(|part| part.path == exact.path)?;
+            Some(self.referee.error(exact, part))
+        };
+        scope.exact.iter().map(error).collect()
     }
 }
 

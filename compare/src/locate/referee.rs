@@ -2,14 +2,13 @@
 
 use std::ops::Range;
 
-use burn::tensor::DType;
-use fluxo_models::{Model, NetworkConfig, Part, Probe, Tensors, Weights};
+use fluxo_models::{Model, NetworkConfig, Part, Probe, Tensors};
 
 use super::held::Held;
 use super::{Asked, Given, measure};
 use crate::error::Result;
 use crate::mask::Mask;
-use crate::referee::{RUNS, unit};
+use crate::referee::{MEASURING, Run, unit};
 use crate::shelf::{Shelf, Wanted};
 
 /// The referee, for one set of inputs.
@@ -118,7 +117,7 @@ impl<'a> Referee<'a> {
             .filter(|(top, _)| Some(*top) == within.as_ref() || top.ends_with(ENCODED))
             .map(|(top, data)| (top.clone(), data.clone()))
             .collect();
-        let exact = Run::Plain(Weights::In(DType::F64));
+        let exact = Run::EXACT;
         let exact = self.pass(exact, paths, within.as_deref(), &given)?;
         let inputs = exact
             .iter()
@@ -154,7 +153,7 @@ impl<'a> Referee<'a> {
     pub fn measure_own(&mut self, scope: &mut Scope, which: &[bool]) -> Result<()> {
         let parts = scope.noise.iter().zip(which).enumerate();
         let left: Vec<usize> = parts
-            .filter(|(_, (noise, wanted))| **wanted && noise.runs < ALL)
+            .filter(|(_, (noise, wanted))| **wanted && noise.runs < MEASURING)
             .map(|(index, _)| index)
             .collect();
         let block = |index: &usize| {
@@ -164,14 +163,17 @@ impl<'a> Referee<'a> {
         match left.iter().map(block).collect::<Option<Vec<_>>>() {
             Some(blocks) => {
                 for (index, block) in left.into_iter().zip(blocks) {
-                    self.own(scope, Some(&block), 1..ALL)?;
-                    scope.noise[index].runs = ALL;
+                    self.own(scope, Some(&block), 1..MEASURING)?;
+                    scope.noise[index].runs = MEASURING;
                 }
             }
             None => {
                 let within = scope.within.clone();
-                self.own(scope, within.as_deref(), 1..ALL)?;
-                scope.noise.iter_mut().for_each(|noise| noise.runs = ALL);
+                self.own(scope, within.as_deref(), 1..MEASURING)?;
+                scope
+                    .noise
+                    .iter_mut()
+                    .for_each(|noise| noise.runs = MEASURING);
             }
         }
         self.remember(scope);
@@ -180,12 +182,12 @@ impl<'a> Referee<'a> {
 
     /// Measures what gathers before the parts of `scope`, the outermost, in all runs.
     pub fn measure_gathered(&mut self, scope: &mut Scope) -> Result<()> {
-        self.gather(scope, scope.gathered..ALL)
+        self.gather(scope, scope.gathered..MEASURING)
     }
 
     /// Measures the noise of the parts of `scope` in these runs, of the block or head `only` alone.
     fn own(&mut self, scope: &mut Scope, only: Option<&str>, runs: Range<u64>) -> Result<()> {
-        for run in runs.map(Run::numbered) {
+        for run in runs.map(measuring) {
             let mut own = self.pass(run, &scope.paths, only, &scope.given)?;
             if let Some(only) = only.filter(|_| scope.is_whole()) {
                 // The others did not run.
@@ -200,7 +202,7 @@ impl<'a> Referee<'a> {
         if !scope.is_whole() {
             return Ok(());
         }
-        for run in runs.clone().map(Run::numbered) {
+        for run in runs.clone().map(measuring) {
             let run = self.pass(run, &scope.paths, None, &Given::new())?;
             self.widen(&scope.exact, &run, &mut scope.noise, |n| &mut n.gathered);
         }
@@ -223,10 +225,7 @@ impl<'a> Referee<'a> {
         only: Option<&str>,
         given: &Given,
     ) -> Result<Vec<Part>> {
-        let probe = match run {
-            Run::Plain(weights) => probe(weights, paths, only, given),
-            Run::InSequence => probe(Weights::AsTheyAre, paths, only, given).in_sequence(TERMS),
-        };
+        let probe = noting(run.probe(), paths, only, given);
         self.model.pass(self.inputs, only, probe)
     }
 
@@ -281,40 +280,18 @@ impl<'a> Referee<'a> {
 /// rounds nearly as often as a runtime's that adds them one by one.
 const TERMS: usize = 4;
 
-/// How many runs measure noise: the plain one, perturbed ones, and one in another order.
-const ALL: u64 = RUNS + 2;
-
-/// How the model runs.
-#[derive(Clone, Copy)]
-enum Run {
-    Plain(Weights),
-    /// With the sums of its products in an order that rounds more.
-    InSequence,
-}
-
-impl Run {
-    fn numbered(number: u64) -> Self {
-        match number {
-            0 => Self::Plain(Weights::AsTheyAre),
-            number if number > RUNS => Self::InSequence,
-            seed => Self::Plain(Weights::Moved { seed }),
-        }
-    }
-}
-
 /// What ends the path of the encoder's output where a decoder reads it.
 const ENCODED: &str = ".encoded";
 
-/// A pass with `weights` that feeds `given` and notes the parts of `paths`, running only the block
-/// or head `only`.
-pub(super) fn probe(
-    weights: Weights,
-    paths: &[String],
-    only: Option<&str>,
-    given: &Given,
-) -> Probe {
+fn measuring(number: u64) -> Run {
+    Run::measuring(number, TERMS)
+}
+
+/// The pass `probe` that feeds `given` and notes the parts of `paths`, running only the block or
+/// head `only`.
+pub(super) fn noting(probe: Probe, paths: &[String], only: Option<&str>, given: &Given) -> Probe {
     let within = |probe: Probe, path: &String| probe.within(path);
-    let probe = paths.iter().fold(Probe::new(weights), within);
+    let probe = paths.iter().fold(probe, within);
     let probe = probe.given(given.iter().map(|(k, v)| (k.clone(), v.clone())).collect());
     match only {
         Some(only) => probe.only(only),

@@ -13,6 +13,7 @@ mod write;
 
 use crate::graph::{Attr, Attrs, BEGIN, DataType, END, Graph};
 use crate::target::Forms;
+use crate::turns::mark;
 use step::{Gate, Step};
 use write::{Found, Write};
 
@@ -30,11 +31,7 @@ pub(super) struct Cell {
 pub(super) fn rewrite(graph: &mut Graph, forms: Forms) {
     let mut write = Write::new(graph, forms.backwards);
     for number in 0..graph.turns.len() {
-        let mark = |op: &str| {
-            let attrs: Attrs = vec![("loop", Attr::Int(number as i64))];
-            let mut nodes = graph.nodes.iter();
-            nodes.position(|node| node.op == op && node.attrs == attrs)
-        };
+        let mark = |op| mark(graph, op, number);
         let (Some(begin), Some(end)) = (mark(BEGIN), mark(END)) else {
             continue;
         };
