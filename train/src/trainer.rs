@@ -20,7 +20,7 @@ use crate::plot;
 use crate::progress::Progress;
 use crate::run::{Best, Run, State};
 use crate::schedule::Schedule;
-use crate::task::{self, Lesson, Loss};
+use crate::task::{self, Lesson};
 
 /// How a run is carried out.
 #[derive(Debug, Clone, Default)]
@@ -189,28 +189,29 @@ impl Trainer {
         Ok(stopped)
     }
 
-    /// One update of the weights.
+    /// One update of the weights, along the gradient of the mean loss over all answers of all
+    /// passes: each pass counts by its answers, so that how rows are dealt out to passes changes
+    /// nothing.
     fn update(&mut self, step: usize) -> Result<Update> {
-        let passes = self.config.accumulation;
+        let (size, examples) = (self.config.batch_size, self.lesson.examples());
+        let drawn = |row| Row::drawn(self.config.seed, step, row, examples);
+        let rows: Vec<_> = (0..self.config.accumulation * size).map(drawn).collect();
+        let answers = self.lesson.answers(Part::Training, &rows) as f64;
         let mut sum = GradientsAccumulator::new();
         let (mut total, mut tokens) = (0f64, 0);
-        for pass in 0..passes {
-            let first = pass * self.config.batch_size;
-            let examples = self.lesson.examples();
-            let rows: Vec<_> = (first..first + self.config.batch_size)
-                .map(|row| Row::drawn(self.config.seed, step, row, examples))
-                .collect();
+        for rows in rows.chunks(size) {
             let network = &self.model.network;
             let loss = self
                 .lesson
-                .loss(network, Part::Training, &rows, &self.device)?;
+                .loss(network, Part::Training, rows, &self.device)?;
             tokens += loss.tokens;
-            let gradients = loss.mean.clone().div_scalar(passes as f32).backward();
-            total += f64::from(clip::scalar(loss.mean.inner())?);
+            let share = self.lesson.answers(Part::Training, rows) as f64 / answers;
+            let gradients = loss.mean.clone().mul_scalar(share).backward();
+            total += f64::from(clip::scalar(loss.mean.inner())?) * share;
             let gradients = GradientsParams::from_grads(gradients, &self.model.network);
             sum.accumulate(&self.model.network, gradients);
         }
-        let loss = (total / passes as f64) as f32;
+        let loss = total as f32;
         self.finite(step, "loss", loss)?;
         let gradients = sum.grads();
         let gradient_norm = clip::global_norm(&self.model.network, &gradients)?;
@@ -274,9 +275,9 @@ impl Trainer {
             let loss = self
                 .lesson
                 .loss(&network, Part::Evaluation, rows, &device)?;
-            let Loss { mean, answers, .. } = loss;
-            total += f64::from(clip::scalar(mean)?) * answers as f64;
-            all += answers as f64;
+            let answers = self.lesson.answers(Part::Evaluation, rows) as f64;
+            total += f64::from(clip::scalar(loss.mean)?) * answers;
+            all += answers;
         }
         Ok((total / all) as f32)
     }

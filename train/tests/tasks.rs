@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use burn::tensor::{Device, TensorData};
 use fluxo_models::generate::{Sampling, generate};
 use fluxo_models::image::ImageProcessor;
-use fluxo_models::{Model, Request, Tensors};
+use fluxo_models::{Model, Request, Tensors, tensors};
 use fluxo_train::{Error, RunOptions, Summary, TrainConfig, train};
+use serde_json::Value;
 use tempfile::TempDir;
 
 fn go(config: &TrainConfig, stop: bool, resume: bool) -> Result<Summary, Error> {
@@ -261,6 +262,90 @@ fn labels_of_images_are_learned() {
 }
 
 /// Masks too are drawn from the seed and the step alone.
+/// What one update learned from: the loss, the norm of its gradient, and AdamW's first moments,
+/// which after one step are a tenth of the gradient.
+fn one_update(config: &TrainConfig, batch_size: usize, accumulation: usize) -> (f32, f32, Tensors) {
+    let mut config = config.clone();
+    config
+        .out
+        .set_extension(format!("{batch_size}x{accumulation}"));
+    config.batch_size = batch_size;
+    config.accumulation = accumulation;
+    let summary = go(&config, false, false).unwrap();
+    let metrics = fs::read_to_string(config.out.join("metrics.jsonl")).unwrap();
+    let line: Value = serde_json::from_str(metrics.lines().next().unwrap()).unwrap();
+    let norm = line["gradient_norm"].as_f64().unwrap() as f32;
+    let mut moments = tensors::read(&config.out.join("last/optimizer.safetensors")).unwrap();
+    moments.retain(|name, _| name.ends_with(".moment_1"));
+    (summary.first_loss, norm, moments)
+}
+
+/// transformers#34191: each pass counts by its answers, so an update is that of the same rows in
+/// one pass, also where passes have few answers and many.
+#[test]
+fn an_update_is_the_same_however_its_rows_are_dealt_out() {
+    let dir = dir();
+    let write = |name: &str, text: String| {
+        let path = dir.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    };
+    // Targets of 1 to 23 letters and an end.
+    let pairs = (0..24).map(|i| {
+        let target = "abcdefghijklmnopqrstuvwxyz".get(..i + 1).unwrap_or("z");
+        format!("{{\"source\": \"{i}\", \"target\": \"{target}\"}}\n")
+    });
+    let pairs = write("pairs.jsonl", pairs.collect());
+    let labels = (0..24).map(|i| format!("{}\t{}\n", "word ".repeat(1 + i % 4), i % 3));
+    let labels = write("labels.tsv", labels.collect());
+    let text = write("text.txt", "each layer writes into the stream\n".repeat(40));
+    let runs = [
+        ("t5", "text2text-generation", &pairs),
+        ("gpt2", "text-generation", &text),
+        ("bert", "fill-mask", &text),
+        ("bert", "text-classification", &labels),
+    ];
+    for (family, task, data) in runs {
+        let set = [
+            ("steps", "1"),
+            ("validation_fraction", "0.2"),
+            ("clip", "0"),
+        ];
+        let home = dir.path().join(task);
+        let config = config(&home, family, task, data.clone(), &set);
+        let whole = one_update(&config, 8, 1);
+        for (batch_size, accumulation) in [(1, 8), (4, 2)] {
+            let parts = one_update(&config, batch_size, accumulation);
+            let said = format!("{family} {task} {batch_size} x {accumulation}");
+            // Sums in another order: a few roundings of float32.
+            let near = |a: f32, b: f32, scale: f32| (a - b).abs() <= 4e-6 * scale;
+            assert!(
+                near(parts.0, whole.0, whole.0),
+                "{said}: {} {}",
+                parts.0,
+                whole.0
+            );
+            assert!(
+                near(parts.1, whole.1, whole.1),
+                "{said}: {} {}",
+                parts.1,
+                whole.1
+            );
+            assert!(parts.2.keys().eq(whole.2.keys()), "{said}");
+            let values =
+                |tensors: &Tensors, name: &str| tensors[name].iter::<f32>().collect::<Vec<f32>>();
+            let largest = |values: &[f32]| values.iter().fold(0.0_f32, |most, v| most.max(v.abs()));
+            let most = whole.2.keys().map(|name| largest(&values(&whole.2, name)));
+            let most = most.fold(0.0, f32::max);
+            for name in whole.2.keys() {
+                let (a, b) = (values(&parts.2, name), values(&whole.2, name));
+                let worst = a.iter().zip(&b).map(|(a, b)| a - b).collect::<Vec<_>>();
+                assert!(largest(&worst) <= 4e-6 * most, "{said}: {name} is off");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_resumed_run_hides_the_same_letters() {
     let dir = dir();

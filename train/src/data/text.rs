@@ -116,11 +116,20 @@ impl Corpus {
 
     /// The blocks of `rows`.
     pub(crate) fn blocks(&self, part: Part, rows: &[Row]) -> Vec<Vec<i64>> {
-        let blocks = match part {
+        let blocks = self.of(part);
+        rows.iter().map(|row| blocks.block(row.example)).collect()
+    }
+
+    /// How many tokens each of them has.
+    pub(crate) fn lengths(&self, part: Part, rows: &[Row]) -> impl Iterator<Item = usize> {
+        std::iter::repeat_n(self.of(part).length, rows.len())
+    }
+
+    fn of(&self, part: Part) -> &Blocks {
+        match part {
             Part::Training => &self.train,
             Part::Evaluation => &self.validation,
-        };
-        rows.iter().map(|row| blocks.block(row.example)).collect()
+        }
     }
 }
 

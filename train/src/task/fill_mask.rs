@@ -44,7 +44,7 @@ impl Lesson {
 
     /// Hides tokens of `block`: where they stood, and what they were.
     fn hide(&self, block: &mut [i64], noise: u64) -> Vec<(usize, i64)> {
-        let count = ((block.len() as f64 * HIDDEN).round() as usize).max(1);
+        let count = hidden(block.len());
         let mut draws = 0;
         let mut below = |limit: usize| {
             draws += 1;
@@ -86,6 +86,10 @@ impl super::Lesson for Lesson {
         self.corpus.validation.spread(most)
     }
 
+    fn answers(&self, part: Part, rows: &[Row]) -> usize {
+        self.corpus.lengths(part, rows).map(hidden).sum()
+    }
+
     fn loss(&self, network: &Network, part: Part, rows: &[Row], device: &Device) -> Result<Loss> {
         let mut blocks = self.corpus.blocks(part, rows);
         let batch = blocks.len();
@@ -107,10 +111,14 @@ impl super::Lesson for Lesson {
         let targets = Tensor::from_data(TensorData::new(targets, [answers]), device);
         Ok(Loss {
             mean: cross_entropy(logits, targets),
-            answers,
             tokens: (batch * seq) as u64,
         })
     }
+}
+
+/// How many tokens of a block of `length` are hidden.
+fn hidden(length: usize) -> usize {
+    ((length as f64 * HIDDEN).round() as usize).max(1)
 }
 
 /// The number of the tokenizer's mask token.

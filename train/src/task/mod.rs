@@ -53,6 +53,10 @@ pub(crate) trait Lesson {
     /// At most `most` of the examples to be evaluated on, spread evenly.
     fn evaluated(&self, most: usize) -> Vec<usize>;
 
+    /// How many answers the loss on `rows` of `part` is the mean of: tokens, or labels. It is
+    /// known before the network runs, so that each part of an update is weighted by its own.
+    fn answers(&self, part: Part, rows: &[Row]) -> usize;
+
     /// What `network` makes of `rows` of `part`, on `device`.
     ///
     /// # Errors
@@ -62,10 +66,8 @@ pub(crate) trait Lesson {
 
 /// A network's loss on some rows.
 pub(crate) struct Loss {
-    /// In nats an answer: a token, or a label, `[1]`.
+    /// In nats an answer, over those that [`Lesson::answers`] counts, `[1]`.
     pub(crate) mean: Tensor<1>,
-    /// How many answers it is the mean of.
-    pub(crate) answers: usize,
     /// How many positions the network read, those of padding left out.
     pub(crate) tokens: u64,
 }
@@ -123,7 +125,6 @@ fn labelled(output: Output, labels: Vec<i64>, tokens: u64, device: &Device) -> R
     let labels = Tensor::from_data(TensorData::new(labels, [answers]), device);
     Ok(Loss {
         mean: cross_entropy(logits.reshape([answers, size]), labels),
-        answers,
         tokens,
     })
 }

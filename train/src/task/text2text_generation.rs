@@ -71,6 +71,11 @@ impl super::Lesson for Lesson {
         self.pairs.examples.spread(most)
     }
 
+    fn answers(&self, part: Part, rows: &[Row]) -> usize {
+        let examples = self.examples.rows(part, rows);
+        examples.iter().map(|(_, target)| target.len() - 1).sum()
+    }
+
     fn loss(&self, network: &Network, part: Part, rows: &[Row], device: &Device) -> Result<Loss> {
         let examples = self.examples.rows(part, rows);
         let sources: Vec<&[u32]> = examples
@@ -102,7 +107,6 @@ impl super::Lesson for Lesson {
         let targets = Tensor::from_data(TensorData::new(targets, [answers]), device);
         Ok(Loss {
             mean: cross_entropy(logits, targets),
-            answers,
             tokens: source.kept() + read.kept(),
         })
     }

@@ -41,6 +41,11 @@ impl super::Lesson for Lesson {
         self.corpus.validation.spread(most)
     }
 
+    fn answers(&self, part: Part, rows: &[Row]) -> usize {
+        let blocks = self.corpus.lengths(part, rows);
+        blocks.map(|length| length - 1).sum()
+    }
+
     fn loss(&self, network: &Network, part: Part, rows: &[Row], device: &Device) -> Result<Loss> {
         let blocks = self.corpus.blocks(part, rows);
         let batch = blocks.len();
@@ -53,7 +58,6 @@ impl super::Lesson for Lesson {
         let [_, _, vocab] = logits.dims();
         Ok(Loss {
             mean: cross_entropy(logits.reshape([batch * seq, vocab]), targets),
-            answers: batch * seq,
             tokens: (batch * seq) as u64,
         })
     }
