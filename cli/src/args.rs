@@ -117,6 +117,9 @@ pub struct Run {
     /// The safetensors file to write the outputs to.
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+    /// Load a checkpoint for this task instead of its own.
+    #[arg(long)]
+    pub task: Option<Task>,
     /// Where it runs: a backend (flex, wgpu:1, ...) or a runtime (tract, rten, ort).
     #[arg(long, value_name = "NAME")]
     pub on: Option<String>,
@@ -193,6 +196,9 @@ pub struct Generate {
     /// Keep no keys and values: each token reads the whole text again.
     #[arg(long)]
     pub no_cache: bool,
+    /// Load it for this task instead of its own, or of the family's that writes.
+    #[arg(long)]
+    pub task: Option<Task>,
     /// The backend.
     #[arg(long, value_name = "NAME")]
     pub on: Option<String>,
@@ -314,6 +320,9 @@ pub struct Inspect {
     pub model: PathBuf,
     #[command(flatten)]
     pub input: InspectInput,
+    /// Load it for this task instead of its own.
+    #[arg(long)]
+    pub task: Option<Task>,
     /// The backend.
     #[arg(long, value_name = "NAME")]
     pub on: Option<String>,

@@ -8,7 +8,7 @@ mod turns;
 
 use std::path::{Path, PathBuf};
 
-use fluxo_models::{Model, Request};
+use fluxo_models::{Model, Request, Task};
 
 use crate::error::Result;
 use crate::graph::Graph;
@@ -22,6 +22,21 @@ use names::is_runtime;
 pub(crate) use names::precision;
 pub use names::{RuntimeStatus, runtimes};
 use source::Source;
+
+/// A model that is given: a path that holds one and, of a checkpoint, what it is loaded for.
+#[derive(Debug, Clone)]
+pub struct Given {
+    /// A checkpoint folder, an exported folder or an `.onnx` file.
+    pub path: PathBuf,
+    /// The task of the head that a checkpoint is loaded with; its own where it is `None`.
+    pub task: Option<Task>,
+}
+
+impl From<PathBuf> for Given {
+    fn from(path: PathBuf) -> Self {
+        Self { path, task: None }
+    }
+}
 
 /// Runners, and those that there could be but for a reason.
 #[derive(Default)]
@@ -47,7 +62,11 @@ pub struct Opened {
 /// # Errors
 /// When a path is no model, or a runner that was named is unknown, not here, or cannot take
 /// any of the models.
-pub fn open(models: &[PathBuf], names: &[String], request: Request) -> Result<Opened> {
+pub fn open<M: Clone + Into<Given>>(
+    models: &[M],
+    names: &[String],
+    request: Request,
+) -> Result<Opened> {
     open_as(models, names, request, How::Held)
 }
 
@@ -56,7 +75,11 @@ pub fn open(models: &[PathBuf], names: &[String], request: Request) -> Result<Op
 ///
 /// # Errors
 /// As [`open`]; what a runner cannot load it says when it runs.
-pub fn open_in_turn(models: &[PathBuf], names: &[String], request: Request) -> Result<Opened> {
+pub fn open_in_turn<M: Clone + Into<Given>>(
+    models: &[M],
+    names: &[String],
+    request: Request,
+) -> Result<Opened> {
     open_as(models, names, request, How::InTurn(&Shelf::default()))
 }
 
@@ -65,8 +88,8 @@ pub fn open_in_turn(models: &[PathBuf], names: &[String], request: Request) -> R
 ///
 /// # Errors
 /// As [`open`]; what a runner cannot load it says when it runs.
-pub fn open_isolated(
-    models: &[PathBuf],
+pub fn open_isolated<M: Clone + Into<Given>>(
+    models: &[M],
     names: &[String],
     request: Request,
     program: &Path,
@@ -84,7 +107,12 @@ enum How<'a> {
     InTurn(&'a Shelf),
 }
 
-fn open_as(models: &[PathBuf], names: &[String], request: Request, how: How<'_>) -> Result<Opened> {
+fn open_as<M: Clone + Into<Given>>(
+    models: &[M],
+    names: &[String],
+    request: Request,
+    how: How<'_>,
+) -> Result<Opened> {
     let Lineup {
         mut sources,
         asked,
@@ -137,7 +165,7 @@ fn open_as(models: &[PathBuf], names: &[String], request: Request, how: How<'_>)
 /// # Errors
 /// When `path` is no model.
 pub fn graph_of(path: &Path) -> Result<Option<Graph>> {
-    let source = Source::at(path)?;
+    let source = Source::at(path.to_path_buf().into())?;
     Ok(source.graph.filter(|_| !source.checkpoint))
 }
 

@@ -48,6 +48,14 @@ pub enum Error {
     /// An input does not fit what the model declares.
     #[error("input: {0}")]
     Input(String),
+    /// An input asks for more than a model has rows for.
+    #[error("{runner}: {reason}")]
+    OutOfRange {
+        /// The runner.
+        runner: String,
+        /// What it asks for, and what there is.
+        reason: String,
+    },
     /// A file or folder could not be read or written.
     #[error("{}: {source}", path.display())]
     Io {
@@ -104,7 +112,7 @@ impl Error {
     pub(crate) fn is_input(&self) -> bool {
         matches!(
             self,
-            Self::Input(_) | Self::Models(fluxo_models::Error::Input(_))
+            Self::Input(_) | Self::OutOfRange { .. } | Self::Models(fluxo_models::Error::Input(_))
         )
     }
 }

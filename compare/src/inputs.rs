@@ -132,7 +132,7 @@ fn fill(port: &Port, inputs: &Tensors) -> Result<TensorData> {
 }
 
 /// The length of the past among `inputs`.
-fn past(inputs: &Tensors) -> usize {
+pub(crate) fn past(inputs: &Tensors) -> usize {
     inputs
         .iter()
         .find(|(name, _)| name.starts_with("past_key_values."))
@@ -206,7 +206,7 @@ mod tests {
                 ),
                 port("past_key_values.0.key", DType::F32, &past),
             ],
-            outputs: Vec::new(),
+            ..Signature::default()
         }
     }
 

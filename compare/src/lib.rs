@@ -22,6 +22,7 @@ pub mod graph;
 pub mod greedy;
 pub mod inputs;
 mod interface;
+mod limits;
 pub mod locate;
 pub mod mask;
 pub mod page;

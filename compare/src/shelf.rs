@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use burn::tensor::{DType, Device};
-use fluxo_models::Model;
+use fluxo_models::{Model, Task};
 
 use crate::error::Result;
 use crate::precision;
@@ -14,20 +14,23 @@ use crate::precision;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Wanted {
     path: PathBuf,
+    task: Option<Task>,
     backend: String,
     dtype: DType,
 }
 
 impl Wanted {
-    /// The checkpoint in `path` on the backend `backend` in the precision `dtype`.
+    /// The checkpoint in `path`, for `task` where that is not its own, on the backend `backend` in
+    /// the precision `dtype`.
     ///
     /// # Errors
     /// When the backend is unknown, not compiled in, finds no device or does not compute in
     /// `dtype`.
-    pub fn new(path: &Path, backend: &str, dtype: DType) -> Result<Self> {
+    pub fn new(path: &Path, task: Option<Task>, backend: &str, dtype: DType) -> Result<Self> {
         precision::device(backend, dtype)?;
         Ok(Self {
             path: path.to_path_buf(),
+            task,
             backend: backend.to_string(),
             dtype,
         })
@@ -54,7 +57,7 @@ impl Wanted {
     pub fn part(&self, part: &str) -> Result<Model> {
         let device = self.device()?;
         Ok(Model::load_part(
-            &self.path, None, &device, self.dtype, part,
+            &self.path, self.task, &device, self.dtype, part,
         )?)
     }
 }
@@ -83,7 +86,7 @@ impl Shelf {
         }
         self.clear();
         let device = wanted.device()?;
-        let (model, _) = Model::load_as(&wanted.path, None, &device, wanted.dtype)?;
+        let (model, _) = Model::load_as(&wanted.path, wanted.task, &device, wanted.dtype)?;
         *self.0.borrow_mut() = Some((wanted.clone(), model.clone()));
         Ok(model)
     }

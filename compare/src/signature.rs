@@ -1,6 +1,6 @@
 //! What an ONNX file declares: its inputs and outputs, read without the weights.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use burn::tensor::{BoolStore, DType};
@@ -8,16 +8,19 @@ use prost::Message;
 use prost::bytes::Buf;
 
 use crate::error::{Error, Result};
+use crate::limits::{Limits, Node};
 use crate::publish::io;
 use crate::streamed::Streamed;
 
 /// The inputs and outputs of an ONNX file, in its order.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Signature {
     /// What it takes.
     pub inputs: Vec<Port>,
     /// What it gives.
     pub outputs: Vec<Port>,
+    /// What it has rows for.
+    pub(crate) limits: Limits,
 }
 
 /// One input or output.
@@ -48,14 +51,26 @@ impl Signature {
     /// is no tensor of a number type known here.
     pub fn read(path: &Path) -> Result<Self> {
         let file = Streamed::open(path).map_err(|e| io(path, e))?;
-        Self::parse(file).map_err(|reason| Error::Model {
+        let (mut signature, about) = Self::parse(file).map_err(|reason| Error::Model {
             path: path.to_path_buf(),
             reason,
-        })
+        })?;
+        let names: BTreeSet<_> = signature
+            .inputs
+            .iter()
+            .map(|port| port.name.as_str())
+            .collect();
+        signature.limits = signature
+            .limits
+            .clone()
+            .with_positions(path, &about, &names);
+        Ok(signature)
     }
 
-    fn parse(bytes: impl Buf) -> std::result::Result<Self, String> {
+    /// The declarations of the file `bytes`, and its metadata.
+    fn parse(bytes: impl Buf) -> std::result::Result<(Self, BTreeMap<String, String>), String> {
         let model = ModelProto::decode(bytes).map_err(|e| format!("not an ONNX file ({e})"))?;
+        let about = pairs(model.metadata_props);
         let graph = model.graph.ok_or("not an ONNX file (it holds no graph)")?;
         // Files before IR version 4 list their weights among the inputs too.
         let weight = |port: &&ValueInfoProto| graph.initializer.iter().any(|w| w.name == port.name);
@@ -70,10 +85,15 @@ impl Signature {
         if outputs.is_empty() {
             return Err("not an ONNX file (it gives no output)".into());
         }
-        Ok(Self {
+        let (mut nodes, mut shapes) = (Vec::new(), BTreeMap::new());
+        graph.flatten(&mut nodes, &mut shapes);
+        let names: Vec<_> = inputs.iter().map(|info| info.name.as_str()).collect();
+        let signature = Self {
             inputs: ports(&inputs, "input")?,
             outputs: ports(&outputs, "output")?,
-        })
+            limits: Limits::of_graph(&names, &nodes, &shapes),
+        };
+        Ok((signature, about))
     }
 
     /// The input called `name`.
@@ -92,8 +112,14 @@ pub fn metadata(path: &Path) -> Result<BTreeMap<String, String>> {
         path: path.to_path_buf(),
         reason: format!("not an ONNX file ({e})"),
     })?;
-    let pairs = model.metadata_props.into_iter();
-    Ok(pairs.map(|pair| (pair.key, pair.value)).collect())
+    Ok(pairs(model.metadata_props))
+}
+
+fn pairs(pairs: Vec<PairProto>) -> BTreeMap<String, String> {
+    pairs
+        .into_iter()
+        .map(|pair| (pair.key, pair.value))
+        .collect()
 }
 
 // The few fields of onnx.proto that are read here; prost skips the rest, weights included.
@@ -116,6 +142,8 @@ struct PairProto {
 
 #[derive(Clone, PartialEq, Message)]
 struct GraphProto {
+    #[prost(message, repeated, tag = "1")]
+    node: Vec<NodeProto>,
     #[prost(message, repeated, tag = "5")]
     initializer: Vec<TensorProto>,
     #[prost(message, repeated, tag = "11")]
@@ -125,7 +153,31 @@ struct GraphProto {
 }
 
 #[derive(Clone, PartialEq, Message)]
+struct NodeProto {
+    #[prost(string, repeated, tag = "1")]
+    input: Vec<String>,
+    #[prost(string, repeated, tag = "2")]
+    output: Vec<String>,
+    #[prost(string, tag = "4")]
+    op_type: String,
+    #[prost(message, repeated, tag = "5")]
+    attribute: Vec<AttributeProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct AttributeProto {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(int64, tag = "3")]
+    i: i64,
+    #[prost(message, optional, tag = "6")]
+    g: Option<GraphProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
 struct TensorProto {
+    #[prost(int64, repeated, tag = "1")]
+    dims: Vec<i64>,
     #[prost(string, tag = "8")]
     name: String,
 }
@@ -164,6 +216,31 @@ struct DimensionProto {
     dim_value: Option<i64>,
     #[prost(string, optional, tag = "2")]
     dim_param: Option<String>,
+}
+
+impl GraphProto {
+    /// Its nodes and the shapes of its weights, with those of the graphs within it.
+    fn flatten(&self, nodes: &mut Vec<Node>, shapes: &mut BTreeMap<String, Vec<usize>>) {
+        for weight in &self.initializer {
+            let dims = weight
+                .dims
+                .iter()
+                .map(|dim| usize::try_from(*dim).unwrap_or(0));
+            shapes.insert(weight.name.clone(), dims.collect());
+        }
+        for node in &self.node {
+            let axis = node.attribute.iter().find(|own| own.name == "axis");
+            nodes.push(Node {
+                kind: node.op_type.clone(),
+                inputs: node.input.clone(),
+                outputs: node.output.clone(),
+                axis: axis.map_or(0, |axis| axis.i),
+            });
+            for within in node.attribute.iter().filter_map(|own| own.g.as_ref()) {
+                within.flatten(nodes, shapes);
+            }
+        }
+    }
 }
 
 impl ValueInfoProto {
@@ -215,7 +292,7 @@ mod tests {
 
     #[test]
     fn reads_ports_and_leaves_out_weights() {
-        let signature = Signature::parse(crate::testing::CACHED).unwrap();
+        let signature = Signature::parse(crate::testing::CACHED).unwrap().0;
         let names: Vec<_> = signature
             .inputs
             .iter()

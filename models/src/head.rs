@@ -17,6 +17,8 @@ pub struct HeadConfig {
     pub read: Read,
     /// A layer before the output.
     pub dense: Option<DenseConfig>,
+    /// A norm before the output, where there is no such layer.
+    pub norm: Option<NormConfig>,
     /// The output layer.
     pub output: OutputConfig,
     /// What is read is multiplied by this before the output layer.
@@ -86,6 +88,7 @@ impl HeadConfig {
         Self {
             read: Read::All,
             dense: None,
+            norm: None,
             output,
             scale: None,
             softcap: None,
@@ -123,7 +126,10 @@ impl HeadConfig {
             width = dense.width;
             layer
         });
-        let norm = self.dense.and_then(|dense| dense.norm);
+        let norm = match self.dense {
+            Some(dense) => dense.norm,
+            None => self.norm,
+        };
         let zeros = |size| burn::nn::Initializer::Zeros.init([size], device);
         HeadLayers {
             dense,
@@ -146,7 +152,7 @@ impl HeadConfig {
 pub struct HeadLayers {
     /// The dense layer.
     pub dense: Option<Linear>,
-    /// The norm after it.
+    /// The norm after it, or in its place.
     pub norm: Option<Norm>,
     /// The output layer.
     pub output: Option<Linear>,

@@ -105,6 +105,7 @@ impl Model {
             family,
             class,
             config,
+            ..
         } = Description::of(Raw(map), settings.task)?;
         Ok(Self {
             network: checkpoint::fresh(&config, seed, device),
@@ -125,7 +126,8 @@ impl Model {
     /// When the folder cannot be written. Each file is whole or as it was.
     pub fn save(&self, dir: &Path) -> Result<()> {
         files::make_folder(dir)?;
-        let weights = checkpoint::published(&self.network, self.family, self.class)?;
+        let untied = catalog::says_untied(&self.raw)?;
+        let weights = checkpoint::published(&self.network, self.family, self.class, untied)?;
         let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
         tensors::write_with(&dir.join(checkpoint::WEIGHTS), &weights, Some(metadata))?;
         self.save_config(dir)

@@ -84,6 +84,7 @@ impl Output {
                     put("start_logits", part(0));
                     put("end_logits", part(1));
                 }
+                Answer::Scores => put("logits", Two(logits.reshape([batch, seq]))),
                 _ => {
                     let name = match answer {
                         Answer::TextEmbeds => "text_embeds",

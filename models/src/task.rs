@@ -69,6 +69,11 @@ impl Task {
         }
     }
 
+    /// Whether the head gives logits over the tokens.
+    pub fn predicts_tokens(self) -> bool {
+        self.generates() || self == Self::FillMask
+    }
+
     /// Whether the model writes tokens, one after the other.
     pub fn generates(self) -> bool {
         matches!(

@@ -38,15 +38,21 @@ fn shapes() -> Vec<(String, Vec<usize>)> {
     shapes
 }
 
-/// A checkpoint of them with all weights alike; gives the bytes of the weights.
+/// A checkpoint of them with all weights alike, the table of tokens a second time as the output
+/// layer; gives the bytes of the weights, that layer's left out.
 fn write(dir: &Path) -> usize {
     let config = json!({
-        "architectures": ["GPT2Model"], "model_type": "gpt2", "n_embd": D_MODEL, "n_head": 8,
+        "architectures": ["GPT2LMHeadModel"], "model_type": "gpt2", "n_embd": D_MODEL, "n_head": 8,
         "n_layer": LAYERS, "n_positions": 64, "vocab_size": VOCAB,
     });
     std::fs::write(dir.join("config.json"), config.to_string()).unwrap();
     let (mut header, mut end) = (Map::new(), 0);
-    for (name, shape) in shapes() {
+    let weights: usize = shapes()
+        .iter()
+        .map(|(_, shape)| 4 * shape.iter().product::<usize>())
+        .sum();
+    let head = ("lm_head.weight".to_string(), vec![VOCAB, D_MODEL]);
+    for (name, shape) in shapes().into_iter().chain([head]) {
         let start = end;
         end += 4 * shape.iter().product::<usize>();
         let info = json!({"dtype": "F32", "shape": shape, "data_offsets": [start, end]});
@@ -61,7 +67,7 @@ fn write(dir: &Path) -> usize {
     for _ in 0..end / 4 {
         file.write_all(&0.01f32.to_le_bytes()).unwrap();
     }
-    end
+    weights
 }
 
 /// A line of the process's status, in bytes.
@@ -101,6 +107,13 @@ fn loading_takes_little_more_than_the_weights() {
         report.parameters
     );
     assert_eq!(4 * report.parameters, weights);
+    // It was compared, and is not there twice.
+    assert!(
+        report
+            .tied
+            .iter()
+            .any(|tied| tied.contains("lm_head.weight (equal to "))
+    );
     assert!(ratio < 1.2, "{ratio:.3}");
     drop(model);
 }

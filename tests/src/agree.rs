@@ -27,8 +27,8 @@ pub fn largest_difference(
         hidden_states: true,
         taps: false,
     };
-    let mut opened =
-        artifact::open(&[folder.into()], &[runner.into()], request).map_err(|e| e.to_string())?;
+    let mut opened = artifact::open(&[folder.to_path_buf()], &[runner.into()], request)
+        .map_err(|e| e.to_string())?;
     let wanted = inputs
         .keys()
         .filter(|name| name.starts_with("out."))

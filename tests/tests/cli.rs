@@ -24,6 +24,8 @@ mod inputs;
 mod inspect;
 #[path = "cli/listing.rs"]
 mod listing;
+#[path = "cli/naming.rs"]
+mod naming;
 #[path = "cli/new.rs"]
 mod new;
 #[path = "cli/page.rs"]
@@ -35,6 +37,8 @@ mod places;
 mod refusing;
 #[path = "cli/run.rs"]
 mod run;
+#[path = "cli/tasks.rs"]
+mod tasks;
 #[path = "cli/train.rs"]
 mod train;
 #[path = "cli/verdict.rs"]

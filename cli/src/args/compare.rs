@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use fluxo_models::Task;
+
 #[derive(Debug, clap::Args)]
 pub struct Compare {
     /// Checkpoint folders, exported folders, or .onnx files.
@@ -10,6 +12,9 @@ pub struct Compare {
     /// Where to run, with commas between [default: everything that works here].
     #[arg(long, value_name = "NAME,NAME", value_delimiter = ',')]
     pub on: Vec<String>,
+    /// Load the checkpoints for this task instead of their own.
+    #[arg(long)]
+    pub task: Option<Task>,
     /// A safetensors file with inputs and, as out.*, expected outputs [default: made-up tokens].
     #[arg(long, value_name = "FILE")]
     pub inputs: Option<PathBuf>,

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use fluxo_compare::artifact::{self, Opened};
+use fluxo_compare::artifact::{self, Given, Opened};
 use fluxo_compare::bundle::{self, Bundle};
 use fluxo_compare::inputs::split;
 use fluxo_compare::page::{Shown, page};
@@ -59,7 +59,7 @@ pub fn run(args: &Compare, print: Print) -> Result<Held> {
     let mut cases = match given {
         Some(inputs) => vec![("on these inputs".to_string(), inputs)],
         None if args.stress => Vec::new(),
-        None => vec![("on these inputs".to_string(), made_up(&args.model)?)],
+        None => vec![("on these inputs".to_string(), made_up(args)?)],
     };
     let mut report = match args.stress {
         true => stressed(args, &mut judge, &mut cases)?,
@@ -98,7 +98,7 @@ pub fn run(args: &Compare, print: Print) -> Result<Held> {
 
 /// `--locate`.
 fn located(args: &Compare, inputs: &Tensors, report: &mut Report) -> Result<()> {
-    let located = artifact::locate(&args.model, &args.on, inputs)?;
+    let located = artifact::locate(&given(args), &args.on, inputs)?;
     report
         .place(located.context("--locate needs a backend in float64 (flex, ndarray) to judge by")?);
     Ok(())
@@ -113,14 +113,24 @@ fn close(args: &Compare) -> Result<Option<Close>> {
     Ok(Some(Close::new(atol, rtol)?))
 }
 
+/// The models, and what their checkpoints are loaded for.
+fn given(args: &Compare) -> Vec<Given> {
+    let given = |path: &PathBuf| Given {
+        path: path.clone(),
+        task: args.task,
+    };
+    args.model.iter().map(given).collect()
+}
+
 fn opened(args: &Compare, request: Request, isolate: bool) -> Result<Opened> {
+    let models = given(args);
     Ok(match isolate {
         true => {
             let program = std::env::current_exe()?;
-            artifact::open_isolated(&args.model, &args.on, request, &program)?
+            artifact::open_isolated(&models, &args.on, request, &program)?
         }
-        false if in_turn(args) => artifact::open_in_turn(&args.model, &args.on, request)?,
-        false => artifact::open(&args.model, &args.on, request)?,
+        false if in_turn(args) => artifact::open_in_turn(&models, &args.on, request)?,
+        false => artifact::open(&models, &args.on, request)?,
     })
 }
 
@@ -162,7 +172,7 @@ impl Judge {
 
 /// Compares hard inputs; where some differ, `cases` is left with the smallest that do.
 fn stressed(args: &Compare, judge: &mut Judge, cases: &mut Vec<Case>) -> Result<Report> {
-    let config = configured(&args.model)?;
+    let config = configured(args)?;
     let mut hard = stress::cases(&config, judge.model.as_ref(), args.seeds)?;
     for graph in graphs(&args.model)? {
         for (_, inputs) in &mut hard {
@@ -300,6 +310,9 @@ fn arguments(args: &Compare, report: &Report) -> Vec<String> {
                 .flat_map(|value| [flag.to_string(), value.to_string()]),
         );
     }
+    if let Some(task) = args.task {
+        words.extend(["--task".to_string(), task.to_string()]);
+    }
     for (flag, given) in [
         ("--taps", args.taps),
         ("--isolate", args.isolate),
@@ -311,26 +324,24 @@ fn arguments(args: &Compare, report: &Report) -> Vec<String> {
 }
 
 /// The first model that says what it is.
-fn described(models: &[impl AsRef<Path>]) -> Result<Option<Description>> {
-    let path = models
-        .iter()
-        .map(|model| model.as_ref().join(CONFIG))
-        .find(|path| path.is_file());
-    let read = |path: PathBuf| Ok(Description::of(Raw::read(&path)?, None)?);
+fn described(args: &Compare) -> Result<Option<Description>> {
+    let mut paths = args.model.iter().map(|model| model.join(CONFIG));
+    let path = paths.find(|path| path.is_file());
+    let read = |path: PathBuf| Ok(Description::of(Raw::read(&path)?, args.task)?);
     path.map(read).transpose()
 }
 
 /// The configuration to make up inputs from.
-fn configured(models: &[impl AsRef<Path>]) -> Result<NetworkConfig> {
-    let described = described(models)?
+fn configured(args: &Compare) -> Result<NetworkConfig> {
+    let described = described(args)?
         .context("there is no config.json to make up inputs from; give --inputs FILE")?;
     Ok(described.config)
 }
 
 /// Inputs of the first model that says what it reads, as the exported files take them.
-fn made_up(models: &[PathBuf]) -> Result<Tensors> {
-    let config = configured(models)?;
-    let graphs = graphs(models)?;
+fn made_up(args: &Compare) -> Result<Tensors> {
+    let config = configured(args)?;
+    let graphs = graphs(&args.model)?;
     let files = graphs.iter().flat_map(Graph::files);
     let files: Vec<_> = files.map(Path::to_path_buf).collect();
     let mut inputs = samples::fitting(&config, &files)?;

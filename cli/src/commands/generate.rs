@@ -19,7 +19,7 @@ use crate::print::Print;
 
 pub fn run(args: &Generate, print: Print) -> Result<Held> {
     let device = device(args.on.as_deref())?;
-    let task = task(&args.model);
+    let task = args.task.or_else(|| task(&args.model));
     let (model, _) = Model::load_as(&args.model, task, &device, args.dtype)?;
     let prompts = prompts(&model, &args.model, &args.prompt)?;
     let sampling = sampling(args, &model)?;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use fluxo_compare::artifact::graph_of;
 use fluxo_compare::signature::{Dim, Port, Signature};
 use fluxo_models::Model;
@@ -17,6 +17,13 @@ use crate::print::Print;
 pub fn run(args: &Info, print: Print) -> Result<Held> {
     match graph_of(&args.model)? {
         Some(graph) => {
+            if let Some(task) = args.task {
+                bail!(
+                    "{} is exported, for what it does; to choose {task}, give --task to the export \
+                     of its checkpoint",
+                    args.model.display()
+                );
+            }
             let ports = |ports: &[Port]| -> Vec<Value> {
                 ports
                     .iter()

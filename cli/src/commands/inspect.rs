@@ -12,7 +12,7 @@ use crate::print::Print;
 
 pub fn run(args: &Inspect, print: Print) -> Result<Held> {
     let device = device(args.on.as_deref())?;
-    let (model, _) = Model::load(&args.model, None, &device)?;
+    let (model, _) = Model::load(&args.model, args.task, &device)?;
     let inputs = match &args.input.inputs {
         Some(path) => split(&tensors::read(path)?).0,
         None => {

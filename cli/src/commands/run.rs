@@ -1,11 +1,10 @@
 //! `fluxo run`.
 
-use std::slice;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use burn::tensor::DType;
-use fluxo_compare::artifact;
+use fluxo_compare::artifact::{self, Given};
 use fluxo_compare::inputs::split;
 use fluxo_compare::timing::peak_memory;
 use fluxo_models::{Model, Request, Tensors, tensors};
@@ -65,10 +64,14 @@ fn outputs(args: &Run, name: &str, inputs: &Tensors) -> Result<(Tensors, f64)> {
             bail!("--dtype is for backends: the types of an ONNX file are in it");
         }
         let device = super::device(Some(name))?;
-        let (model, _) = Model::load_as(&args.model, None, &device, args.dtype)?;
+        let (model, _) = Model::load_as(&args.model, args.task, &device, args.dtype)?;
         return timed(|| Ok(model.run(inputs, &request)?));
     }
-    let mut opened = artifact::open(slice::from_ref(&args.model), &[name.to_string()], request)?;
+    let given = Given {
+        path: args.model.clone(),
+        task: args.task,
+    };
+    let mut opened = artifact::open(&[given], &[name.to_string()], request)?;
     let runner = opened
         .runners
         .first_mut()

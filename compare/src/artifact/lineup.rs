@@ -1,7 +1,6 @@
 //! Which runners there are to be: a backend for each checkpoint, a runtime for each ONNX file.
 
-use std::path::PathBuf;
-
+use super::Given;
 use super::names::{checked, everything, is_runtime};
 use super::source::Source;
 use crate::error::Result;
@@ -31,14 +30,17 @@ impl Lineup {
     /// have. Where no model has an ONNX file, the runtimes run the checkpoints, exported.
     ///
     /// # Errors
-    /// When a path is no model, a name unknown or there twice, a backend named where there is no
-    /// checkpoint, or a model given that nothing named takes.
-    pub fn new(models: &[PathBuf], names: &[String]) -> Result<Self> {
-        let sources = Source::all(models)?;
+    /// When a path is no model, a name unknown or there twice, a backend or a task named where
+    /// there is no checkpoint, or a model given that nothing named takes.
+    pub fn new<M: Clone + Into<Given>>(models: &[M], names: &[String]) -> Result<Self> {
+        let sources = Source::all(models.iter().map(|model| model.clone().into()))?;
         let asked = !names.is_empty();
         let names = if asked { checked(names)? } else { everything() };
         let any_graph = sources.iter().any(|source| source.graph.is_some());
         let any_checkpoint = sources.iter().any(|source| source.checkpoint);
+        if let Some(first) = sources.first().filter(|_| !any_checkpoint) {
+            first.refuse_task()?;
+        }
         let mut entries = Vec::new();
         for name in &names {
             if let Some(first) = sources.first()

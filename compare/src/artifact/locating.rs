@@ -1,10 +1,9 @@
 //! From paths and names to where runners part.
 
-use std::path::PathBuf;
-
 use burn::tensor::DType;
 use fluxo_models::Tensors;
 
+use super::Given;
 use super::lineup::{Entry, Lineup};
 use super::names::is_runtime;
 use super::source::Source;
@@ -20,8 +19,8 @@ use crate::shelf::{Shelf, Wanted};
 ///
 /// # Errors
 /// As [`open`](super::open), and when the inputs do not fit the model.
-pub fn locate(
-    models: &[PathBuf],
+pub fn locate<M: Clone + Into<Given>>(
+    models: &[M],
     names: &[String],
     inputs: &Tensors,
 ) -> Result<Option<Vec<Location>>> {
@@ -45,7 +44,12 @@ pub fn locate(
         return Ok(None);
     };
     let shelf = Shelf::default();
-    let judge = Wanted::new(&sources[first].path, backend, DType::F32)?;
+    let judge = Wanted::new(
+        &sources[first].path,
+        sources[first].task,
+        backend,
+        DType::F32,
+    )?;
     let mut locator = Locator::on_shelf(&shelf, judge.clone(), &inputs)?;
     let mut found = Vec::new();
     for Entry {

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use fluxo_models::checkpoint::unread;
 use fluxo_models::model::CONFIG;
-use fluxo_models::{Model, Request};
+use fluxo_models::{Model, Request, Task};
 
+use super::Given;
 use super::names::{is_runtime, precision};
 use crate::error::{Error, Result};
 use crate::export::{self, ExportOptions};
@@ -26,6 +28,7 @@ const WEIGHTS: [&str; 3] = [
 pub(super) struct Source {
     pub label: String,
     pub path: PathBuf,
+    pub task: Option<Task>,
     pub checkpoint: bool,
     pub graph: Option<Graph>,
     pub model: Option<Model>,
@@ -33,10 +36,10 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub fn all(paths: &[PathBuf]) -> Result<Vec<Self>> {
+    pub fn all(given: impl Iterator<Item = Given>) -> Result<Vec<Self>> {
         let mut sources: Vec<Self> = Vec::new();
-        for path in paths {
-            let mut source = Self::at(path)?;
+        for given in given {
+            let mut source = Self::at(given)?;
             // `mine`, `mine#2`, `mine#3`.
             let plain = source.label.clone();
             let taken = |label: &String| sources.iter().any(|other| other.label == *label);
@@ -51,7 +54,9 @@ impl Source {
         Ok(sources)
     }
 
-    pub fn at(path: &Path) -> Result<Self> {
+    pub fn at(given: Given) -> Result<Self> {
+        let Given { path, task } = given;
+        let path = path.as_path();
         let refuse = |reason: &str| {
             Err(Error::Model {
                 path: path.to_path_buf(),
@@ -61,6 +66,7 @@ impl Source {
         let source = |checkpoint, graph| Self {
             label: label(path),
             path: path.to_path_buf(),
+            task,
             checkpoint,
             graph,
             model: None,
@@ -72,9 +78,10 @@ impl Source {
             // A folder with a configuration alone is a broken checkpoint: loading says how.
             let checkpoint = path.join(CONFIG).is_file() && (weights || graph.is_none());
             if !checkpoint && graph.is_none() {
-                return refuse(
+                let told = unread::told(path);
+                return refuse(told.as_deref().unwrap_or(
                     "holds neither a checkpoint (config.json and model.safetensors) nor onnx/model.onnx",
-                );
+                ));
             }
             return Ok(source(checkpoint, graph));
         }
@@ -82,7 +89,12 @@ impl Source {
             return refuse("no such file or folder");
         }
         if path.extension().is_none_or(|extension| extension != "onnx") {
-            return refuse("neither a folder nor an .onnx file");
+            let weights = ["safetensors", "bin", "gguf", "h5", "pt", "pth"];
+            let is = |known: &&str| path.extension().is_some_and(|own| *own == **known);
+            return refuse(match weights.iter().any(is) {
+                true => "neither a folder nor an .onnx file; give the folder that it lies in",
+                false => "neither a folder nor an .onnx file",
+            });
         }
         Ok(source(false, Some(Graph::Whole(path.to_path_buf()))))
     }
@@ -103,7 +115,7 @@ impl Source {
     pub fn load(&mut self) -> Result<()> {
         if self.model.is_none() {
             let device = fluxo_backends::device(fluxo_backends::default_name().unwrap_or("flex"))?;
-            self.model = Some(Model::load(&self.path, None, &device)?.0);
+            self.model = Some(Model::load(&self.path, self.task, &device)?.0);
         }
         Ok(())
     }
@@ -142,6 +154,7 @@ impl Source {
             label,
             program: program.to_path_buf(),
             model: self.path.clone(),
+            task: self.task.filter(|_| self.checkpoint),
             on: name.to_string(),
             request,
             cost: None,
@@ -160,6 +173,21 @@ impl Source {
         let graph = Graph::in_folder(folder.path()).ok_or_else(|| self.no_weights("onnx"))?;
         self.exported = Some((graph.clone(), Rc::new(folder)));
         Ok(graph)
+    }
+
+    /// # Errors
+    /// When a task was chosen: of files that is what they were exported for.
+    pub fn refuse_task(&self) -> Result<()> {
+        match self.task {
+            None => Ok(()),
+            Some(task) => Err(Error::Model {
+                path: self.path.clone(),
+                reason: format!(
+                    "was exported for what it does; to choose {task}, give --task to the export \
+                     of its checkpoint"
+                ),
+            }),
+        }
     }
 
     pub fn untaken(&self, names: &[String]) -> Error {

@@ -24,7 +24,7 @@ impl Source {
             return Err(self.no_weights(name));
         }
         let (backend, dtype) = precision(name);
-        Wanted::new(&self.path, backend, dtype.unwrap_or(DType::F32))
+        Wanted::new(&self.path, self.task, backend, dtype.unwrap_or(DType::F32))
     }
 
     /// The model that the referee judges by, where it judges.

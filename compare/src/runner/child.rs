@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
-use fluxo_models::{Request, Tensors, tensors};
+use fluxo_models::{Request, Task, Tensors, tensors};
 
 use super::{Cost, Label, Runner};
 use crate::error::{Error, Result};
@@ -16,6 +16,8 @@ pub struct Child {
     pub program: PathBuf,
     /// The model.
     pub model: PathBuf,
+    /// What a checkpoint is loaded for, where that is not its own task.
+    pub task: Option<Task>,
     /// The backend or runtime.
     pub on: String,
     /// Which outputs beside the usual it gives.
@@ -37,6 +39,9 @@ impl Child {
             .arg("--out")
             .arg(outputs);
         command.args(self.request.taps.then_some("--taps"));
+        if let Some(task) = self.task {
+            command.args(["--task", task.name()]);
+        }
         command.args(self.request.hidden_states.then_some("--hidden-states"));
         command
     }
@@ -115,6 +120,7 @@ mod tests {
             label: Label::new("tract", Kind::Graph),
             program,
             model: "model".into(),
+            task: None,
             on: "tract".into(),
             request: Request::default(),
             cost: None,

@@ -9,7 +9,7 @@ use ort::value::{DynValue, Tensor, TensorElementType};
 
 use super::{Kind, Label, Runner, guard, ort_library};
 use crate::error::{Error, Result};
-use crate::inputs::{self, complete};
+use crate::inputs;
 use crate::signature::Signature;
 
 /// The runtime's name.
@@ -49,7 +49,7 @@ impl Runner for Ort {
 
     fn run(&mut self, inputs: &Tensors) -> Result<Tensors> {
         let mut values: Vec<(String, SessionInputValue<'static>)> = Vec::new();
-        for (name, data) in complete(&self.signature, inputs)? {
+        for (name, data) in self.signature.taken(&self.label.name, inputs)? {
             let value = to_value(&self.label.name, &name, &data)?;
             values.push((name, value.into()));
         }

@@ -9,7 +9,7 @@ use rten_tensor::prelude::*;
 
 use super::{Kind, Label, Runner, guard};
 use crate::error::{Error, Result};
-use crate::inputs::{self, complete};
+use crate::inputs;
 use crate::signature::Signature;
 
 /// The runtime's name.
@@ -74,7 +74,7 @@ impl Runner for Rten {
 
     fn run(&mut self, inputs: &Tensors) -> Result<Tensors> {
         let mut values = Vec::new();
-        for (name, data) in complete(&self.signature, inputs)? {
+        for (name, data) in self.signature.taken(&self.label.name, inputs)? {
             let id = guard(&self.label.name, || self.model.node_id(&name))?;
             values.push((id, self.value(&name, &data)?.into()));
         }

@@ -9,7 +9,7 @@ use tract_onnx::prelude::*;
 
 use super::{Kind, Label, Runner, guard};
 use crate::error::{Error, Result};
-use crate::inputs::{self, complete};
+use crate::inputs;
 use crate::signature::Signature;
 
 /// The runtime's name.
@@ -89,7 +89,7 @@ impl Runner for Tract {
     }
 
     fn run(&mut self, inputs: &Tensors) -> Result<Tensors> {
-        let complete = complete(&self.signature, inputs)?;
+        let complete = self.signature.taken(&self.label.name, inputs)?;
         let (mut values, mut types, mut shapes) = (TVec::new(), Vec::new(), Vec::new());
         for port in &self.signature.inputs {
             let data = &complete[&port.name];

@@ -5,7 +5,7 @@ use burn::tensor::{DType, Device};
 
 use super::store::Store;
 use super::{Plan, Wanted};
-use crate::catalog::FAMILIES;
+use crate::catalog::{Description, FAMILIES};
 use crate::config::Raw;
 use crate::error::{Error, Result};
 use crate::families::{Class, Family};
@@ -55,12 +55,12 @@ fn family(store: &Store) -> Result<&'static Family> {
 
 /// Whether the checkpoint has every tensor of `class`.
 fn fits(family: &Family, class: &Class, raw: &Raw, store: &Store, device: &Device) -> bool {
-    let Ok(config) = (family.read)(raw, class.task) else {
+    let mut raw = raw.clone();
+    let names = vec![class.name];
+    raw.0.insert("architectures".into(), names.into());
+    let Ok(mut description) = Description::of(raw, None) else {
         return false;
     };
-    if config.check().is_err() {
-        return false;
-    }
     let wanted = Wanted {
         family,
         class,
@@ -68,6 +68,6 @@ fn fits(family: &Family, class: &Class, raw: &Raw, store: &Store, device: &Devic
         device,
         part: None,
     };
-    let network = config.init(device);
-    Plan::of(&network, wanted, store).lacks("").is_empty()
+    Plan::of(&mut description.config, wanted, store)
+        .is_ok_and(|(_, plan)| plan.lacks("").is_empty())
 }

@@ -9,6 +9,8 @@ mod layout;
 mod names;
 mod ours;
 mod params;
+mod ties;
+pub mod unread;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -20,7 +22,6 @@ use rand_distr::StandardNormal;
 
 use crate::error::{Error, Result};
 use crate::families::{Class, Family};
-use crate::head::OutputConfig;
 use crate::network::{Network, NetworkConfig};
 use crate::tensors::Tensors;
 use layout::Joined;
@@ -29,11 +30,18 @@ use ours::{Ours, Parameter};
 use report::LoadReport;
 use rule::{Found, Layout};
 use store::Store;
+use ties::Ties;
 
 /// The file that holds the weights of a checkpoint of ours.
 pub const WEIGHTS: &str = "model.safetensors";
 
-/// Tensors of older checkpoints that hold no weights: constants of the architecture.
+/// Whether the tensor `name` is one of older checkpoints that holds no weights: a constant of the
+/// architecture.
+pub(super) fn is_constant(name: &str) -> bool {
+    BUFFERS.iter().any(|buffer| name.ends_with(buffer))
+}
+
+/// How such names end.
 const BUFFERS: [&str; 8] = [
     "position_ids",
     "attn.bias",
@@ -57,7 +65,8 @@ pub(crate) struct Wanted<'a> {
 }
 
 /// Builds the network of `config` with the weights in the folder `dir`. A pooler that the
-/// checkpoint has no weights for is left out, and out of `config`. Weights that the wanted part
+/// checkpoint has no weights for is left out, and out of `config`, which then also says what is
+/// tied by the weights' values. Weights that the wanted part
 /// does not read stay unmade; a table of tokens, which is read whatever runs, is empty then.
 ///
 /// # Errors
@@ -68,15 +77,14 @@ pub(crate) fn load(
     config: &mut NetworkConfig,
 ) -> Result<(Network, LoadReport)> {
     let store = Store::open(dir)?;
+    unread::refuse_packed(dir, &store)?;
     let mut report = LoadReport::default();
-    let mut network = config.init(wanted.device);
-    let mut plan = Plan::of(&network, wanted, &store);
+    let (mut network, mut plan) = Plan::of(config, wanted, &store)?;
     let pooler = plan.of_part("pooler.");
     if !pooler.is_empty() && plan.lacks("pooler.") == pooler {
         config.pooler = None;
         report.left_out.push("pooler: no weights".into());
-        network = config.init(wanted.device);
-        plan = Plan::of(&network, wanted, &store);
+        (network, plan) = Plan::of(config, wanted, &store)?;
     }
     let reader = Reader::of(config, wanted.part);
     let values = plan.read(&reader, &mut report)?;
@@ -106,11 +114,17 @@ pub(crate) fn fresh(config: &NetworkConfig, seed: u64, device: &Device) -> Netwo
 }
 
 /// A network's weights under their published names. In a model with a head the stacks' tensors
-/// carry the family's prefix, as transformers has it.
+/// carry the family's prefix, as transformers has it. With a `config.json` that says `untied`,
+/// transformers 5 has each stack read the table of its own name, so it is there under that too.
 ///
 /// # Errors
 /// When a parameter has no published name: a gap in the family's table.
-pub(crate) fn published(network: &Network, family: &Family, class: &Class) -> Result<Tensors> {
+pub(crate) fn published(
+    network: &Network,
+    family: &Family,
+    class: &Class,
+    untied: bool,
+) -> Result<Tensors> {
     let ours = Ours::of(network);
     let values: BTreeMap<String, TensorData> = params::values(network)?.into_iter().collect();
     let mut tensors = Tensors::new();
@@ -137,6 +151,15 @@ pub(crate) fn published(network: &Network, family: &Family, class: &Class) -> Re
         });
         let data = joined.put(&values.collect::<Result<Vec<_>>>()?);
         tensors.insert(name, TensorData::new(data, joined.shape()));
+    }
+    if untied && !family.ties.always {
+        let prefix = if class.is_bare() { "" } else { family.prefix };
+        for (own, shared) in ties::tables(family, network.config()) {
+            let [own, shared] = [own, shared].map(|name| format!("{prefix}{name}"));
+            if let Some(table) = tensors.get(&shared).cloned() {
+                tensors.entry(own).or_insert(table);
+            }
+        }
     }
     Ok(tensors)
 }
@@ -200,19 +223,37 @@ struct Plan<'a> {
     family: &'a Family,
     head_dim: usize,
     ours: Ours,
+    ties: Ties,
 }
 
 impl<'a> Plan<'a> {
-    fn of(network: &Network, wanted: Wanted<'a>, store: &'a Store) -> Self {
-        let ours = Ours::of(network);
-        Self {
+    /// The network of `config`, which is made to say what is tied, and where its weights are.
+    ///
+    /// # Errors
+    /// When a tensor that may be tied cannot be read.
+    fn of(
+        config: &mut NetworkConfig,
+        wanted: Wanted<'a>,
+        store: &'a Store,
+    ) -> Result<(Network, Self)> {
+        let Wanted { family, class, .. } = wanted;
+        let network = config.init(wanted.device);
+        let mut names = Names::new(family, class, store, &Ours::of(&network));
+        let ties = Ties::settle(&mut names, family, class, config)?;
+        let network = match network.config() == config {
+            true => network,
+            false => config.init(wanted.device),
+        };
+        let plan = Self {
             store,
-            names: Names::new(wanted.family, wanted.class, store, &ours),
-            class: wanted.class,
-            family: wanted.family,
-            head_dim: network.config().head_dim(),
-            ours,
-        }
+            names,
+            class,
+            family,
+            head_dim: config.head_dim(),
+            ours: Ours::of(&network),
+            ties,
+        };
+        Ok((network, plan))
     }
 
     /// The numbers of the parameters whose paths start with `start`.
@@ -282,9 +323,15 @@ impl<'a> Plan<'a> {
             parts,
         } = found;
         let (full, entry) = self.names.entry(&theirs, of_head).ok_or_else(|| {
-            let mend = match of_head {
-                true => " (the checkpoint has no such head; choose another with --task)",
-                false => "",
+            let untied = self.class.task.predicts_tokens()
+                && self.ours.get(number).plain == "head.output.weight";
+            let mend = match (of_head, untied) {
+                (true, true) => {
+                    ", and config.json does not tie it to the token embedding; where it is tied, \
+                     add `\"tie_word_embeddings\": true` there; or choose another head with --task"
+                }
+                (true, false) => " (the checkpoint has no such head; choose another with --task)",
+                (false, _) => "",
             };
             format!("tensor `{theirs}` is missing{mend}")
         })?;
@@ -335,33 +382,25 @@ impl<'a> Plan<'a> {
         Ok(parts.collect())
     }
 
-    /// Sorts what was not read into tied copies and the rest.
+    /// Sorts what was not read into what is the same as something read, and the rest.
     fn settle(&self, config: &NetworkConfig, report: &mut LoadReport) {
-        let output = config.head.as_ref().map(|head| head.output);
-        let tied_head = matches!(output, Some(OutputConfig::Tied { .. }));
-        let used: BTreeSet<&str> = report.used.iter().map(String::as_str).collect();
-        let copies = self.class.copies.iter().chain(self.family.copies);
-        let copies: Vec<&str> = copies.copied().collect();
-        let (mut tied, mut unused) = (Vec::new(), Vec::new());
-        if tied_head {
-            tied.push("head = token embedding".to_string());
+        if config.is_tied() {
+            report.tied.push("head = token embedding".to_string());
         }
+        let used: BTreeSet<&str> = report.used.iter().map(String::as_str).collect();
         for name in self.store.names().filter(|name| !used.contains(name)) {
-            let is = |copy: &&str| {
-                name.strip_suffix(*copy)
-                    .is_some_and(|before| before.is_empty() || before.ends_with('.'))
-            };
-            // Without a tied head, what is stored as one is not a copy.
-            let embeds = name.ends_with("embed_tokens.weight");
-            if copies.iter().any(is) && (tied_head || embeds) {
-                tied.push(format!("{name} (a copy of the token embedding)"));
+            if let Some((_, other)) = self.ties.equal.iter().find(|(equal, _)| equal == name) {
+                report.tied.push(format!("{name} (equal to {other})"));
                 continue;
             }
-            let constant = BUFFERS.iter().any(|buffer| name.ends_with(buffer));
-            let kind = if constant { " (a constant)" } else { "" };
-            unused.push(format!("{name}{kind}"));
+            let kind = if is_constant(name) {
+                " (a constant)"
+            } else {
+                ""
+            };
+            report.unused.push(format!("{name}{kind}"));
         }
-        report.tied = tied;
-        report.unused = unused;
+        report.untied.extend(self.ties.differing.iter().cloned());
+        report.left_out.extend(self.ties.absent.iter().cloned());
     }
 }

@@ -1,5 +1,7 @@
 //! Under which names a checkpoint has a family's tensors.
 
+use std::collections::BTreeMap;
+
 use super::Ours;
 use super::rule::{self, Found};
 use super::store::{Entry, Store};
@@ -28,6 +30,10 @@ pub(super) struct Names<'a> {
     base: String,
     /// Before the names of a head's.
     head: Vec<String>,
+    /// What newer files leave out at the start of the names.
+    omits: &'static str,
+    /// Names of the family's whose tensors are stored under another, in full.
+    elsewhere: BTreeMap<String, String>,
 }
 
 impl<'a> Names<'a> {
@@ -39,10 +45,13 @@ impl<'a> Names<'a> {
             .map(|(found, _)| found.theirs)
             .collect();
         let mut candidates = vec![family.prefix.to_string(), String::new()];
-        if let Some(name) = known.first() {
+        // By the first name that is there: a tied table may be stored under another.
+        let before = |name: &String| -> Vec<String> {
             let before = |full: &str| full.strip_suffix(name.as_str()).map(str::to_string);
-            candidates.extend(store.names().filter_map(before));
-        }
+            store.names().filter_map(before).collect()
+        };
+        let found = known.iter().map(before).find(|found| !found.is_empty());
+        candidates.extend(found.unwrap_or_default());
         // The prefix that most names have; of equals the first.
         let count = |prefix: &String| {
             let there = |name: &&String| store.get(&format!("{prefix}{name}")).is_some();
@@ -59,7 +68,14 @@ impl<'a> Names<'a> {
             store,
             head: vec![String::new(), outer.to_string(), base.clone()],
             base,
+            omits: class.omits,
+            elsewhere: BTreeMap::new(),
         }
+    }
+
+    /// From now on the tensor `theirs` is the one that is stored as `full`.
+    pub fn is_at(&mut self, theirs: &str, full: &str) {
+        self.elsewhere.insert(theirs.to_string(), full.to_string());
     }
 
     /// The prefix, where it is not what the family has.
@@ -68,25 +84,48 @@ impl<'a> Names<'a> {
         (!known).then_some(&self.base)
     }
 
+    /// The tensor that is stored as `full`.
+    pub fn stored(&self, full: &str) -> Option<(String, &'a Entry)> {
+        let entry = self.store.get(full)?;
+        Some((full.to_string(), entry))
+    }
+
     /// The checkpoint's tensor for a name of the family's, or of its head's.
     pub fn entry(&self, theirs: &str, of_head: bool) -> Option<(String, &'a Entry)> {
+        if let Some(full) = self.elsewhere.get(theirs) {
+            return self.store.get(full).map(|entry| (full.clone(), entry));
+        }
         let prefixes = match of_head {
             true => self.head.as_slice(),
             false => std::slice::from_ref(&self.base),
         };
-        prefixes.iter().find_map(|prefix| {
-            spellings(theirs).find_map(|name| {
-                let name = format!("{prefix}{name}");
-                self.store.get(&name).map(|entry| (name, entry))
+        let shorter = theirs.strip_prefix(self.omits).unwrap_or(theirs);
+        [theirs, shorter].into_iter().find_map(|theirs| {
+            prefixes.iter().find_map(|prefix| {
+                spellings(theirs).find_map(|name| self.stored(&format!("{prefix}{name}")))
             })
         })
     }
 }
 
-/// A name, and what it was in checkpoints of TensorFlow's days.
+/// Under which names a tensor may be stored, the one that counts first: what it was in checkpoints
+/// of TensorFlow's days; the bias of a layer that BERT's kin have a second time beside the layer,
+/// which reads its own (`BertLMPredictionHead`); what transformers 5 calls GPT-NeoX's head.
 fn spellings(name: &str) -> impl Iterator<Item = String> {
-    let older = |new: &str, old: &str| name.strip_suffix(new).map(|start| format!("{start}{old}"));
-    let gamma = older("LayerNorm.weight", "LayerNorm.gamma");
-    let beta = older("LayerNorm.bias", "LayerNorm.beta");
-    std::iter::once(name.to_string()).chain(gamma).chain(beta)
+    let ending = |new: &str, other: &str| {
+        let start = name.strip_suffix(new)?;
+        Some(format!("{start}{other}"))
+    };
+    let of_layer = match name.ends_with(".decoder.bias") {
+        true => None,
+        false => ending(".bias", ".decoder.bias"),
+    };
+    let others = [
+        ending("LayerNorm.weight", "LayerNorm.gamma"),
+        ending("LayerNorm.bias", "LayerNorm.beta"),
+        ending(".decoder.bias", ".bias"),
+        ending("embed_out.weight", "lm_head.weight"),
+    ];
+    let names = of_layer.into_iter().chain([name.to_string()]);
+    names.chain(others.into_iter().flatten())
 }

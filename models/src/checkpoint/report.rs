@@ -12,8 +12,11 @@ pub struct LoadReport {
     pub used: Vec<String>,
     /// Published tensors that nothing read.
     pub unused: Vec<String>,
-    /// Published tensors that are stored a second time for a tied weight, and were not read.
+    /// What is one tensor: the head with the token embedding; published tensors that were compared
+    /// with another, equal it, and were not read.
     pub tied: Vec<String>,
+    /// What `config.json` ties, and the checkpoint's values do not.
+    pub untied: Vec<String>,
     /// Published tensors that were transposed.
     pub transposed: Vec<String>,
     /// Published tensors that were split into several parameters.
@@ -56,6 +59,9 @@ impl std::fmt::Display for LoadReport {
         }
         if !self.tied.is_empty() {
             write!(f, "\ntied: {}", self.tied.join(", "))?;
+        }
+        if !self.untied.is_empty() {
+            write!(f, "\nuntied: {}", self.untied.join(", "))?;
         }
         Ok(())
     }

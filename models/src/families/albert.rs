@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::bert::{self, ANSWER, PER_TOKEN};
 use super::heads::{dense, fill_mask, outputs, per_token, pooler};
-use super::{Class, Family, Preset, activation, merged};
+use super::{Class, Family, Preset, Ties, activation, merged};
 use crate::blocks::activation::Activation;
 use crate::checkpoint::rule::{Rule, linear, same, tensor};
 use crate::config::Raw;
@@ -24,7 +24,7 @@ pub const FAMILY: Family = Family {
     paper: "arXiv:1909.11942",
     classes: &[
         Class::with_head("AlbertForMaskedLM", Task::FillMask, FILL_MASK)
-            .copying(&["predictions.decoder.weight", "predictions.decoder.bias"]),
+            .also(&["AlbertForPreTraining"]),
         Class::bare("AlbertModel", Task::FeatureExtraction),
         Class::with_head(
             "AlbertForSequenceClassification",
@@ -45,7 +45,7 @@ pub const FAMILY: Family = Family {
     prefix: "albert.",
     read,
     tensors: TENSORS,
-    copies: &[],
+    ties: Ties::PLAIN,
     preset,
 };
 
@@ -108,6 +108,7 @@ const FILL_MASK: &[Rule] = &[
     linear(&["head.dense"], "predictions.dense"),
     same(&["head.norm"], "predictions.LayerNorm"),
     tensor(&["head.bias"], "predictions.bias"),
+    linear(&["head.output"], "predictions.decoder"),
 ];
 const CLASSIFY: &[Rule] = &[
     linear(&["head.dense"], "albert.pooler"),

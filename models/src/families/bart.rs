@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::heads::{dense, outputs};
-use super::{Class, Family, Preset, activation, head_dim, merged, object};
+use super::{Class, Family, Preset, Ties, activation, head_dim, merged, object};
 use crate::blocks::activation::Activation;
 use crate::blocks::attention::AttentionConfig;
 use crate::blocks::block::{BlockConfig, NormPosition};
@@ -34,7 +34,7 @@ pub const FAMILY: Family = Family {
         Class::with_head(
             "BartForConditionalGeneration",
             Task::Text2TextGeneration,
-            LOGITS_BIAS,
+            LM_HEAD,
         ),
         Class::bare("BartModel", Task::FeatureExtraction),
         Class::with_head(
@@ -46,7 +46,7 @@ pub const FAMILY: Family = Family {
     prefix: "model.",
     read,
     tensors: TENSORS,
-    copies: &["lm_head.weight", "embed_tokens.weight"],
+    ties: Ties::SHARED,
     preset,
 };
 
@@ -144,7 +144,11 @@ pub(super) const TENSORS: &[Rule] = &[
     same(&["{s}.layers.{i}.feed_forward_norm"], "{s}.layers.{i}.final_layer_norm"),
     same(&["{s}.final_norm"], "{s}.layer_norm"),
 ];
-pub(super) const LOGITS_BIAS: &[Rule] = &[row(&["head.bias"], "final_logits_bias")];
+pub(super) const LM_HEAD: &[Rule] = &[
+    row(&["head.bias"], "final_logits_bias"),
+    row(&["head.output.bias"], "final_logits_bias"),
+    linear(&["head.output"], "lm_head"),
+];
 const CLASSIFY: &[Rule] = &[
     linear(&["head.dense"], "classification_head.dense"),
     linear(&["head.output"], "classification_head.out_proj"),

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::heads::{dense, fill_mask, outputs, per_token, pooler};
-use super::{Class, Family, Preset, activation, head_dim, object, only};
+use super::{Class, Family, Preset, Ties, activation, head_dim, object, only};
 use crate::blocks::activation::Activation;
 use crate::blocks::attention::AttentionConfig;
 use crate::blocks::block::{BlockConfig, NormPosition};
@@ -28,10 +28,8 @@ pub const FAMILY: Family = Family {
     model_type: "bert",
     paper: "arXiv:1810.04805",
     classes: &[
-        Class::with_head("BertForMaskedLM", Task::FillMask, FILL_MASK).copying(&[
-            "cls.predictions.decoder.weight",
-            "cls.predictions.decoder.bias",
-        ]),
+        Class::with_head("BertForMaskedLM", Task::FillMask, FILL_MASK)
+            .also(&["BertForPreTraining"]),
         Class::bare("BertModel", Task::FeatureExtraction),
         Class::with_head(
             "BertForSequenceClassification",
@@ -48,7 +46,7 @@ pub const FAMILY: Family = Family {
     prefix: "bert.",
     read,
     tensors: TENSORS,
-    copies: &[],
+    ties: Ties::PLAIN,
     preset,
 };
 
@@ -133,6 +131,7 @@ const FILL_MASK: &[Rule] = &[
     linear(&["head.dense"], "cls.predictions.transform.dense"),
     same(&["head.norm"], "cls.predictions.transform.LayerNorm"),
     tensor(&["head.bias"], "cls.predictions.bias"),
+    linear(&["head.output"], "cls.predictions.decoder"),
 ];
 const CLASSIFY: &[Rule] = &[
     linear(&["head.dense"], "bert.pooler.dense"),

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::gpt2::{LM_HEAD, SCORE};
 use super::heads::decoder;
-use super::{Class, Family, Preset, head_dim, object, only};
+use super::{Class, Family, Preset, Ties, head_dim, object, only};
 use crate::blocks::activation::Activation;
 use crate::blocks::attention::AttentionConfig;
 use crate::blocks::bias::BiasConfig;
@@ -39,7 +39,7 @@ pub const FAMILY: Family = Family {
     prefix: "transformer.",
     read,
     tensors: TENSORS,
-    copies: &["lm_head.weight"],
+    ties: Ties::PLAIN,
     preset,
 };
 

@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Class, Family, Preset, activation, head_dim, merged, object};
+use super::{Class, Family, Preset, Ties, activation, head_dim, merged, object};
 use crate::blocks::attention::AttentionConfig;
 use crate::blocks::block::{BlockConfig, NormPosition};
 use crate::blocks::embedding::EmbeddingConfig;
@@ -25,6 +25,11 @@ use crate::task::Task;
 /// The token that the first releases wrongly name as the end: theirs has the highest number.
 const WRONG_END: usize = 2;
 
+/// The class that reads texts, without the map into the common space.
+const TEXT_ALONE: &str = "CLIPTextModel";
+/// The same for images.
+const IMAGE_ALONE: &str = "CLIPVisionModel";
+
 /// The family.
 pub const FAMILY: Family = Family {
     name: "clip",
@@ -38,11 +43,15 @@ pub const FAMILY: Family = Family {
             Task::ImageFeatureExtraction,
         )
         .with(IMAGE),
+        Class::bare(TEXT_ALONE, Task::FeatureExtraction).omitting("text_model."),
+        Class::bare(IMAGE_ALONE, Task::ImageFeatureExtraction)
+            .with(POOLED)
+            .omitting("vision_model."),
     ],
     prefix: "",
     read,
     tensors: TENSORS,
-    copies: &[],
+    ties: Ties::PLAIN,
     preset,
 };
 
@@ -59,6 +68,27 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
         end => Read::FirstOf(end),
     };
     let mut config = NetworkConfig::empty(0.02 * raw.positive_or("initializer_factor", 1.0)?);
+    match raw.architecture() {
+        Some(TEXT_ALONE) => {
+            config.encoder = Some(text_tower(&text)?);
+            config.pooler = Some(HeadConfig::of(end, OutputConfig::None));
+            return Ok(config);
+        }
+        Some(IMAGE_ALONE) => {
+            let tower = image_tower(&vision)?;
+            // Only what is pooled goes through the last norm.
+            config.pooler = Some(HeadConfig {
+                norm: tower.final_norm,
+                ..HeadConfig::of(Read::First, OutputConfig::None)
+            });
+            config.vision = Some(StackConfig {
+                final_norm: None,
+                ..tower
+            });
+            return Ok(config);
+        }
+        _ => {}
+    }
     if task != Task::ImageFeatureExtraction {
         config.encoder = Some(text_tower(&text)?);
         config.head = Some(HeadConfig::of(end, output));
@@ -99,6 +129,7 @@ fn tower(raw: &Raw, block: BlockConfig, input: InputConfig) -> Result<StackConfi
     let layers = raw.layers("num_hidden_layers")?;
     Ok(StackConfig {
         final_norm: Some(block.norm),
+        hidden_states_end_normed: false,
         ..StackConfig::uniform(raw.size("hidden_size")?, layers, block, input)
     })
 }
@@ -160,6 +191,7 @@ const BOTH: &[Rule] = &[
     linear(&["image_head.output"], "visual_projection"),
     flat(&["logit_scale"], "logit_scale"),
 ];
+const POOLED: &[Rule] = &[same(&["pooler.norm"], "vision_model.post_layernorm")];
 const TEXT: &[Rule] = &[linear(&["head.output"], "text_projection")];
 const IMAGE: &[Rule] = &[linear(&["head.output"], "visual_projection")];
 

@@ -4,7 +4,7 @@
 //! ViT with a distillation token.
 
 use super::vit::{self, CLASSIFIER, TENSORS};
-use super::{Class, Family};
+use super::{Class, Family, Ties};
 use crate::task::Task;
 
 /// The family.
@@ -23,6 +23,6 @@ pub const FAMILY: Family = Family {
     prefix: "deit.",
     read: |raw, task| vit::network(raw, task, true),
     tensors: TENSORS,
-    copies: &[],
+    ties: Ties::PLAIN,
     preset: |preset| vit::sizes(preset, "DeiTForImageClassification", "deit"),
 };

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::heads::outputs;
 use super::vit::{self, CLASSIFIER};
-use super::{Class, Family, Preset, merged, only};
+use super::{Class, Family, Preset, Ties, merged, only};
 use crate::blocks::activation::Activation;
 use crate::blocks::feed_forward::FeedForwardConfig;
 use crate::checkpoint::rule::{Rule, linear, same, tensor};
@@ -33,7 +33,7 @@ pub const FAMILY: Family = Family {
     prefix: "dinov2.",
     read,
     tensors: TENSORS,
-    copies: &[],
+    ties: Ties::PLAIN,
     preset,
 };
 

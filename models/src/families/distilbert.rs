@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::bert::{ANSWER, PER_TOKEN};
 use super::heads::{dense, fill_mask, outputs, per_token};
-use super::{Class, Family, Preset, activation, head_dim, object};
+use super::{Class, Family, Preset, Ties, activation, head_dim, object};
 use crate::blocks::activation::Activation;
 use crate::blocks::attention::AttentionConfig;
 use crate::blocks::block::{BlockConfig, NormPosition};
@@ -29,8 +29,7 @@ pub const FAMILY: Family = Family {
     model_type: "distilbert",
     paper: "arXiv:1910.01108",
     classes: &[
-        Class::with_head("DistilBertForMaskedLM", Task::FillMask, FILL_MASK)
-            .copying(&["vocab_projector.weight"]),
+        Class::with_head("DistilBertForMaskedLM", Task::FillMask, FILL_MASK),
         Class::bare("DistilBertModel", Task::FeatureExtraction),
         Class::with_head(
             "DistilBertForSequenceClassification",
@@ -51,7 +50,7 @@ pub const FAMILY: Family = Family {
     prefix: "distilbert.",
     read,
     tensors: TENSORS,
-    copies: &[],
+    ties: Ties::PLAIN,
     preset,
 };
 
@@ -109,6 +108,7 @@ const FILL_MASK: &[Rule] = &[
     linear(&["head.dense"], "vocab_transform"),
     same(&["head.norm"], "vocab_layer_norm"),
     tensor(&["head.bias"], "vocab_projector.bias"),
+    linear(&["head.output"], "vocab_projector"),
 ];
 const CLASSIFY: &[Rule] = &[
     linear(&["head.dense"], "pre_classifier"),

@@ -7,13 +7,13 @@ use serde_json::{Map, Value, json};
 
 use super::bert::{self, ANSWER, PER_TOKEN};
 use super::heads::{dense, fill_mask, outputs, per_token};
-use super::{Class, Family, Preset, activation, merged};
+use super::{Class, Family, Preset, Ties, activation, merged};
 use crate::blocks::activation::Activation;
 use crate::checkpoint::rule::{Rule, linear, same, tensor};
 use crate::config::Raw;
 use crate::error::Result;
 use crate::head::{HeadConfig, Read};
-use crate::network::NetworkConfig;
+use crate::network::{Answer, NetworkConfig};
 use crate::stack::InputConfig;
 use crate::task::Task;
 
@@ -23,8 +23,7 @@ pub const FAMILY: Family = Family {
     model_type: "electra",
     paper: "arXiv:2003.10555",
     classes: &[
-        Class::with_head("ElectraForMaskedLM", Task::FillMask, FILL_MASK)
-            .copying(&["generator_lm_head.weight"]),
+        Class::with_head("ElectraForMaskedLM", Task::FillMask, FILL_MASK),
         Class::bare("ElectraModel", Task::FeatureExtraction),
         Class::with_head(
             "ElectraForSequenceClassification",
@@ -36,6 +35,7 @@ pub const FAMILY: Family = Family {
             Task::TokenClassification,
             PER_TOKEN,
         ),
+        Class::with_head(DISCRIMINATOR, Task::TokenClassification, DISCRIMINATE),
         Class::with_head(
             "ElectraForQuestionAnswering",
             Task::QuestionAnswering,
@@ -45,9 +45,12 @@ pub const FAMILY: Family = Family {
     prefix: "electra.",
     read,
     tensors: bert::TENSORS,
-    copies: &[],
+    ties: Ties::PLAIN,
     preset,
 };
+
+/// The class that tells of each token whether a generator put it there.
+const DISCRIMINATOR: &str = "ElectraForPreTraining";
 
 fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
     let mut config = bert::network(raw)?;
@@ -66,6 +69,11 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
             let head = HeadConfig::of(Read::First, outputs(raw.labels()?));
             config.head = Some(head.behind(dense(d_model, act)));
         }
+        Task::TokenClassification if raw.architecture() == Some(DISCRIMINATOR) => {
+            let act = activation(raw, "hidden_act", "gelu")?;
+            config.head = Some(HeadConfig::every(outputs(1)).behind(dense(d_model, act)));
+            config.answer = Answer::Scores;
+        }
         _ => per_token(&mut config, raw, task)?,
     }
     Ok(config)
@@ -75,6 +83,14 @@ const FILL_MASK: &[Rule] = &[
     linear(&["head.dense"], "generator_predictions.dense"),
     same(&["head.norm"], "generator_predictions.LayerNorm"),
     tensor(&["head.bias"], "generator_lm_head.bias"),
+    linear(&["head.output"], "generator_lm_head"),
+];
+const DISCRIMINATE: &[Rule] = &[
+    linear(&["head.dense"], "discriminator_predictions.dense"),
+    linear(
+        &["head.output"],
+        "discriminator_predictions.dense_prediction",
+    ),
 ];
 const CLASSIFY: &[Rule] = &[
     linear(&["head.dense"], "classifier.dense"),

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::gpt2::{LM_HEAD, SCORE};
 use super::heads::decoder;
 use super::llama::{self, TENSORS};
-use super::{Class, Family, Preset, only};
+use super::{Class, Family, Preset, Ties, only};
 use crate::blocks::attention::ProjectionBias;
 use crate::blocks::norm::NormKind;
 use crate::config::Raw;
@@ -39,7 +39,7 @@ pub const FAMILY: Family = Family {
     prefix: "model.",
     read,
     tensors: TENSORS,
-    copies: &["lm_head.weight"],
+    ties: Ties::PLAIN,
     preset,
 };
 

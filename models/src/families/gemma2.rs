@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::gpt2::{LM_HEAD, SCORE};
 use super::heads::decoder;
-use super::{Class, Family, Preset, gemma, llama};
+use super::{Class, Family, Preset, Ties, gemma, llama};
 use crate::blocks::block::NormPosition;
 use crate::checkpoint::rule::{Rule, linear, same};
 use crate::config::Raw;
@@ -38,7 +38,7 @@ pub const FAMILY: Family = Family {
     prefix: "model.",
     read,
     tensors: TENSORS,
-    copies: &["lm_head.weight"],
+    ties: Ties::PLAIN,
     preset,
 };
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::gemma2::{self, TENSORS};
 use super::gpt2::{LM_HEAD, SCORE};
-use super::{Class, Family, Preset, llama};
+use super::{Class, Family, Preset, Ties, llama};
 use crate::blocks::attention::QueryKeyNorm;
 use crate::config::Raw;
 use crate::error::Result;
@@ -32,7 +32,7 @@ pub const FAMILY: Family = Family {
     prefix: "model.",
     read,
     tensors: TENSORS,
-    copies: &["lm_head.weight"],
+    ties: Ties::PLAIN,
     preset,
 };
 

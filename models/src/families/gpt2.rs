@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::heads::decoder;
-use super::{Class, Family, Preset, activation, head_dim, object, only};
+use super::{Class, Family, Preset, Ties, activation, head_dim, object, only};
 use crate::blocks::attention::AttentionConfig;
 use crate::blocks::block::{BlockConfig, NormPosition};
 use crate::blocks::embedding::EmbeddingConfig;
@@ -26,7 +26,8 @@ pub const FAMILY: Family = Family {
     model_type: "gpt2",
     paper: "OpenAI, 2019",
     classes: &[
-        Class::with_head("GPT2LMHeadModel", Task::TextGeneration, LM_HEAD),
+        Class::with_head("GPT2LMHeadModel", Task::TextGeneration, LM_HEAD)
+            .also(&["GPT2DoubleHeadsModel"]),
         Class::bare("GPT2Model", Task::FeatureExtraction),
         Class::with_head(
             "GPT2ForSequenceClassification",
@@ -37,7 +38,7 @@ pub const FAMILY: Family = Family {
     prefix: "transformer.",
     read,
     tensors: TENSORS,
-    copies: &["lm_head.weight"],
+    ties: Ties::PLAIN,
     preset,
 };
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::gpt2::SCORE;
 use super::heads::decoder;
-use super::{Class, Family, Preset, activation, head_dim, object};
+use super::{Class, Family, Preset, Ties, activation, head_dim, object};
 use crate::blocks::attention::{AttentionConfig, ProjectionBias};
 use crate::blocks::block::{BlockConfig, NormPosition};
 use crate::blocks::embedding::EmbeddingConfig;
@@ -38,7 +38,7 @@ pub const FAMILY: Family = Family {
     prefix: "gpt_neox.",
     read,
     tensors: TENSORS,
-    copies: &["embed_out.weight"],
+    ties: Ties::PLAIN,
     preset,
 };
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::gpt2::{LM_HEAD, SCORE};
 use super::heads::decoder;
-use super::{Class, Family, Preset, activation, head_dim, merged, object};
+use super::{Class, Family, Preset, Ties, activation, head_dim, merged, object};
 use crate::blocks::attention::{AttentionConfig, ProjectionBias};
 use crate::blocks::block::{BlockConfig, NormPosition};
 use crate::blocks::embedding::EmbeddingConfig;
@@ -28,7 +28,8 @@ pub const FAMILY: Family = Family {
     model_type: "llama",
     paper: "arXiv:2302.13971",
     classes: &[
-        Class::with_head("LlamaForCausalLM", Task::TextGeneration, LM_HEAD),
+        Class::with_head("LlamaForCausalLM", Task::TextGeneration, LM_HEAD)
+            .also(&["LLaMAForCausalLM"]),
         Class::bare("LlamaModel", Task::FeatureExtraction),
         Class::with_head(
             "LlamaForSequenceClassification",
@@ -44,7 +45,7 @@ pub const FAMILY: Family = Family {
     prefix: "model.",
     read,
     tensors: TENSORS,
-    copies: &["lm_head.weight"],
+    ties: Ties::PLAIN,
     preset,
 };
 

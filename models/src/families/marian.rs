@@ -5,8 +5,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::bart::{self, LOGITS_BIAS, TENSORS};
-use super::{Class, Family, Preset, merged, only};
+use super::bart::{self, LM_HEAD, TENSORS};
+use super::{Class, Family, Preset, Ties, merged, only};
 use crate::blocks::block::NormPosition;
 use crate::blocks::position::PositionConfig;
 use crate::config::Raw;
@@ -21,13 +21,13 @@ pub const FAMILY: Family = Family {
     model_type: "marian",
     paper: "arXiv:1804.00344",
     classes: &[
-        Class::with_head("MarianMTModel", Task::Text2TextGeneration, LOGITS_BIAS),
+        Class::with_head("MarianMTModel", Task::Text2TextGeneration, LM_HEAD),
         Class::bare("MarianModel", Task::FeatureExtraction),
     ],
     prefix: "model.",
     read,
     tensors: TENSORS,
-    copies: &["lm_head.weight", "embed_tokens.weight"],
+    ties: Ties::SHARED,
     preset,
 };
 

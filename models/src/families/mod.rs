@@ -77,8 +77,10 @@ pub struct Class {
     pub task: Task,
     /// The head's tensors, whose names have no prefix.
     pub head: &'static [Rule],
-    /// Tensors that are stored a second time for a tied weight.
-    pub copies: &'static [&'static str],
+    /// Other classes that have this head among others, or are this one by an older name.
+    pub also: &'static [&'static str],
+    /// What its tensors' names start with, and do not in newer files.
+    pub omits: &'static str,
     /// Whether the stacks' tensors carry the family's prefix.
     prefixed: bool,
 }
@@ -98,7 +100,8 @@ impl Class {
             name,
             task,
             head,
-            copies: &[],
+            also: &[],
+            omits: "",
             prefixed: true,
         }
     }
@@ -108,14 +111,48 @@ impl Class {
         Self { head, ..self }
     }
 
-    /// With tensors that are stored a second time for a tied weight.
-    pub const fn copying(self, copies: &'static [&'static str]) -> Self {
-        Self { copies, ..self }
+    /// With other classes that have its head among others.
+    pub const fn also(self, also: &'static [&'static str]) -> Self {
+        Self { also, ..self }
+    }
+
+    /// With a start of its tensors' names that newer files leave out.
+    pub const fn omitting(self, omits: &'static str) -> Self {
+        Self { omits, ..self }
     }
 
     pub(crate) fn is_bare(&self) -> bool {
         !self.prefixed
     }
+}
+
+/// How transformers ties what reads the table of tokens: the stacks' embeddings and the output
+/// layer (`_tied_weights_keys`).
+#[derive(Debug, Clone, Copy)]
+pub struct Ties {
+    /// The name that a stack's own table has (`{s}` for the stack), beside the shared one.
+    pub table: Option<&'static str>,
+    /// Whether `tie_word_embeddings: false` does not untie them.
+    pub always: bool,
+}
+
+impl Ties {
+    /// One table, and the output layer.
+    pub const PLAIN: Self = Self {
+        table: None,
+        always: false,
+    };
+    /// A shared table, one for each stack, and the output layer.
+    pub const SHARED: Self = Self {
+        table: Some("{s}.embed_tokens.weight"),
+        always: false,
+    };
+    /// The same, whatever `tie_word_embeddings` says: in T5 it only means whether the output is
+    /// scaled (`configuration_t5.py`).
+    pub const ALWAYS: Self = Self {
+        always: true,
+        ..Self::SHARED
+    };
 }
 
 /// An architecture: data and two functions, no code of its own.
@@ -135,8 +172,8 @@ pub struct Family {
     pub read: fn(&Raw, Task) -> Result<NetworkConfig>,
     /// The names of the stacks' tensors, and of the pooler's.
     pub tensors: &'static [Rule],
-    /// Tensors that are stored a second time for a tied weight.
-    pub copies: &'static [&'static str],
+    /// How transformers ties what reads the table of tokens.
+    pub ties: Ties,
     /// The `config.json` of a new model.
     pub preset: fn(Preset) -> Map<String, Value>,
 }
@@ -144,7 +181,11 @@ pub struct Family {
 impl Family {
     /// The tasks that the family has a head for.
     pub fn tasks(&self) -> impl Iterator<Item = Task> {
-        self.classes.iter().map(|class| class.task)
+        let new = |(number, class): (usize, &'static Class)| {
+            let known = self.classes[..number].iter().any(|c| c.task == class.task);
+            (!known).then_some(class.task)
+        };
+        self.classes.iter().enumerate().filter_map(new)
     }
 
     /// The class that does `task`.

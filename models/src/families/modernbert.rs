@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::bert::PER_TOKEN;
 use super::heads::{fill_mask, outputs};
-use super::{Class, Family, Preset, activation, head_dim, object};
+use super::{Class, Family, Preset, Ties, activation, head_dim, object};
 use crate::blocks::attention::{AttentionConfig, ProjectionBias};
 use crate::blocks::block::{BlockConfig, NormPosition};
 use crate::blocks::embedding::EmbeddingConfig;
@@ -28,8 +28,7 @@ pub const FAMILY: Family = Family {
     model_type: "modernbert",
     paper: "arXiv:2412.13663",
     classes: &[
-        Class::with_head("ModernBertForMaskedLM", Task::FillMask, FILL_MASK)
-            .copying(&["decoder.weight"]),
+        Class::with_head("ModernBertForMaskedLM", Task::FillMask, FILL_MASK),
         Class::bare("ModernBertModel", Task::FeatureExtraction),
         Class::with_head(
             "ModernBertForSequenceClassification",
@@ -45,7 +44,7 @@ pub const FAMILY: Family = Family {
     prefix: "model.",
     read,
     tensors: TENSORS,
-    copies: &[],
+    ties: Ties::PLAIN,
     preset,
 };
 
@@ -159,6 +158,7 @@ const FILL_MASK: &[Rule] = &[
     linear(&["head.dense"], "head.dense"),
     same(&["head.norm"], "head.norm"),
     tensor(&["head.bias"], "decoder.bias"),
+    linear(&["head.output"], "decoder"),
 ];
 const CLASSIFY: &[Rule] = &[
     linear(&["head.dense"], "head.dense"),

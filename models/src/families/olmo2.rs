@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::gpt2::{LM_HEAD, SCORE};
 use super::heads::decoder;
 use super::llama;
-use super::{Class, Family, Preset};
+use super::{Class, Family, Preset, Ties};
 use crate::blocks::attention::{ProjectionBias, QueryKeyNorm};
 use crate::blocks::block::NormPosition;
 use crate::checkpoint::rule::{Rule, linear, same};
@@ -34,7 +34,7 @@ pub const FAMILY: Family = Family {
     prefix: "model.",
     read,
     tensors: TENSORS,
-    copies: &["lm_head.weight"],
+    ties: Ties::PLAIN,
     preset,
 };
 

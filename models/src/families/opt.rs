@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::gpt2::{LM_HEAD, SCORE};
 use super::heads::decoder;
-use super::{Class, Family, Preset, activation, head_dim, object, only};
+use super::{Class, Family, Preset, Ties, activation, head_dim, object, only};
 use crate::blocks::attention::{AttentionConfig, ProjectionBias};
 use crate::blocks::block::{BlockConfig, NormPosition};
 use crate::blocks::embedding::EmbeddingConfig;
@@ -41,7 +41,7 @@ pub const FAMILY: Family = Family {
     prefix: "model.",
     read,
     tensors: TENSORS,
-    copies: &["lm_head.weight"],
+    ties: Ties::PLAIN,
     preset,
 };
 

@@ -7,15 +7,16 @@ use serde_json::{Map, Value, json};
 
 use super::gpt2::{LM_HEAD, SCORE};
 use super::heads::{decoder, outputs};
-use super::{Class, Family, Preset, activation, head_dim, object};
+use super::{Class, Family, Preset, Ties, activation, head_dim, object};
 use crate::blocks::attention::{AttentionConfig, QueryKeyNorm};
 use crate::blocks::block::{BlockConfig, NormPosition};
 use crate::blocks::embedding::EmbeddingConfig;
 use crate::blocks::feed_forward::FeedForwardConfig;
 use crate::blocks::norm::NormConfig;
-use crate::checkpoint::rule::{Rule, linear, same};
+use crate::checkpoint::rule::{Rule, linear, same, tensor};
 use crate::config::Raw;
 use crate::error::Result;
+use crate::head::OutputConfig;
 use crate::network::NetworkConfig;
 use crate::rope::{Defaults, max_positions, rotary};
 use crate::stack::{InputConfig, StackConfig};
@@ -27,7 +28,7 @@ pub const FAMILY: Family = Family {
     model_type: "phi",
     paper: "arXiv:2306.11644",
     classes: &[
-        Class::with_head("PhiForCausalLM", Task::TextGeneration, LM_HEAD),
+        Class::with_head("PhiForCausalLM", Task::TextGeneration, LM_HEAD_WITH_BIAS),
         Class::bare("PhiModel", Task::FeatureExtraction),
         Class::with_head(
             "PhiForSequenceClassification",
@@ -38,7 +39,7 @@ pub const FAMILY: Family = Family {
     prefix: "model.",
     read,
     tensors: TENSORS,
-    copies: &["lm_head.weight"],
+    ties: Ties::PLAIN,
     preset,
 };
 
@@ -80,11 +81,15 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
         }),
         ..NetworkConfig::empty(raw.positive_or("initializer_range", 0.02)?)
     };
-    decoder(&mut config, raw, task, false)?;
+    let tied = raw.bool_or("tie_word_embeddings", false)?;
+    decoder(&mut config, raw, task, tied)?;
     if task == Task::TextGeneration {
         let vocab = config.vocab_size();
         if let Some(head) = &mut config.head {
-            head.output = outputs(vocab);
+            head.output = match tied {
+                true => OutputConfig::Tied { bias: true },
+                false => outputs(vocab),
+            };
         }
     }
     Ok(config)
@@ -104,6 +109,8 @@ const TENSORS: &[Rule] = &[
     linear(&["layers.{i}.feed_forward.down"], "layers.{i}.mlp.fc2"),
     same(&["final_norm"], "final_layernorm"),
 ];
+
+const LM_HEAD_WITH_BIAS: &[Rule] = &[tensor(&["head.bias"], "lm_head.bias"), LM_HEAD[0]];
 
 fn preset(preset: Preset) -> Map<String, Value> {
     let (d_model, layers, heads, positions, vocab) = match preset {

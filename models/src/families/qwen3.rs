@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::gpt2::{LM_HEAD, SCORE};
 use super::heads::decoder;
 use super::llama::{self, TENSORS};
-use super::{Class, Family, Preset, qwen2};
+use super::{Class, Family, Preset, Ties, qwen2};
 use crate::blocks::attention::{ProjectionBias, QueryKeyNorm};
 use crate::config::Raw;
 use crate::error::Result;
@@ -37,7 +37,7 @@ pub const FAMILY: Family = Family {
     prefix: "model.",
     read,
     tensors: TENSORS,
-    copies: &["lm_head.weight"],
+    ties: Ties::PLAIN,
     preset,
 };
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::bert::{self, ANSWER, PER_TOKEN};
 use super::heads::{dense, fill_mask, outputs, per_token, pooler};
-use super::{Class, Family, Preset, merged};
+use super::{Class, Family, Preset, Ties, merged};
 use crate::blocks::activation::Activation;
 use crate::blocks::embedding::Counting;
 use crate::blocks::position::PositionConfig;
@@ -24,8 +24,7 @@ pub const FAMILY: Family = Family {
     model_type: "roberta",
     paper: "arXiv:1907.11692",
     classes: &[
-        Class::with_head("RobertaForMaskedLM", Task::FillMask, FILL_MASK)
-            .copying(&["lm_head.decoder.weight", "lm_head.decoder.bias"]),
+        Class::with_head("RobertaForMaskedLM", Task::FillMask, FILL_MASK),
         Class::bare("RobertaModel", Task::FeatureExtraction),
         Class::with_head(
             "RobertaForSequenceClassification",
@@ -46,7 +45,7 @@ pub const FAMILY: Family = Family {
     prefix: "roberta.",
     read,
     tensors: bert::TENSORS,
-    copies: &[],
+    ties: Ties::PLAIN,
     preset,
 };
 
@@ -82,6 +81,7 @@ const FILL_MASK: &[Rule] = &[
     linear(&["head.dense"], "lm_head.dense"),
     same(&["head.norm"], "lm_head.layer_norm"),
     tensor(&["head.bias"], "lm_head.bias"),
+    linear(&["head.output"], "lm_head.decoder"),
 ];
 const CLASSIFY: &[Rule] = &[
     linear(&["head.dense"], "classifier.dense"),

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::gpt2::LM_HEAD;
 use super::heads::decoder;
-use super::{Class, Family, Preset, object};
+use super::{Class, Family, Preset, Ties, object};
 use crate::blocks::activation::Activation;
 use crate::blocks::attention::{AttentionConfig, ProjectionBias};
 use crate::blocks::bias::BiasConfig;
@@ -34,13 +34,14 @@ pub const FAMILY: Family = Family {
             "T5ForConditionalGeneration",
             Task::Text2TextGeneration,
             LM_HEAD,
-        ),
+        )
+        .also(&["T5WithLMHeadModel"]),
         Class::bare("T5EncoderModel", Task::FeatureExtraction),
     ],
     prefix: "",
     read,
     tensors: TENSORS,
-    copies: &["lm_head.weight", "embed_tokens.weight"],
+    ties: Ties::ALWAYS,
     preset: |preset| t5(preset, "relu", true),
 };
 
@@ -145,6 +146,7 @@ fn feed_forward(raw: &Raw) -> Result<FeedForwardConfig> {
 #[rustfmt::skip]
 const TENSORS: &[Rule] = &[
     same(&["encoder.embedding.token"], "shared"),
+    same(&["decoder.embedding.token"], "decoder.embed_tokens"),
     same(&["{s}.relative"], "{s}.block.0.layer.0.SelfAttention.relative_attention_bias"),
     same(&["{s}.layers.{i}.attention_norm"], "{s}.block.{i}.layer.0.layer_norm"),
     linear(&["{s}.layers.{i}.attention.query"], "{s}.block.{i}.layer.0.SelfAttention.q"),

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use super::heads::{outputs, pooler};
-use super::{Class, Family, Preset, activation, head_dim, object};
+use super::{Class, Family, Preset, Ties, activation, head_dim, object};
 use crate::blocks::activation::Activation;
 use crate::blocks::attention::{AttentionConfig, ProjectionBias};
 use crate::blocks::block::{BlockConfig, NormPosition};
@@ -36,7 +36,7 @@ pub const FAMILY: Family = Family {
     prefix: "vit.",
     read: |raw, task| network(raw, task, false),
     tensors: TENSORS,
-    copies: &[],
+    ties: Ties::PLAIN,
     preset: |preset| sizes(preset, "ViTForImageClassification", "vit"),
 };
 

@@ -6,11 +6,12 @@
 use serde_json::{Map, Value, json};
 
 use super::bart::{self, TENSORS};
-use super::{Class, Family, Preset, merged};
+use super::{Class, Family, Preset, Ties, merged};
 use crate::blocks::block::NormPosition;
 use crate::blocks::frames::FramesConfig;
 use crate::blocks::norm::NormConfig;
 use crate::blocks::position::PositionConfig;
+use crate::checkpoint::rule::linear;
 use crate::config::Raw;
 use crate::error::Result;
 use crate::head::{HeadConfig, OutputConfig};
@@ -27,14 +28,14 @@ pub const FAMILY: Family = Family {
         Class::with_head(
             "WhisperForConditionalGeneration",
             Task::AutomaticSpeechRecognition,
-            &[],
+            &[linear(&["head.output"], "proj_out")],
         ),
         Class::bare("WhisperModel", Task::FeatureExtraction),
     ],
     prefix: "model.",
     read,
     tensors: TENSORS,
-    copies: &["proj_out.weight", "lm_head.weight"],
+    ties: Ties::PLAIN,
     preset,
 };
 

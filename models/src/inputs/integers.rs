@@ -57,9 +57,13 @@ impl Reader<'_> {
             ));
         }
         let numbers = integers(name, data)?;
-        if let Some(number) = numbers.iter().find(|&&n| n < 0 || n >= limit as i64) {
+        if let Some(at) = numbers.iter().position(|&n| n < 0 || n >= limit as i64) {
+            let [_, seq] = shape;
             return refuse(format!(
-                "`{name}` holds {number}, and must be from 0 to {}",
+                "`{name}` holds {} at position {} of row {}, and must be from 0 to {}",
+                numbers[at],
+                at % seq,
+                at / seq,
                 limit - 1
             ));
         }

@@ -64,27 +64,39 @@ impl Model {
         if !device.supports_dtype(dtype) {
             return Err(Error::Dtype { dtype });
         }
-        let mut raw = Raw::read(&dir.join(CONFIG))?;
+        let config = dir.join(CONFIG);
+        if !config.is_file() {
+            checkpoint::unread::refuse(dir, None)?;
+        }
+        let mut raw = Raw::read(&config)?;
+        checkpoint::unread::refuse(dir, Some(&raw))?;
         let mut guessed = Vec::new();
         if !raw.names_a_model() {
             let store = Store::open(dir)?;
             guessed = checkpoint::guess::complete(&mut raw, &store, device)?;
         }
-        let Description {
-            raw,
-            family,
-            class,
-            mut config,
-        } = Description::of(raw, task)?;
+        let mut description = Description::of(raw, task)?;
         let wanted = checkpoint::Wanted {
-            family,
-            class,
+            family: description.family,
+            class: description.class,
             dtype,
             device,
             part,
         };
-        let (network, mut report) = checkpoint::load(dir, wanted, &mut config)?;
+        let tied = description.config.is_tied();
+        let (network, mut report) = checkpoint::load(dir, wanted, &mut description.config)?;
+        if tied && !description.config.is_tied() {
+            description.say_untied();
+        }
         report.guessed = guessed;
+        report.left_out.extend(description.stands_for);
+        let Description {
+            raw,
+            family,
+            class,
+            config,
+            ..
+        } = description;
         let model = Self {
             network,
             family,

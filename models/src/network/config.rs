@@ -16,6 +16,8 @@ use crate::stack::StackConfig;
 pub enum Answer {
     /// `logits`.
     Logits,
+    /// `logits`, a number for each position.
+    Scores,
     /// `start_logits` and `end_logits`.
     Span,
     /// `text_embeds`.
@@ -160,6 +162,22 @@ impl NetworkConfig {
         let only = self.stacks().find(|(name, _)| self.shown(name).is_empty());
         only.and_then(|(name, _)| path.strip_prefix(name)?.strip_prefix('.'))
             .unwrap_or(path)
+    }
+
+    /// Whether the output layer is the token embedding.
+    pub fn is_tied(&self) -> bool {
+        let output = self.head.as_ref().map(|head| head.output);
+        matches!(output, Some(OutputConfig::Tied { .. }))
+    }
+
+    /// Gives an output layer that is the token embedding weights of its own.
+    pub(crate) fn untie(&mut self) {
+        let size = self.vocab_size();
+        if let Some(head) = &mut self.head
+            && let OutputConfig::Tied { bias } = head.output
+        {
+            head.output = OutputConfig::Linear { size, bias };
+        }
     }
 
     /// Refuses sizes that no network can have.

@@ -29,7 +29,7 @@ pub fn check(args: &Compare) -> Result<()> {
         bundle::free(dir)?;
     }
     if args.greedy.is_some()
-        && let Ok(Some(described)) = described(&args.model)
+        && let Ok(Some(described)) = described(args)
         && !described.class.task.generates()
     {
         bail!("--greedy is for models that write text, and this one does not");

@@ -113,20 +113,45 @@ impl Entry {
     /// # Errors
     /// When the elements are not floats, or the file changed since it was opened.
     pub fn read(&self, sink: &mut dyn FnMut(usize, &[f32])) -> Result<()> {
-        if !self.dtype.is_float() {
-            return Err(Error::malformed(
-                &self.source.path,
-                format!(
-                    "tensor {} holds {:?}, and weights must be floats of 16, 32 or 64 bits",
-                    shown(&self.name),
-                    self.dtype
-                ),
-            ));
+        self.check_floats()?;
+        let count: usize = self.shape.iter().product();
+        let mut values = Vec::with_capacity(count.min(PIECE));
+        for first in (0..count).step_by(PIECE) {
+            values.clear();
+            self.piece(first, PIECE.min(count - first), &mut values)?;
+            sink(first, &values);
         }
-        match &self.strides {
-            None => self.read_rows(sink),
-            Some(strides) => self.read_strided(strides, sink),
+        Ok(())
+    }
+
+    /// Whether `other` holds the same values in the same shape. Both are read a piece at a time up
+    /// to the first that differs, and not at all where they are one tensor under two names.
+    ///
+    /// # Errors
+    /// As [`Entry::read`].
+    pub(crate) fn equals(&self, other: &Self) -> Result<bool> {
+        self.check_floats()?;
+        other.check_floats()?;
+        if self.shape != other.shape {
+            return Ok(false);
         }
+        let place = |entry: &Self| (entry.start, entry.dtype, entry.strides.clone());
+        if Arc::ptr_eq(&self.source, &other.source) && place(self) == place(other) {
+            return Ok(true);
+        }
+        let count: usize = self.shape.iter().product();
+        let (mut mine, mut its) = (Vec::new(), Vec::new());
+        for first in (0..count).step_by(PIECE) {
+            let length = PIECE.min(count - first);
+            mine.clear();
+            its.clear();
+            self.piece(first, length, &mut mine)?;
+            other.piece(first, length, &mut its)?;
+            if mine != its {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// All of its elements, in the type that they are stored in.
@@ -150,52 +175,63 @@ impl Entry {
         ))
     }
 
-    fn read_rows(&self, sink: &mut dyn FnMut(usize, &[f32])) -> Result<()> {
-        let count: usize = self.shape.iter().product();
-        let size = self.dtype.size();
-        let mut values = Vec::with_capacity(count.min(PIECE));
-        for first in (0..count).step_by(PIECE) {
-            let length = PIECE.min(count - first);
-            let map = self.map(first, length)?;
-            values.clear();
-            widen(self.dtype, &map[..length * size], &mut values);
-            sink(first, &values);
+    fn check_floats(&self) -> Result<()> {
+        if !self.dtype.is_float() {
+            return Err(Error::malformed(
+                &self.source.path,
+                format!(
+                    "tensor {} holds {:?}, and weights must be floats of 16, 32 or 64 bits",
+                    shown(&self.name),
+                    self.dtype
+                ),
+            ));
         }
         Ok(())
     }
 
-    /// Gathers values out of their storage: a transposed matrix, or a part of a larger one.
-    fn read_strided(&self, strides: &[usize], sink: &mut dyn FnMut(usize, &[f32])) -> Result<()> {
-        let count: usize = self.shape.iter().product();
-        if count == 0 {
-            return Ok(());
-        }
+    /// Appends the `length` elements from number `first` on, in row-major order, to `values`.
+    fn piece(&self, first: usize, length: usize, values: &mut Vec<f32>) -> Result<()> {
         let size = self.dtype.size();
-        let map = self.map(0, extent(&self.shape, strides).unwrap_or(0))?;
-        let mut index = vec![0; self.shape.len()];
-        let mut at = 0;
-        let mut bytes = Vec::with_capacity(count.min(PIECE) * size);
-        let mut values = Vec::with_capacity(count.min(PIECE));
-        for first in (0..count).step_by(PIECE) {
-            bytes.clear();
-            values.clear();
-            for _ in 0..PIECE.min(count - first) {
-                bytes.extend_from_slice(&map[at * size..][..size]);
-                // The next index: the last axis counts fastest.
-                for axis in (0..index.len()).rev() {
-                    index[axis] += 1;
-                    at += strides[axis];
-                    if index[axis] < self.shape[axis] {
-                        break;
-                    }
-                    at -= self.shape[axis] * strides[axis];
-                    index[axis] = 0;
-                }
+        match &self.strides {
+            None => {
+                let map = self.map(first, length)?;
+                widen(self.dtype, &map[..length * size], values);
             }
-            widen(self.dtype, &bytes, &mut values);
-            sink(first, &values);
+            Some(strides) => {
+                let bytes = self.gathered(strides, first, length)?;
+                widen(self.dtype, &bytes, values);
+            }
         }
         Ok(())
+    }
+
+    /// The bytes of `length` elements out of their storage: of a transposed matrix, or a part of
+    /// a larger one.
+    fn gathered(&self, strides: &[usize], first: usize, length: usize) -> Result<Vec<u8>> {
+        let size = self.dtype.size();
+        let map = self.map(0, extent(&self.shape, strides).unwrap_or(0))?;
+        // The index of the first, and where it stands.
+        let (mut index, mut at, mut rest) = (vec![0; self.shape.len()], 0, first);
+        for axis in (0..index.len()).rev() {
+            index[axis] = rest % self.shape[axis];
+            at += index[axis] * strides[axis];
+            rest /= self.shape[axis];
+        }
+        let mut bytes = Vec::with_capacity(length * size);
+        for _ in 0..length {
+            bytes.extend_from_slice(&map[at * size..][..size]);
+            // The next index: the last axis counts fastest.
+            for axis in (0..index.len()).rev() {
+                index[axis] += 1;
+                at += strides[axis];
+                if index[axis] < self.shape[axis] {
+                    break;
+                }
+                at -= self.shape[axis] * strides[axis];
+                index[axis] = 0;
+            }
+        }
+        Ok(bytes)
     }
 
     /// Maps `count` stored elements from the `first` on.

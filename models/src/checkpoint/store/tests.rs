@@ -91,6 +91,44 @@ fn files_of_torch_hold_what_torch_says() {
     }
 }
 
+/// Tensors are compared by their values, whatever file, layout and storage they have.
+#[test]
+fn equal_tensors_are_found() {
+    let torch = folder(&[("pytorch_model.bin", &fixture("zip.bin"))]);
+    let torch = Store::open(torch.path()).unwrap();
+    let expected = folder(&[("model.safetensors", &fixture("expected.safetensors"))]);
+    let expected = Store::open(expected.path()).unwrap();
+    let equal = |one: &Entry, other: &Entry| one.equals(other).unwrap();
+    let mut compared = 0;
+    for name in torch.names() {
+        let (one, other) = (torch.get(name).unwrap(), expected.get(name).unwrap());
+        if !one.dtype().is_float() {
+            assert!(one.equals(other).is_err(), "{name}");
+            continue;
+        }
+        assert!(equal(one, other) && equal(other, one), "{name}");
+        for another in expected.names().filter(|another| *another != name) {
+            let another = expected.get(another).unwrap();
+            if another.dtype().is_float() {
+                let alike = one.shape() == another.shape()
+                    && values(one).unwrap() == values(another).unwrap();
+                assert_eq!(equal(one, another), alike, "{name}");
+            }
+        }
+        compared += 1;
+    }
+    assert_eq!(compared, 17);
+    // One storage under two names.
+    assert!(equal(
+        torch.get("tied").unwrap(),
+        torch.get("weight").unwrap()
+    ));
+    assert!(!equal(
+        torch.get("tied").unwrap(),
+        torch.get("transposed").unwrap()
+    ));
+}
+
 #[test]
 fn shorter_and_longer_floats_become_32_bits() {
     let wanted = [1.5_f32, -0.0, 65504.0, 6e-8, f32::INFINITY, -3.140_625];
