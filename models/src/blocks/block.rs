@@ -2,7 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use serde::Serialize;
 
 use super::attention::{Attention, AttentionConfig, View};
@@ -11,6 +11,7 @@ use super::experts::Experts;
 use super::feed_forward::{FeedForward, FeedForwardConfig};
 use super::norm::{Norm, NormConfig};
 use super::taps::Taps;
+use super::typed;
 
 /// Where the norms of a block stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -61,7 +62,13 @@ pub struct BlockConfig {
     /// What each sublayer's output is multiplied by at first, element by element
     /// (LayerScale, arXiv:2103.17239).
     pub layer_scale: Option<f64>,
+    /// Whether a stream in float16 stops short of infinity ([`FLOAT16_MOST`]), as transformers
+    /// has it of T5 and of the encoders of bart, marian and whisper.
+    pub saturates: bool,
 }
+
+/// What a stream in float16 that would pass its range is held at: 1000 less than its largest.
+const FLOAT16_MOST: f64 = 64_504.0;
 
 impl BlockConfig {
     /// A block of attention and feed-forward network.
@@ -79,6 +86,7 @@ impl BlockConfig {
             cross: None,
             feed_forward,
             layer_scale: None,
+            saturates: false,
         }
     }
 
@@ -106,6 +114,7 @@ impl BlockConfig {
             feed_forward_out_norm: norm(after),
             feed_forward_scale: scale(),
             norm_position: position,
+            saturates: self.saturates,
         }
     }
 }
@@ -137,6 +146,7 @@ pub struct Block {
     pub feed_forward_scale: Option<Param<Tensor<1>>>,
     #[module(skip)]
     norm_position: NormPosition,
+    saturates: bool,
 }
 
 /// What a block reads beside the stream.
@@ -204,6 +214,7 @@ impl Block {
         let t5 = t4 + t3;
         taps.record(["t5", ""], &t5);
         let h = normed(&self.feed_forward_norm, "feed_forward_norm", t5, taps);
+        let h = self.held(h);
         taps.record(["h", "resid_post"], &h);
         (h, LayerCache { own, cross })
     }
@@ -222,13 +233,13 @@ impl Block {
         taps.record(["t1", ""], if before { &input } else { &attended });
         let t2 = self.attention_written(attended, taps);
         taps.record(["t2", "attn_out"], &t2);
-        let mut t3 = t2 + x.clone();
+        let mut t3 = self.sum(t2, x.clone());
         taps.record(["t3", "resid_mid"], &t3);
         let mut cross = None;
         let query = normed(&self.cross_norm, "cross_norm", t3.clone(), taps);
         if let Some((read, encoded)) = self.encoder_read(query, around, encoded, taps) {
             taps.record(["cross_out", ""], &read);
-            t3 = read + t3;
+            t3 = self.sum(read, t3);
             taps.record(["resid_cross", ""], &t3);
             cross = Some(encoded);
         }
@@ -244,9 +255,26 @@ impl Block {
         taps.record(["t4", ""], if before { &input } else { &fed });
         let t5 = self.feed_forward_written(fed, taps);
         taps.record(["t5", "ffn_out"], &t5);
-        let h = t5 + t3;
+        let h = self.sum(t5, t3);
         taps.record(["h", "resid_post"], &h);
         (h, LayerCache { own, cross })
+    }
+
+    /// The stream `x` with what a sublayer wrote: in float32 where either is.
+    fn sum(&self, written: Tensor<3>, x: Tensor<3>) -> Tensor<3> {
+        let sum = match written.dtype() == x.dtype() {
+            true => written + x,
+            false => typed(written, DType::F32) + typed(x, DType::F32),
+        };
+        self.held(sum)
+    }
+
+    /// The stream `x` within float16's range, where it is in that type and is to be held there.
+    fn held(&self, x: Tensor<3>) -> Tensor<3> {
+        match self.saturates && x.dtype() == DType::F16 {
+            true => x.clamp(-FLOAT16_MOST, FLOAT16_MOST),
+            false => x,
+        }
     }
 
     /// What the attention makes of `x`, and the cache with this pass's keys and values.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::activation::Activation;
 use super::experts::ExpertsConfig;
 use super::taps::Taps;
-use super::{apply, linear};
+use super::{apply, linear, typed};
 
 /// Sizes and kind of a feed-forward network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -22,6 +22,10 @@ pub struct FeedForwardConfig {
     pub activation: Activation,
     /// Whether the maps have biases.
     pub bias: bool,
+    /// Whether the second map stays in float32 where the model is in float16, and the stream
+    /// with what it writes: T5's leave the range of 16 bits (transformers'
+    /// `_keep_in_fp32_modules`).
+    pub wide_down: bool,
     /// Several such networks, of which each position uses a few.
     pub experts: Option<ExpertsConfig>,
 }
@@ -34,6 +38,7 @@ impl FeedForwardConfig {
             gated: false,
             activation,
             bias: true,
+            wide_down: false,
             experts: None,
         }
     }
@@ -74,7 +79,8 @@ pub struct FeedForward {
 }
 
 impl FeedForward {
-    /// `[batch, seq, d_model] -> [batch, seq, d_model]`, each position by itself.
+    /// `[batch, seq, d_model] -> [batch, seq, d_model]`, each position by itself; in the element
+    /// type of the second map's weights.
     pub fn forward(&self, x: Tensor<3>, taps: &mut Taps) -> Tensor<3> {
         let gate = self.gate.as_ref().map(|gate| {
             let x = taps.begin(format_args!("gate"), x.clone());
@@ -86,6 +92,7 @@ impl FeedForward {
             Some(gate) => gate * up,
             None => self.activation.forward(up),
         }; // [batch, seq, d_ff]
+        let hidden = typed(hidden, self.down.weight.val().dtype());
         let hidden = taps.begin(format_args!("down"), hidden);
         taps.end(apply(&self.down, hidden))
     }

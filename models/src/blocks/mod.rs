@@ -19,7 +19,7 @@ pub mod rotary_scaling;
 pub mod taps;
 
 use burn::nn::{Initializer, Linear, LinearConfig};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use fluxo_backends::kernels;
 
 /// A linear layer `[.., d_input] -> [.., d_output]` with normal weights of deviation `std`
@@ -37,6 +37,14 @@ pub(crate) fn linear(
         .init(device);
     linear.bias = bias.then(|| Initializer::Zeros.init([d_output], device));
     linear
+}
+
+/// `x` in the element type `dtype`.
+pub(crate) fn typed<const D: usize>(x: Tensor<D>, dtype: DType) -> Tensor<D> {
+    match x.dtype() == dtype {
+        true => x,
+        false => x.cast(dtype),
+    }
 }
 
 /// `layer` at `x`: `[…, d_input] -> […, d_output]`.

@@ -6,6 +6,8 @@ use burn::nn::Initializer;
 use burn::tensor::{DType, Device, Tensor, module::layer_norm};
 use serde::Serialize;
 
+use super::typed;
+
 /// Which norm, and the constant under its root.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct NormConfig {
@@ -84,12 +86,12 @@ impl Norm {
         }
     }
 
-    /// `x / √(mean(x²) + ε) · gain`. A square leaves the range of 16 bits early, so those are
-    /// widened, as the papers' own code does.
+    /// `x / √(mean(x²) + ε) · gain`, in the gain's element type. A square leaves the range of 16
+    /// bits early, so those are widened, as the papers' own code does; `x` may be wide already.
     fn scaled<const D: usize>(&self, x: Tensor<D>, gain: Tensor<1>) -> Tensor<D> {
-        let dtype = x.dtype();
+        let dtype = gain.dtype();
         if matches!(dtype, DType::F16 | DType::BF16) {
-            let wide = self.scaled(x.cast(DType::F32), gain.cast(DType::F32));
+            let wide = self.scaled(typed(x, DType::F32), gain.cast(DType::F32));
             return wide.cast(dtype);
         }
         let mean_square = (x.clone() * x.clone()).mean_dim(D - 1); // [.., 1]

@@ -6,7 +6,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use crate::error::{Error, Result};
-use crate::network::Network;
+use crate::network::{Network, NetworkConfig};
 
 /// Paths and shapes of the parameters, in the module's order. Fresh weights stay unmade.
 pub fn shapes(network: &Network) -> Vec<(String, Vec<usize>)> {
@@ -28,7 +28,8 @@ pub fn values(network: &Network) -> Result<Vec<(String, TensorData)>> {
     }
 }
 
-/// The network with `values` on `device` in place of its own, in the element type `dtype`. A table
+/// The network with `values` on `device` in place of its own, in the element type `dtype`, but for
+/// what a network in it keeps in another ([`NetworkConfig::dtype_of`]). A table
 /// of tokens without values is empty: making one up takes long, and it is read whatever runs.
 pub fn assign(
     network: Network,
@@ -36,7 +37,9 @@ pub fn assign(
     device: &Device,
     dtype: DType,
 ) -> Network {
+    let config = network.config().clone();
     network.map(&mut Assign {
+        config,
         path: Vec::new(),
         values,
         device: device.clone(),
@@ -91,6 +94,7 @@ impl ModuleVisitor for Values {
 }
 
 struct Assign {
+    config: NetworkConfig,
     path: Vec<String>,
     values: BTreeMap<String, TensorData>,
     device: Device,
@@ -110,9 +114,10 @@ impl ModuleMapper for Assign {
         let path = self.path.join(".");
         match self.values.remove(&path) {
             Some(data) => {
-                if self.dtype != DType::F32 {
-                    let data = data.convert_dtype(self.dtype);
-                    let value = Tensor::from_data(data, (&self.device, self.dtype));
+                let dtype = self.config.dtype_of(&path, self.dtype);
+                if dtype != DType::F32 {
+                    let data = data.convert_dtype(dtype);
+                    let value = Tensor::from_data(data, (&self.device, dtype));
                     return Param::from_tensor(value);
                 }
                 let mut fresh = Param::from_data(data, &self.device);

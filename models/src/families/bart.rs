@@ -99,7 +99,10 @@ pub(super) fn network(
         position: Some(position),
         ..EmbeddingConfig::tokens(raw.size("vocab_size")?)
     };
-    let encoder = block("encoder_attention_heads", "encoder_ffn_dim")?;
+    let encoder = BlockConfig {
+        saturates: true,
+        ..block("encoder_attention_heads", "encoder_ffn_dim")?
+    };
     let layers = raw.layers("encoder_layers")?;
     let input = InputConfig::Tokens(tokens.clone());
     let encoder = StackConfig::uniform(d_model, layers, encoder, input);

@@ -62,7 +62,10 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
         ..AttentionConfig::new(raw.size("num_heads")?, raw.size("d_kv")?)
     };
     let network = feed_forward(raw)?;
-    let block = BlockConfig::new(NormPosition::Pre, norm, attention.clone(), network);
+    let block = BlockConfig {
+        saturates: true,
+        ..BlockConfig::new(NormPosition::Pre, norm, attention.clone(), network)
+    };
     let tokens = EmbeddingConfig::tokens(raw.size("vocab_size")?);
     let bias = |both_sides| -> Result<BiasConfig> {
         Ok(BiasConfig::Buckets {
@@ -139,6 +142,7 @@ fn feed_forward(raw: &Raw) -> Result<FeedForwardConfig> {
     Ok(FeedForwardConfig {
         gated: said.starts_with("gated-"),
         bias: false,
+        wide_down: true,
         ..FeedForwardConfig::plain(d_ff, activation)
     })
 }

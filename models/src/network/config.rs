@@ -1,7 +1,7 @@
 //! What a network is made of.
 
 use burn::nn::Initializer;
-use burn::tensor::Device;
+use burn::tensor::{DType, Device};
 use serde::Serialize;
 
 use super::Network;
@@ -177,6 +177,18 @@ impl NetworkConfig {
             && let OutputConfig::Tied { bias } = head.output
         {
             head.output = OutputConfig::Linear { size, bias };
+        }
+    }
+
+    /// The element type of the parameter at `path` in the module, of a model in `dtype`.
+    pub fn dtype_of(&self, path: &str, dtype: DType) -> DType {
+        let wide = |(name, stack): (&str, &StackConfig)| {
+            let own = path.strip_prefix(name).is_some_and(|p| p.starts_with('.'));
+            own && stack.block().feed_forward.wide_down && path.contains(".feed_forward.down.")
+        };
+        match dtype == DType::F16 && self.stacks().any(wide) {
+            true => DType::F32,
+            false => dtype,
         }
     }
 
