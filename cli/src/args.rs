@@ -153,7 +153,7 @@ pub struct RunInput {
 
 #[derive(Debug, clap::Args)]
 pub struct Generate {
-    /// A checkpoint folder.
+    /// A checkpoint folder, or an exported folder.
     pub model: PathBuf,
     #[command(flatten)]
     pub prompt: Prompt,
@@ -199,7 +199,7 @@ pub struct Generate {
     /// Load it for this task instead of its own, or of the family's that writes.
     #[arg(long)]
     pub task: Option<Task>,
-    /// The backend.
+    /// The backend, or of an exported folder the runtime.
     #[arg(long, value_name = "NAME")]
     pub on: Option<String>,
     /// The element type of weights and arithmetic: f32, f16 or bf16.
@@ -316,14 +316,14 @@ pub struct Export {
 
 #[derive(Debug, clap::Args)]
 pub struct Inspect {
-    /// A checkpoint folder.
+    /// A checkpoint folder, or a folder that was exported with --taps.
     pub model: PathBuf,
     #[command(flatten)]
     pub input: InspectInput,
     /// Load it for this task instead of its own.
     #[arg(long)]
     pub task: Option<Task>,
-    /// The backend.
+    /// The backend, or of an exported folder the runtime.
     #[arg(long, value_name = "NAME")]
     pub on: Option<String>,
 }

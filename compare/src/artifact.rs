@@ -8,6 +8,7 @@ mod turns;
 
 use std::path::{Path, PathBuf};
 
+use fluxo_models::model::CONFIG;
 use fluxo_models::{Model, Request, Task};
 
 use crate::error::Result;
@@ -169,11 +170,24 @@ pub fn graph_of(path: &Path) -> Result<Option<Graph>> {
     Ok(source.graph.filter(|_| !source.checkpoint))
 }
 
+/// The folder that says how the model at `path` reads and writes: itself, or of a file that one of
+/// the two it lies in which has a `config.json`.
+pub fn home(path: &Path) -> &Path {
+    let described = |folder: &&Path| folder.join(CONFIG).is_file();
+    match path.is_file() {
+        true => path
+            .ancestors()
+            .skip(1)
+            .take(2)
+            .find(described)
+            .unwrap_or(path),
+        false => path,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use fluxo_models::model::CONFIG;
-
     use super::*;
     use crate::testing::fixture;
 

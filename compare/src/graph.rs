@@ -1,8 +1,13 @@
 //! The ONNX files of a model, and the runtimes that take them.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use burn::tensor::TensorData;
+
 use crate::error::Result;
+use crate::locate::numbers;
+use crate::publish::io;
 use crate::runner::{Runner, chain::Chain, ort, ort::Ort, rten, rten::Rten, tract, tract::Tract};
 
 /// Where the graph lies in an exported folder.
@@ -56,6 +61,22 @@ impl Graph {
             Self::Whole(file) => vec![file],
             Self::Pair { encoder, decoder } => vec![encoder, decoder],
         }
+    }
+
+    /// The gains and biases of the norms, by the paths that they have in the network.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn norms(&self) -> Result<BTreeMap<String, TensorData>> {
+        let mut found = BTreeMap::new();
+        for path in self.files() {
+            let of_norm = |name: &str| {
+                let module = name.rsplit('.').nth(1);
+                module.is_some_and(|module| module.ends_with("norm"))
+            };
+            found.extend(numbers(path, of_norm).map_err(|e| io(path, e))?);
+        }
+        Ok(found)
     }
 
     /// The files in the runtime `runtime`, one of [`RUNTIMES`]; reports show them as `name`.

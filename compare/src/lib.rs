@@ -14,6 +14,7 @@ mod compare;
 pub mod consistent;
 pub mod decisions;
 pub mod diff;
+pub mod engine;
 mod error;
 pub mod export;
 pub mod exported;

@@ -79,10 +79,12 @@ pub(crate) fn publish(draft: &Path, dir: &Path) -> Result<(), Error> {
     let graphs = dir.join("onnx");
     std::fs::create_dir_all(&graphs).map_err(|e| io(&graphs, e))?;
     let mut files = files_of(draft, "")?;
-    files.extend(files_of(draft, "onnx/")?);
     files.sort_by_key(|file| graph::ALL.contains(&file.as_str()));
     for file in &files {
         let to = dir.join(file);
+        if let Some(folder) = to.parent() {
+            std::fs::create_dir_all(folder).map_err(|e| io(folder, e))?;
+        }
         std::fs::rename(draft.join(file), &to).map_err(|e| io(&to, e))?;
     }
     for old in graph::ALL {
@@ -94,15 +96,17 @@ pub(crate) fn publish(draft: &Path, dir: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// The files in the folder `part` of `draft`, by their paths in it.
+/// The files in the folder `part` of `draft` and those below, by their paths in it.
 fn files_of(draft: &Path, part: &str) -> Result<Vec<String>, Error> {
     let folder = draft.join(part);
     let entries = std::fs::read_dir(&folder).map_err(|e| io(&folder, e))?;
     let mut found = Vec::new();
     for entry in entries {
         let entry = entry.map_err(|e| io(&folder, e))?;
-        if entry.path().is_file() {
-            found.push(format!("{part}{}", entry.file_name().to_string_lossy()));
+        let name = format!("{part}{}", entry.file_name().to_string_lossy());
+        match entry.path().is_dir() {
+            true => found.extend(files_of(draft, &format!("{name}/"))?),
+            false => found.push(name),
         }
     }
     Ok(found)

@@ -32,12 +32,21 @@ pub fn stream(model: &Model, inputs: &Tensors) -> Result<StreamReport, Error> {
         ..Request::default()
     };
     let outputs = model.run(inputs, &request)?;
+    measured(model, inputs, &outputs)
+}
+
+/// [`stream`] of what was computed elsewhere: `outputs` hold every tap of the stack, and of `model`
+/// the norms alone are read, where they stand behind the sums.
+///
+/// # Errors
+/// When a tap is missing, no position is kept, or the stream is zero or not finite somewhere.
+pub fn measured(model: &Model, inputs: &Tensors, outputs: &Tensors) -> Result<StreamReport, Error> {
     let config = model.config();
     let place = match config.stacks().find(|(_, stack)| *stack == config.main()) {
         Some((name, _)) if !config.shown(name).is_empty() => format!("{name}.layers"),
         _ => "layers".to_string(),
     };
-    let kept = kept(inputs, &outputs, &place)?;
+    let kept = kept(inputs, outputs, &place)?;
     let tap = |layer: usize, tap: &str| {
         let name = format!("{place}.{layer}.{tap}");
         let rows = Rows::read(&name, outputs.get(&name), &kept)?;

@@ -49,6 +49,9 @@ pub enum Error {
         /// The element type.
         dtype: burn::tensor::DType,
     },
+    /// What runs a model's passes in place of its network failed, and says so itself.
+    #[error("{0}")]
+    Engine(String),
     /// Text and token numbers do not go together.
     #[error("tokenizer: {0}")]
     Text(String),

@@ -37,6 +37,7 @@ pub mod model;
 pub mod network;
 pub mod output;
 mod portable;
+mod preprocessor;
 pub mod rope;
 pub mod stack;
 pub mod task;

@@ -1,9 +1,10 @@
 //! A model: a network, where it came from, and how it reads text.
 
+mod carried;
 mod loading;
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Device, Tensor, TensorData};
@@ -24,13 +25,12 @@ use crate::output::{AnyRank, Named};
 use crate::task::Task;
 use crate::tensors::{self, Tensors};
 use crate::text::Text;
+use carried::Carried;
 
 /// The configuration of a checkpoint.
 pub const CONFIG: &str = "config.json";
 /// The tokenizer of a checkpoint.
 pub const TOKENIZER: &str = "tokenizer.json";
-/// Files of a checkpoint that go where the model goes: how it writes, sees and hears.
-const CARRIED: [&str; 2] = ["generation_config.json", "preprocessor_config.json"];
 /// The key of `config.json` that says how a model of ours reads text.
 const TEXT_KEY: &str = "fluxo_text";
 /// Keys of `config.json` that every family may have: how many labels there are, and their names.
@@ -56,13 +56,26 @@ pub struct Request {
     pub taps: bool,
 }
 
-/// Gives float parameters another element type.
-struct Retyped(DType);
+/// Gives float parameters another element type, or that which the configuration keeps them in.
+struct Retyped<'a> {
+    config: &'a NetworkConfig,
+    dtype: DType,
+    path: Vec<String>,
+}
 
-impl ModuleMapper for Retyped {
+impl ModuleMapper for Retyped<'_> {
+    fn enter_module(&mut self, name: &str, _kind: &str) {
+        self.path.push(name.to_string());
+    }
+
+    fn exit_module(&mut self, _name: &str, _kind: &str) {
+        self.path.pop();
+    }
+
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let dtype = self.config.dtype_of(&self.path.join("."), self.dtype);
         let (id, value, mapper) = param.consume();
-        Param::from_mapped_value(id, value.cast(self.0), mapper)
+        Param::from_mapped_value(id, value.cast(dtype), mapper)
     }
 }
 
@@ -77,7 +90,7 @@ pub struct Model {
     raw: Raw,
     text: Option<Text>,
     dtype: DType,
-    carried: Vec<PathBuf>,
+    carried: Vec<Carried>,
 }
 
 impl Model {
@@ -140,12 +153,18 @@ impl Model {
     /// When the folder cannot be written.
     pub fn save_config(&self, dir: &Path) -> Result<()> {
         let text = self.text.as_ref().map(Text::files).unwrap_or_default();
-        for path in text.iter().chain(&self.carried) {
-            if let Some(name) = path.file_name()
-                && *path != dir.join(name)
-            {
-                let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-                write_bytes(&dir.join(name), &bytes)?;
+        let text = text
+            .iter()
+            .filter_map(|path| Some((path, Path::new(path.file_name()?))));
+        let carried = self.carried.iter();
+        for (from, name) in text.chain(carried.map(|file| (&file.from, file.to.as_path()))) {
+            let to = dir.join(name);
+            if *from != to {
+                let bytes = std::fs::read(from).map_err(|e| Error::io(from, e))?;
+                if let Some(folder) = to.parent() {
+                    files::make_folder(folder)?;
+                }
+                write_bytes(&to, &bytes)?;
             }
         }
         let mut raw = self.raw.0.clone();
@@ -184,7 +203,11 @@ impl Model {
     /// which it then computes.
     #[must_use]
     pub fn in_precision(mut self, dtype: DType) -> Self {
-        self.network = self.network.map(&mut Retyped(dtype));
+        self.network = self.network.map(&mut Retyped {
+            config: &self.config,
+            dtype,
+            path: Vec::new(),
+        });
         self.dtype = dtype;
         self
     }

@@ -4,15 +4,19 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use crate::chat;
 use crate::config::Raw;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::model::{CONFIG, Model};
+use crate::preprocessor;
 
 impl Model {
     /// As [`Model::save_config`], with nothing left to a default that transformers.js does not
     /// know: the sizes of the cache stand in `config.json`, with the graphs in `dir/onnx` whose
-    /// weights lie beside, and a tokenizer of an older layout becomes a `tokenizer.json`.
+    /// weights lie beside, a tokenizer of an older layout becomes a `tokenizer.json`, a chat
+    /// template stands in `tokenizer_config.json` and how images and sounds are read in
+    /// `preprocessor_config.json`, wherever else they are.
     ///
     /// # Errors
     /// When the folder cannot be written.
@@ -21,6 +25,8 @@ impl Model {
         if let Some(text) = self.text() {
             text.write_whole(dir)?;
         }
+        chat::write_beside(dir)?;
+        preprocessor::write_alone(dir)?;
         let path = dir.join(CONFIG);
         let mut config = Raw::read(&path)?.0;
         let beside = data_files(dir)?;

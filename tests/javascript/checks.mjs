@@ -31,7 +31,27 @@ const kinds = {
   vectors,
   text: (lib, ...rest) => generate(lib, lib.AutoModelForCausalLM, ...rest),
   text2text: (lib, ...rest) => generate(lib, lib.AutoModelForSeq2SeqLM, ...rest),
+  chat,
+  speech,
 };
+
+/** A conversation as the folder's chat templates write it. */
+async function chat({ AutoTokenizer }, one, options, fail) {
+  const tokenizer = await AutoTokenizer.from_pretrained(one.model);
+  const written = (more) => tokenizer.apply_chat_template(one.messages, { tokenize: false, ...more });
+  same([written({ add_generation_prompt: true })], [one.text], 'the default template', fail);
+  same([written({ chat_template: 'rag' })], [one.rag], 'the template `rag`', fail);
+}
+
+/** Greedy tokens for a sound that the folder's processor reads. */
+async function speech({ AutoProcessor, AutoModelForSpeechSeq2Seq }, one, options, fail) {
+  const processor = await AutoProcessor.from_pretrained(one.model);
+  const inputs = await processor(new Float32Array(one.samples));
+  const model = await AutoModelForSpeechSeq2Seq.from_pretrained(one.model, options);
+  const limit = { max_new_tokens: one.max_new_tokens };
+  const written = await model.generate({ inputs: inputs.input_features, ...limit });
+  same(written.tolist()[0].map(Number).slice(1), one.ids, 'greedy tokens', fail);
+}
 
 /** Texts of different lengths, padded by the tokenizer; every position that the mask keeps. */
 async function vectors({ AutoTokenizer, AutoModel }, one, options, fail) {

@@ -13,6 +13,8 @@ mod comparing;
 mod dying;
 #[path = "cli/export.rs"]
 mod export;
+#[path = "cli/exported.rs"]
+mod exported;
 #[cfg(unix)]
 #[path = "cli/full_disk.rs"]
 mod full_disk;

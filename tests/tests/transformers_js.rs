@@ -95,7 +95,90 @@ fn prepare(home: &Path) {
         });
         json!({"model": family, "kind": kind, "max_new_tokens": NEW_TOKENS, "texts": texts})
     });
+    let more = [
+        conversation(checkpoints.path(), home),
+        speech(checkpoints.path(), home),
+    ];
+    let cases: Vec<Value> = cases.into_iter().chain(more).collect();
     std::fs::write(home.join("cases.json"), json!(cases).to_string()).unwrap();
+}
+
+/// A new model of `family` with the files that transformers 5 writes beside one, exported.
+fn as_saved(family: &str, folder: &str, set: &[&str], checkpoints: &Path, home: &Path) -> PathBuf {
+    let checkpoint = checkpoints.join(folder);
+    let from = checkpoint.to_str().unwrap();
+    let set = set.iter().flat_map(|set| ["--set", set]);
+    let args: Vec<&str> = ["new", family, "--out", from]
+        .into_iter()
+        .chain(set)
+        .collect();
+    fluxo(&args);
+    copy(&fixture("folders").join(folder), &checkpoint);
+    let out = home.join(folder);
+    fluxo(&["export", from, "--out", out.to_str().unwrap()]);
+    checkpoint
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let to = to.join(path.file_name().unwrap());
+        match path.is_dir() {
+            true => copy(&path, &to),
+            false => drop(std::fs::copy(&path, &to).unwrap()),
+        }
+    }
+}
+
+/// Chat templates in files of their own, and what transformers writes with them.
+fn conversation(checkpoints: &Path, home: &Path) -> Value {
+    as_saved("llama", "chat", &["vocab_size=7"], checkpoints, home);
+    let golden = std::fs::read(fixture("folders/golden.json")).unwrap();
+    let mut case: Value = serde_json::from_slice(&golden).unwrap();
+    case["model"] = "chat".into();
+    case["kind"] = "chat".into();
+    case
+}
+
+/// A processor that stands in `processor_config.json`, a sound, and what the binary writes for it.
+fn speech(checkpoints: &Path, home: &Path) -> Value {
+    let set = [
+        "vocab_size=300",
+        "init_std=0.1",
+        "decoder_start_token_id=2",
+        "eos_token_id=299",
+        "pad_token_id=299",
+    ];
+    let checkpoint = as_saved("whisper", "whisper", &set, checkpoints, home);
+    let wave =
+        |i: i32| (8000.0 * (f64::from(i) / 20.0).sin() * (f64::from(i) / 700.0).cos()) as i16;
+    let samples: Vec<i16> = (0..12_000).map(wave).collect();
+    let sound = checkpoint.join("sound.wav");
+    std::fs::write(&sound, wav(&samples)).unwrap();
+    let limit = NEW_TOKENS.to_string();
+    let sound = sound.to_str().unwrap();
+    let args = ["generate", checkpoint.to_str().unwrap(), "--sound", sound];
+    let answer = fluxo(&[&args[..], &["--max-new-tokens", &limit]].concat());
+    let samples = samples.iter().map(|sample| f64::from(*sample) / 32_768.0);
+    json!({
+        "model": "whisper", "kind": "speech", "max_new_tokens": NEW_TOKENS,
+        "samples": samples.collect::<Vec<_>>(), "ids": answer["ids"],
+    })
+}
+
+/// A WAV file of 16 bits at 16 kHz.
+fn wav(samples: &[i16]) -> Vec<u8> {
+    let length = 2 * samples.len() as u32;
+    let mut file = Vec::new();
+    file.extend(b"RIFF");
+    file.extend((36 + length).to_le_bytes());
+    file.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+    file.extend([16_000_u32, 32_000].map(u32::to_le_bytes).concat());
+    file.extend(b"\x02\0\x10\0data");
+    file.extend(length.to_le_bytes());
+    file.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
+    file
 }
 
 /// Exports with the weights in a file of their own.

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use burn::tensor::DType;
+use fluxo_compare::engine::OnnxEngine;
+use fluxo_compare::{Exported, artifact};
 use fluxo_models::audio::AudioProcessor;
 use fluxo_models::catalog::{self, Description};
 use fluxo_models::chat::{ChatTemplate, Message};
@@ -12,17 +15,16 @@ use fluxo_models::model::CONFIG;
 use fluxo_models::{Model, Task, Text};
 use serde_json::{Value, json};
 
-use super::{device, tokens};
+use super::{device, runtime, tokens, untasked};
 use crate::Held;
 use crate::args::{self, Generate};
 use crate::print::Print;
 
 pub fn run(args: &Generate, print: Print) -> Result<Held> {
-    let device = device(args.on.as_deref())?;
-    let task = args.task.or_else(|| task(&args.model));
-    let (model, _) = Model::load_as(&args.model, task, &device, args.dtype)?;
-    let prompts = prompts(&model, &args.model, &args.prompt)?;
-    let sampling = sampling(args, &model)?;
+    let source = Source::open(args)?;
+    let model = &source.model;
+    let prompts = prompts(model, source.home, &args.prompt)?;
+    let sampling = sampling(args, source.home, model)?;
     // What an encoder reads is not the beginning of what is written.
     let shown = match model.config().encodes_and_decodes() || print.quiet {
         true => &[],
@@ -31,13 +33,13 @@ pub fn run(args: &Generate, print: Print) -> Result<Held> {
     let limit = args.max_new_tokens;
     if prompts.count() == 1 {
         print.stream(shown.first().map_or("", String::as_str))?;
-        return one(&model, &prompts, limit, &sampling, print);
+        return one(&source, &prompts, limit, &sampling, print);
     }
-    let texts = generate_all(&model, &prompts, limit, &sampling, |_, _| {})?;
+    let texts = source.generate(&prompts, limit, &sampling, |_, _| {})?;
     let mut rows = Vec::with_capacity(texts.len());
     let mut lines = Vec::with_capacity(texts.len());
     for (row, ids) in texts.iter().enumerate() {
-        let text = decoded(&model, ids)?;
+        let text = decoded(model, ids)?;
         let before = shown.get(row).map_or("", String::as_str);
         lines.push(match &text {
             Some(text) => format!("{before}{text}"),
@@ -51,15 +53,16 @@ pub fn run(args: &Generate, print: Print) -> Result<Held> {
 
 /// Writes the text of the only prompt as it comes.
 fn one(
-    model: &Model,
+    source: &Source<'_>,
     prompts: &Prompts,
     limit: usize,
     sampling: &Sampling,
     print: Print,
 ) -> Result<Held> {
+    let model = &source.model;
     let mut stream = model.text().map(Text::stream);
     let mut broken = None;
-    let texts = generate_all(model, prompts, limit, sampling, |_, token| {
+    let texts = source.generate(prompts, limit, sampling, |_, token| {
         if let Some(stream) = &mut stream
             && broken.is_none()
         {
@@ -79,6 +82,58 @@ fn one(
     };
     print.result(&document(&ids, text), rest)?;
     Ok(Held::Yes)
+}
+
+/// What writes: a checkpoint, or an exported model in a runtime.
+struct Source<'a> {
+    /// Of an exported model without its weights.
+    model: Model,
+    engine: Option<OnnxEngine>,
+    /// The folder that says how texts are read and written.
+    home: &'a Path,
+}
+
+impl<'a> Source<'a> {
+    fn open(args: &'a Generate) -> Result<Self> {
+        let home = artifact::home(&args.model);
+        let Some(graph) = artifact::graph_of(&args.model)? else {
+            let device = device(args.on.as_deref())?;
+            let task = args.task.or_else(|| task(home));
+            let (model, _) = Model::load_as(&args.model, task, &device, args.dtype)?;
+            return Ok(Self {
+                model,
+                engine: None,
+                home,
+            });
+        };
+        if args.dtype != DType::F32 {
+            bail!("--dtype is for checkpoints: the types of an ONNX file are in it");
+        }
+        untasked(&args.model, args.task)?;
+        let runtime = runtime(args.on.as_deref())?;
+        let task = Exported::read(home).map_or_else(|_| task(home), |own| Some(own.task));
+        let model = Model::described(home, task, &device(None)?)?;
+        let engine = OnnxEngine::open(&graph, runtime, &model)?;
+        Ok(Self {
+            model,
+            engine: Some(engine),
+            home,
+        })
+    }
+
+    fn generate(
+        &self,
+        prompts: &Prompts,
+        limit: usize,
+        sampling: &Sampling,
+        on_token: impl FnMut(usize, u32),
+    ) -> Result<Vec<Vec<u32>>> {
+        let model = &self.model;
+        Ok(match &self.engine {
+            Some(engine) => engine.generate(model, prompts, limit, sampling, on_token)?,
+            None => generate_all(model, prompts, limit, sampling, on_token)?,
+        })
+    }
 }
 
 fn document(ids: &[u32], text: Option<String>) -> Value {
@@ -111,7 +166,7 @@ fn task(dir: &Path) -> Option<Task> {
 fn prompts(model: &Model, dir: &Path, given: &args::Prompt) -> Result<Prompts> {
     if let Some(path) = &given.sound {
         let processor = AudioProcessor::load(dir)?
-            .context("the model has no preprocessor_config.json, which says how it hears sound")?;
+            .context("the model has neither processor_config.json nor preprocessor_config.json, which say how it hears")?;
         return Ok(Prompts::Sound(processor.read(path)?));
     }
     if let Some(message) = &given.chat {
@@ -134,8 +189,8 @@ fn prompts(model: &Model, dir: &Path, given: &args::Prompt) -> Result<Prompts> {
 }
 
 /// How tokens are chosen.
-fn sampling(args: &Generate, model: &Model) -> Result<Sampling> {
-    let of_checkpoint = Sampling::of_checkpoint(&args.model, model)?;
+fn sampling(args: &Generate, home: &Path, model: &Model) -> Result<Sampling> {
+    let of_checkpoint = Sampling::of_checkpoint(home, model)?;
     let drawn = args.top_k.is_some() || args.top_p.is_some() || args.min_p.is_some();
     let mut sampling = Sampling {
         temperature: args.temperature.unwrap_or(if drawn { 1.0 } else { 0.0 }),

@@ -2,14 +2,14 @@
 
 use std::fmt::Write;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use fluxo_compare::artifact::graph_of;
 use fluxo_compare::signature::{Dim, Port, Signature};
 use fluxo_models::Model;
 use fluxo_models::stack::{StackConfig, UNBOUNDED};
 use serde_json::{Value, json};
 
-use super::device;
+use super::{device, untasked};
 use crate::Held;
 use crate::args::Info;
 use crate::print::Print;
@@ -17,13 +17,7 @@ use crate::print::Print;
 pub fn run(args: &Info, print: Print) -> Result<Held> {
     match graph_of(&args.model)? {
         Some(graph) => {
-            if let Some(task) = args.task {
-                bail!(
-                    "{} is exported, for what it does; to choose {task}, give --task to the export \
-                     of its checkpoint",
-                    args.model.display()
-                );
-            }
+            untasked(&args.model, args.task)?;
             let ports = |ports: &[Port]| -> Vec<Value> {
                 ports
                     .iter()

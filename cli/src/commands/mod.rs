@@ -4,6 +4,7 @@ mod backends;
 mod compare;
 mod demo;
 mod export;
+mod finite;
 mod fresh;
 mod generate;
 mod info;
@@ -14,9 +15,12 @@ mod new;
 mod run;
 mod train;
 
-use anyhow::{Context, Result};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
 use burn::tensor::{Device, TensorData};
-use fluxo_models::{Model, Tensors};
+use fluxo_compare::artifact::RUNTIMES;
+use fluxo_models::{Model, Task, Tensors};
 
 use crate::Held;
 use crate::args::{Args, Command};
@@ -52,6 +56,31 @@ fn backend(on: Option<&str>) -> Result<&str> {
 /// The device that was asked for, or the default one.
 fn device(on: Option<&str>) -> Result<Device> {
     Ok(fluxo_backends::device(backend(on)?)?)
+}
+
+/// Refuses a task for the exported model at `path`, whose files have the one that they have.
+fn untasked(path: &Path, task: Option<Task>) -> Result<()> {
+    match task {
+        None => Ok(()),
+        Some(task) => bail!(
+            "{} is exported, for what it does; to choose {task}, give --task to the export of its \
+             checkpoint",
+            path.display()
+        ),
+    }
+}
+
+/// The runtime that was asked for, or the one that runs exported files where none is named.
+fn runtime(on: Option<&str>) -> Result<&str> {
+    match on {
+        None => Ok("tract"),
+        Some(name) if RUNTIMES.contains(&name) => Ok(name),
+        Some(name) => bail!(
+            "`{name}` runs checkpoints, and this is an exported model; name a runtime ({}) or give \
+             the checkpoint",
+            RUNTIMES.join(", ")
+        ),
+    }
 }
 
 /// Token numbers of a prompt, as text or as they are.

@@ -10,6 +10,7 @@ use fluxo_compare::timing::peak_memory;
 use fluxo_models::{Model, Request, Tensors, tensors};
 use serde_json::json;
 
+use super::finite::{self, Computed};
 use super::media;
 use crate::Held;
 use crate::args::Run;
@@ -33,6 +34,8 @@ pub fn run(args: &Run, print: Print) -> Result<Held> {
     };
     let (outputs, ms) = outputs(args, &name, &inputs)?;
     tensors::write(&args.out, &outputs)?;
+    let stray = finite::stray(&outputs);
+    finite::say(&stray, computed(args)?)?;
     let shapes: Vec<_> = outputs
         .iter()
         .map(|(name, data)| json!({"name": name, "shape": data.shape().to_vec()}))
@@ -45,12 +48,24 @@ pub fn run(args: &Run, print: Print) -> Result<Held> {
     let document = json!({
         "file": args.out, "on": name, "outputs": shapes,
         "ms": ms, "peak_bytes": peak_memory(),
+        "not_finite": stray,
     });
     print.result(
         &document,
         format!("{text}\nwritten to {}", args.out.display()),
     )?;
-    Ok(Held::Yes)
+    Ok(match stray.is_empty() {
+        true => Held::Yes,
+        false => Held::No,
+    })
+}
+
+/// What the outputs are computed in.
+fn computed(args: &Run) -> Result<Computed> {
+    Ok(match artifact::graph_of(&args.model)? {
+        None => Computed::In(args.dtype),
+        Some(_) => Computed::by_files(artifact::home(&args.model)),
+    })
 }
 
 /// The outputs, and how many milliseconds they took, the model's loading left out.

@@ -38,6 +38,7 @@ use crate::verdict::{LEAST, MARGIN};
 pub use self::burn::Accused;
 pub use self::cut::Cut;
 pub use self::foreign::part;
+pub(crate) use self::proto::numbers;
 use self::referee::{Referee, Scope};
 
 /// What parts read, by path.

@@ -2,6 +2,7 @@
 //! are, byte for byte.
 
 mod cutting;
+mod stored;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use prost::encoding::{WireType, decode_key, decode_varint};
 use crate::streamed::Streamed;
 
 pub(super) use cutting::{Port, given};
+pub(crate) use stored::numbers;
 
 /// A graph: where its parts lie in the file. Its weights stay there.
 pub(super) struct File {

@@ -12,13 +12,9 @@ use burn::tensor::TensorData;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
-use crate::text::settings::read_object;
+use crate::preprocessor;
 use mel::Spectrogram;
 
-/// The settings of the step from files to tensors.
-const PREPROCESSOR_CONFIG: &str = "preprocessor_config.json";
-/// Where transformers 5 may keep them, under `feature_extractor`.
-const PROCESSOR_CONFIG: &str = "processor_config.json";
 /// The class of the settings that are read.
 const CLASS: &str = "WhisperFeatureExtractor";
 
@@ -33,25 +29,14 @@ pub struct AudioProcessor {
 }
 
 impl AudioProcessor {
-    /// The processor of the checkpoint in `dir`, as its `preprocessor_config.json` (or the
-    /// `feature_extractor` of `processor_config.json`) sets it.
+    /// The processor of the checkpoint in `dir`, as the `feature_extractor` of its
+    /// `processor_config.json` or its `preprocessor_config.json` sets it.
     ///
     /// # Errors
     /// When the file is broken, or asks for what whisper's features do not have.
     pub fn load(dir: &Path) -> Result<Option<Self>> {
-        let path = dir.join(PREPROCESSOR_CONFIG);
-        let (path, map) = if path.exists() {
-            let map = read_object(&path)?;
-            (path, map)
-        } else {
-            let path = dir.join(PROCESSOR_CONFIG);
-            if !path.exists() {
-                return Ok(None);
-            }
-            match read_object(&path)?.remove("feature_extractor") {
-                Some(Value::Object(map)) => (path, map),
-                _ => return Ok(None),
-            }
+        let Some((path, map)) = preprocessor::settings(dir, &preprocessor::SOUNDS)? else {
+            return Ok(None);
         };
         if map
             .get("feature_extractor_type")

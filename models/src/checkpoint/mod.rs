@@ -113,6 +113,16 @@ pub(crate) fn fresh(config: &NetworkConfig, seed: u64, device: &Device) -> Netwo
     params::assign(network, values, device, DType::F32)
 }
 
+/// `network` with `values` for the parameters at their paths, on `device` and in `dtype`.
+pub(crate) fn assigned(
+    network: Network,
+    values: BTreeMap<String, TensorData>,
+    device: &Device,
+    dtype: DType,
+) -> Network {
+    params::assign(network, values, device, dtype)
+}
+
 /// A network's weights under their published names. In a model with a head the stacks' tensors
 /// carry the family's prefix, as transformers has it. With a `config.json` that says `untied`,
 /// transformers 5 has each stack read the table of its own name, so it is there under that too.

@@ -27,6 +27,8 @@ pub struct LoadReport {
     pub prefix: Option<String>,
     /// Parts of the model that the checkpoint has no weights for, and that were left out.
     pub left_out: Vec<String>,
+    /// Files that would go where the model goes, but lead out of its folder.
+    pub not_carried: Vec<String>,
     /// Published tensors that were widened to float32, with their own type.
     pub converted: Vec<String>,
 }
@@ -56,6 +58,9 @@ impl std::fmt::Display for LoadReport {
         }
         if !self.left_out.is_empty() {
             write!(f, "\nleft out: {}", self.left_out.join(", "))?;
+        }
+        if !self.not_carried.is_empty() {
+            write!(f, "\nnot carried: {}", self.not_carried.join(", "))?;
         }
         if !self.tied.is_empty() {
             write!(f, "\ntied: {}", self.tied.join(", "))?;

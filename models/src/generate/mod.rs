@@ -6,6 +6,7 @@
 
 mod beams;
 mod choice;
+mod engine;
 mod generation_config;
 mod prompts;
 mod rules;
@@ -19,6 +20,7 @@ use rand::rngs::StdRng;
 use crate::error::{Error, Result};
 use crate::model::Model;
 
+pub use engine::Engine;
 pub use generation_config::GENERATION_CONFIG;
 pub use prompts::Prompts;
 pub use rules::{Rules, Start};
@@ -60,6 +62,22 @@ pub fn generate_all(
     prompts: &Prompts,
     max_new_tokens: usize,
     sampling: &Sampling,
+    on_token: impl FnMut(usize, u32),
+) -> Result<Vec<Vec<u32>>> {
+    generate_on(model, model, prompts, max_new_tokens, sampling, on_token)
+}
+
+/// [`generate_all`], the passes run by `engine` in place of the network of `model`, whose weights
+/// are then not read.
+///
+/// # Errors
+/// As those of [`generate_all`].
+pub fn generate_on(
+    engine: &dyn Engine,
+    model: &Model,
+    prompts: &Prompts,
+    max_new_tokens: usize,
+    sampling: &Sampling,
     mut on_token: impl FnMut(usize, u32),
 ) -> Result<Vec<Vec<u32>>> {
     sampling.check(model)?;
@@ -76,7 +94,14 @@ pub fn generate_all(
     if nothing || max_new_tokens == 0 {
         return Ok(vec![Vec::new(); prompts.count()]);
     }
-    let (writer, scores) = Writer::begin(model, prompts, &start, max_new_tokens, sampling.cache)?;
+    let (writer, scores) = Writer::begin(
+        engine,
+        model,
+        prompts,
+        &start,
+        max_new_tokens,
+        sampling.cache,
+    )?;
     if sampling.beams == 1 {
         return draw(writer, scores, max_new_tokens, sampling, on_token);
     }

@@ -2,12 +2,12 @@
 
 use burn::tensor::{Int, Tensor, TensorData};
 
+use super::engine::Engine;
 use super::prompts::Prompts;
 use super::rules::Start;
 use crate::batch::Batch;
 use crate::blocks::cache::Cache;
 use crate::blocks::rotary_scaling::RotaryScaling;
-use crate::blocks::taps::Taps;
 use crate::error::{Error, Result};
 use crate::model::Model;
 
@@ -32,6 +32,7 @@ pub(super) struct Row {
 
 /// Texts that are being written.
 pub(super) struct Writer<'a> {
+    engine: &'a dyn Engine,
     model: &'a Model,
     rows: Vec<Row>,
     /// What was read; `None` where nothing is kept.
@@ -52,6 +53,7 @@ impl<'a> Writer<'a> {
     /// Reads the prompts, a row each, and gives the scores of the tokens after them. Up to
     /// `max_new_tokens` will be written to each.
     pub fn begin(
+        engine: &'a dyn Engine,
         model: &'a Model,
         prompts: &Prompts,
         start: &[Start],
@@ -59,6 +61,7 @@ impl<'a> Writer<'a> {
         cached: bool,
     ) -> Result<(Self, Vec<Vec<f32>>)> {
         let mut writer = Self {
+            engine,
             model,
             rows: Vec::new(),
             cache: None,
@@ -70,8 +73,7 @@ impl<'a> Writer<'a> {
         };
         if model.config().encodes_and_decodes() {
             let source = prompts.source(model)?;
-            let read = model.network.read(&source, &mut Taps::off());
-            writer.encoded = Some(read.state);
+            writer.encoded = Some(engine.encode(&source)?);
             writer.source_keep = source.attention_mask;
             let row = |prompt| Row {
                 prompt,
@@ -176,7 +178,7 @@ impl<'a> Writer<'a> {
         let cache = self.cache.take().filter(|_| long == self.long);
         self.long = long;
         let cache = cache.map(|cache| match cache.room() {
-            0 => {
+            0 if self.engine.in_place() => {
                 let left = self.longest.saturating_sub(cache.past());
                 cache.with_room(left.clamp(1, ROOM))
             }
@@ -186,7 +188,7 @@ impl<'a> Writer<'a> {
         if self.cached {
             self.cache = cache;
             // The cache has its keys and values now.
-            self.encoded = None;
+            self.encoded = self.encoded.take().filter(|_| !self.engine.in_place());
         }
         Ok(scores)
     }
@@ -240,10 +242,7 @@ impl<'a> Writer<'a> {
             last_only: true,
             ..batch
         };
-        let output = self.model.network.forward(batch, &mut Taps::off());
-        let logits = output.logits.ok_or_else(|| {
-            Error::Input(format!("a {} model without a head", self.model.family()))
-        })?; // [rows, 1, vocab]
+        let (logits, cache) = self.engine.decode(batch)?; // [rows, 1, vocab]
         let vocab = logits.dims()[2];
         let scores = logits
             .try_into_data()
@@ -256,10 +255,12 @@ impl<'a> Writer<'a> {
             .any(|score| score.is_nan() || *score == f32::INFINITY)
         {
             return Err(Error::Input(
-                "the model's logits are not numbers: its weights are broken or overflow".into(),
+                "the model's logits are not numbers: its weights are broken, or overflow where it \
+                 computes in float16, which ends at 65504 (use --dtype f32 or bf16)"
+                    .into(),
             ));
         }
         let scores = scores.chunks_exact(vocab.max(1)).map(<[f32]>::to_vec);
-        Ok((scores.collect(), output.cache))
+        Ok((scores.collect(), cache))
     }
 }

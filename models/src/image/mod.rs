@@ -25,8 +25,8 @@ const MOST_PIXELS: u64 = 89_478_485;
 pub struct ImageProcessor(Settings);
 
 impl ImageProcessor {
-    /// The processor of the checkpoint in `dir`, as its `preprocessor_config.json` (or the
-    /// `image_processor` of `processor_config.json`) sets it.
+    /// The processor of the checkpoint in `dir`, as the `image_processor` of its
+    /// `processor_config.json` or its `preprocessor_config.json` sets it.
     ///
     /// # Errors
     /// When the file is broken, or asks for what is not one of the steps here.

@@ -6,12 +6,8 @@ use serde_json::{Map, Value};
 
 use super::resize::Filter;
 use crate::error::{Error, Result};
-use crate::text::settings::read_object;
+use crate::preprocessor;
 
-/// The settings of the step from files to tensors.
-const PREPROCESSOR_CONFIG: &str = "preprocessor_config.json";
-/// Where transformers 5 keeps them, of models that also read something else.
-const PROCESSOR_CONFIG: &str = "processor_config.json";
 /// The longest edge that a model may ask for; published ones ask for 1024 and less.
 const LONGEST_EDGE: u64 = 8192;
 
@@ -97,19 +93,8 @@ impl Settings {
 
     /// Reads the settings of the checkpoint in `dir`, where it has any for images.
     pub fn read(dir: &Path) -> Result<Option<Self>> {
-        let path = dir.join(PREPROCESSOR_CONFIG);
-        let (path, map) = if path.exists() {
-            let map = read_object(&path)?;
-            (path, map)
-        } else {
-            let path = dir.join(PROCESSOR_CONFIG);
-            if !path.exists() {
-                return Ok(None);
-            }
-            match read_object(&path)?.remove("image_processor") {
-                Some(Value::Object(map)) => (path, map),
-                _ => return Ok(None),
-            }
+        let Some((path, map)) = preprocessor::settings(dir, &preprocessor::IMAGES)? else {
+            return Ok(None);
         };
         if map
             .get("feature_extractor_type")

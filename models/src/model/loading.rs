@@ -1,10 +1,11 @@
 //! A checkpoint into a model, whole or one part of it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use burn::tensor::{DType, Device};
+use burn::tensor::{DType, Device, TensorData};
 
-use super::{CARRIED, CONFIG, Model, text};
+use super::{CONFIG, Model, carried, text};
 use crate::catalog::Description;
 use crate::checkpoint::{self, report::LoadReport, store::Store};
 use crate::config::Raw;
@@ -54,6 +55,36 @@ impl Model {
         Ok(Self::load_some(dir, task, device, dtype, Some(part))?.0)
     }
 
+    /// The model that the folder `dir` describes, without its weights: what it reads and writes,
+    /// and how it reads text. For an exported folder, whose weights are in its ONNX files.
+    ///
+    /// # Errors
+    /// When a file is missing or broken, or the family is unknown.
+    pub fn described(dir: &Path, task: Option<Task>, device: &Device) -> Result<Self> {
+        let described = Description::of(Raw::read(&dir.join(CONFIG))?, task)?;
+        let text = text(dir, &described.raw)?;
+        Ok(Self {
+            // Its weights are made when they are first read.
+            network: described.config.init(device),
+            family: described.family,
+            class: described.class,
+            config: described.config,
+            raw: described.raw,
+            text,
+            dtype: DType::F32,
+            carried: carried::of(dir).0,
+        })
+    }
+
+    /// The model with `values` for the parameters at their paths in the network, and the others as
+    /// they are.
+    #[must_use]
+    pub fn with_parameters(mut self, values: BTreeMap<String, TensorData>) -> Self {
+        let device = self.device();
+        self.network = checkpoint::assigned(self.network, values, &device, self.dtype);
+        self
+    }
+
     fn load_some(
         dir: &Path,
         task: Option<Task>,
@@ -89,6 +120,8 @@ impl Model {
             description.say_untied();
         }
         report.guessed = guessed;
+        let (carried, refused) = carried::of(dir);
+        report.not_carried = refused;
         report.left_out.extend(description.stands_for);
         let Description {
             raw,
@@ -105,11 +138,7 @@ impl Model {
             raw,
             text: None,
             dtype,
-            carried: CARRIED
-                .map(|name| dir.join(name))
-                .into_iter()
-                .filter(|path| path.is_file())
-                .collect(),
+            carried,
         };
         Ok((model, report))
     }

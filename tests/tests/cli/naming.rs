@@ -202,7 +202,7 @@ fn tokens_and_positions_without_rows_are_named() {
         &[&run[..], &[long.as_str()]].concat(),
         "65 positions, and the model has 64",
     );
-    // The export is not what is trained, exported or inspected.
+    // The export is not what is trained or exported.
     let needle = "holds an exported model (.onnx), and a checkpoint is needed here";
     refused(&["export", &export, "--out", &out], needle);
 }
