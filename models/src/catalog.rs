@@ -118,7 +118,8 @@ const SCALED: &str = "scale_decoder_outputs";
 /// # Errors
 /// When it says neither.
 pub(crate) fn says_untied(raw: &Raw) -> Result<bool> {
-    Ok(!raw.bool_or(TIED, true)?)
+    let said = raw.0.get(TIED).is_some_and(|value| !value.is_null());
+    Ok(said && !raw.flag(TIED)?)
 }
 
 /// What a `config.json` says, before any weight is read.
@@ -151,7 +152,7 @@ impl Description {
         // With another head it is another class.
         raw.0
             .insert("architectures".into(), vec![class.name].into());
-        let mut config = (family.read)(&raw, class.task)?;
+        let mut config = family.network(&raw, class.task)?;
         if says_untied(&raw)? {
             config.untie();
         }

@@ -7,6 +7,8 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 
+mod classes;
+
 /// Sizes above this are refused: no published model comes near, and a product of two still
 /// fits a `usize`.
 const LARGEST: u64 = 1 << 24;
@@ -42,8 +44,7 @@ impl Raw {
 
     /// A size of at least 1.
     pub fn size(&self, key: &str) -> Result<usize> {
-        self.size_opt(key)?
-            .ok_or_else(|| Error::Config(format!("`{key}` is missing")))
+        self.size_opt(key)?.ok_or_else(|| missing(key))
     }
 
     /// A size of at least 1, where the key is there.
@@ -54,6 +55,11 @@ impl Raw {
             ))),
             count => Ok(count),
         }
+    }
+
+    /// A count.
+    pub fn count(&self, key: &str) -> Result<usize> {
+        self.count_opt(key)?.ok_or_else(|| missing(key))
     }
 
     /// A count, where the key is there.
@@ -69,20 +75,25 @@ impl Raw {
         }
     }
 
-    /// A positive number, or `default`.
-    pub fn positive_or(&self, key: &str, default: f64) -> Result<f64> {
-        positive(key, self.get(key), default)
+    /// A positive number.
+    pub fn positive(&self, key: &str) -> Result<f64> {
+        self.positive_opt(key)?.ok_or_else(|| missing(key))
     }
 
-    /// A truth value, or `default`.
-    pub fn bool_or(&self, key: &str, default: bool) -> Result<bool> {
+    /// A truth value; false where there is none.
+    pub fn flag(&self, key: &str) -> Result<bool> {
         match self.get(key) {
-            None => Ok(default),
+            None => Ok(false),
             Some(Value::Bool(value)) => Ok(*value),
             Some(other) => Err(Error::Config(format!(
                 "`{key}` is {other}, and must be true or false"
             ))),
         }
+    }
+
+    /// A text.
+    pub fn word(&self, key: &str) -> Result<&str> {
+        self.text(key)?.ok_or_else(|| missing(key))
     }
 
     /// A text, where the key is there.
@@ -143,7 +154,7 @@ impl Raw {
     /// A positive number, where the key is there.
     pub fn positive_opt(&self, key: &str) -> Result<Option<f64>> {
         match self.get(key) {
-            Some(value) => positive(key, Some(value), 0.0).map(Some),
+            Some(value) => positive(key, value).map(Some),
             None => Ok(None),
         }
     }
@@ -177,7 +188,7 @@ impl Raw {
         match self.get(key) {
             None => Ok(None),
             Some(Value::Array(list)) => {
-                let numbers = list.iter().map(|value| positive(key, Some(value), 0.0));
+                let numbers = list.iter().map(|value| positive(key, value));
                 numbers.collect::<Result<_>>().map(Some)
             }
             Some(_) => Err(Error::Config(format!("`{key}` must be a list of numbers"))),
@@ -195,7 +206,7 @@ impl Raw {
         match self.get(key) {
             Some(Value::Array(list)) if list.len() == 2 => Ok([size(&list[0])?, size(&list[1])?]),
             Some(value) => size(value).map(|size| [size, size]),
-            None => Err(Error::Config(format!("`{key}` is missing"))),
+            None => Err(missing(key)),
         }
     }
 
@@ -216,10 +227,12 @@ impl Raw {
     }
 }
 
-fn positive(key: &str, value: Option<&Value>, default: f64) -> Result<f64> {
-    let Some(value) = value else {
-        return Ok(default);
-    };
+/// A key that has no default, or is null.
+fn missing(key: &str) -> Error {
+    Error::Config(format!("`{key}` is missing"))
+}
+
+fn positive(key: &str, value: &Value) -> Result<f64> {
     match value.as_f64() {
         Some(number) if number.is_finite() && number > 0.0 => Ok(number),
         _ => Err(Error::Config(format!(

@@ -50,16 +50,16 @@ pub const FAMILY: Family = Family {
 };
 
 fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
-    if raw.size_opt("inner_group_num")?.unwrap_or(1) != 1 {
+    if raw.size("inner_group_num")? != 1 {
         return Err(Error::Config(
             "an `inner_group_num` over 1 is not supported".into(),
         ));
     }
     let mut config = bert::network(raw)?;
     let (d_model, norm) = (config.main().d_model, config.main().block().norm);
-    let act = activation(raw, "hidden_act", "gelu_new")?;
-    let width = raw.size_opt("embedding_size")?.unwrap_or(128);
-    let groups = raw.size_opt("num_hidden_groups")?.unwrap_or(1);
+    let act = activation(raw, "hidden_act")?;
+    let width = raw.size("embedding_size")?;
+    let groups = raw.size("num_hidden_groups")?;
     if let Some(stack) = &mut config.encoder {
         if groups > stack.layers || !stack.layers.is_multiple_of(groups) {
             return Err(Error::Config(format!(

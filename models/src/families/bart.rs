@@ -69,7 +69,7 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
     config.head = match task {
         Task::Text2TextGeneration => Some(HeadConfig::every(OutputConfig::Tied { bias: true })),
         Task::TextClassification => {
-            let end = raw.count_opt("eos_token_id")?.unwrap_or(2);
+            let end = raw.count("eos_token_id")?;
             let head = HeadConfig::of(Read::LastOf(end), outputs(raw.labels_or(3)?));
             Some(head.behind(dense(d_model, Activation::Tanh)))
         }
@@ -86,8 +86,8 @@ pub(super) fn network(
 ) -> Result<NetworkConfig> {
     let d_model = raw.size("d_model")?;
     let norm = NormConfig::layer(1e-5);
-    let act = activation(raw, "activation_function", "gelu")?;
-    let scale = raw.bool_or("scale_embedding", false)?;
+    let act = activation(raw, "activation_function")?;
+    let scale = raw.flag("scale_embedding")?;
     let block = |heads: &str, d_ff: &str| -> Result<BlockConfig> {
         let heads = raw.size(heads)?;
         let attention = AttentionConfig::new(heads, head_dim(d_model, heads)?);
@@ -119,7 +119,7 @@ pub(super) fn network(
         encoder: Some(encoder),
         decoder: Some(decoder),
         decoder_start: raw.count_opt("decoder_start_token_id")?,
-        ..NetworkConfig::empty(raw.positive_or("init_std", 0.02)?)
+        ..NetworkConfig::empty(raw.positive("init_std")?)
     })
 }
 

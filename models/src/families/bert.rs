@@ -56,7 +56,7 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
     match task {
         Task::FeatureExtraction => config.pooler = Some(pooler(d_model, Activation::Tanh)),
         Task::FillMask => {
-            let act = activation(raw, "hidden_act", "gelu")?;
+            let act = activation(raw, "hidden_act")?;
             config.head = Some(fill_mask(d_model, act, norm));
         }
         Task::TextClassification => {
@@ -81,14 +81,14 @@ pub(super) fn network(raw: &Raw) -> Result<NetworkConfig> {
     }
     let d_model = raw.size("hidden_size")?;
     let heads = raw.size("num_attention_heads")?;
-    let norm = NormConfig::layer(raw.positive_or("layer_norm_eps", 1e-12)?);
+    let norm = NormConfig::layer(raw.positive("layer_norm_eps")?);
     let block = BlockConfig::new(
         NormPosition::Post,
         norm,
         AttentionConfig::new(heads, head_dim(d_model, heads)?),
         FeedForwardConfig::plain(
             raw.size("intermediate_size")?,
-            activation(raw, "hidden_act", "gelu")?,
+            activation(raw, "hidden_act")?,
         ),
     );
     let embedding = EmbeddingConfig {
@@ -96,7 +96,7 @@ pub(super) fn network(raw: &Raw) -> Result<NetworkConfig> {
             rows: raw.size("max_position_embeddings")?,
             offset: 0,
         }),
-        token_types: raw.count_opt("type_vocab_size")?.unwrap_or(2),
+        token_types: raw.count("type_vocab_size")?,
         norm: Some(norm),
         ..EmbeddingConfig::tokens(raw.size("vocab_size")?)
     };
@@ -104,7 +104,7 @@ pub(super) fn network(raw: &Raw) -> Result<NetworkConfig> {
     let input = InputConfig::Tokens(embedding);
     Ok(NetworkConfig {
         encoder: Some(StackConfig::uniform(d_model, layers, block, input)),
-        ..NetworkConfig::empty(raw.positive_or("initializer_range", 0.02)?)
+        ..NetworkConfig::empty(raw.positive("initializer_range")?)
     })
 }
 

@@ -45,16 +45,13 @@ pub const FAMILY: Family = Family {
 
 fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
     only(raw, "apply_residual_connection_post_layernorm", false)?;
-    // The first releases had other keys.
+    // The first releases had another key.
     let d_model = match raw.size_opt("n_embed")? {
         Some(size) => size,
         None => raw.size("hidden_size")?,
     };
-    let heads = match raw.size_opt("num_attention_heads")? {
-        Some(heads) => heads,
-        None => raw.size("n_head")?,
-    };
-    let norm = NormConfig::layer(raw.positive_or("layer_norm_epsilon", 1e-5)?);
+    let heads = raw.size("n_head")?;
+    let norm = NormConfig::layer(raw.positive("layer_norm_epsilon")?);
     let block = BlockConfig::new(
         NormPosition::Pre,
         norm,
@@ -75,14 +72,9 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
             bias: Some(BiasConfig::Alibi),
             ..StackConfig::uniform(d_model, layers, block, input)
         }),
-        ..NetworkConfig::empty(raw.positive_or("initializer_range", 0.02)?)
+        ..NetworkConfig::empty(raw.positive("initializer_range")?)
     };
-    decoder(
-        &mut config,
-        raw,
-        task,
-        raw.bool_or("tie_word_embeddings", true)?,
-    )?;
+    decoder(&mut config, raw, task, raw.flag("tie_word_embeddings")?)?;
     Ok(config)
 }
 

@@ -16,7 +16,7 @@ use crate::blocks::patches::PatchesConfig;
 use crate::blocks::position::PositionConfig;
 use crate::checkpoint::rule::{Rule, flat, linear, same};
 use crate::config::Raw;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::head::{HeadConfig, OutputConfig, Read};
 use crate::network::{Answer, NetworkConfig};
 use crate::stack::{InputConfig, StackConfig};
@@ -56,18 +56,20 @@ pub const FAMILY: Family = Family {
 };
 
 fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
-    let section = |key: &str| raw.section(key).map(|found| found.unwrap_or(raw.clone()));
-    let (text, vision) = (section("text_config")?, section("vision_config")?);
-    let size = match raw.size_opt("projection_dim")? {
-        Some(size) => size,
-        None => text.size_opt("projection_dim")?.unwrap_or(512),
-    };
+    let text = tower_config(raw, "text_config", "clip_text_model")?;
+    let vision = tower_config(raw, "vision_config", "clip_vision_model")?;
+    let size = raw.size("projection_dim")?;
     let output = OutputConfig::Linear { size, bias: false };
-    let end = match text.count_opt("eos_token_id")?.unwrap_or(WRONG_END) {
-        WRONG_END => Read::Highest,
-        end => Read::FirstOf(end),
+    let end = match text.count_opt("eos_token_id")? {
+        Some(WRONG_END) => Read::Highest,
+        Some(end) => Read::FirstOf(end),
+        None => {
+            return Err(Error::Config(
+                "`eos_token_id` of the text is missing".into(),
+            ));
+        }
     };
-    let mut config = NetworkConfig::empty(0.02 * raw.positive_or("initializer_factor", 1.0)?);
+    let mut config = NetworkConfig::empty(0.02 * raw.positive("initializer_factor")?);
     match raw.architecture() {
         Some(TEXT_ALONE) => {
             config.encoder = Some(text_tower(&text)?);
@@ -102,10 +104,26 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
             config.answer = Answer::ImageEmbeds;
         } else {
             config.image_head = Some(head);
-            config.logit_scale = Some(raw.number_opt("logit_scale_init_value")?.unwrap_or(2.6592));
+            config.logit_scale = Some(
+                raw.number_opt("logit_scale_init_value")?
+                    .unwrap_or_default(),
+            );
         }
     }
     Ok(config)
+}
+
+/// The configuration of a tower: a part of the whole, which a file of the first releases has a
+/// second time as `KEY_dict`, and that counts; or the whole file where one tower is alone.
+fn tower_config(raw: &Raw, key: &str, model_type: &str) -> Result<Raw> {
+    if raw.text("model_type")? == Some(model_type) {
+        return Ok(raw.clone());
+    }
+    let mut own = raw.section(key)?.unwrap_or_else(|| Raw(Map::new()));
+    if let Some(dict) = raw.section(&format!("{key}_dict"))? {
+        own.0.extend(dict.complete(model_type)?.0);
+    }
+    own.complete(model_type)
 }
 
 fn block(raw: &Raw, causal: bool) -> Result<BlockConfig> {
@@ -113,14 +131,14 @@ fn block(raw: &Raw, causal: bool) -> Result<BlockConfig> {
     let heads = raw.size("num_attention_heads")?;
     Ok(BlockConfig::new(
         NormPosition::Pre,
-        NormConfig::layer(raw.positive_or("layer_norm_eps", 1e-5)?),
+        NormConfig::layer(raw.positive("layer_norm_eps")?),
         AttentionConfig {
             causal,
             ..AttentionConfig::new(heads, head_dim(d_model, heads)?)
         },
         FeedForwardConfig::plain(
             raw.size("intermediate_size")?,
-            activation(raw, "hidden_act", "quick_gelu")?,
+            activation(raw, "hidden_act")?,
         ),
     ))
 }
@@ -150,7 +168,7 @@ fn image_tower(raw: &Raw) -> Result<StackConfig> {
     let input = InputConfig::Patches(PatchesConfig {
         image: raw.pair("image_size")?,
         patch: raw.pair("patch_size")?,
-        channels: raw.size_opt("num_channels")?.unwrap_or(3),
+        channels: raw.size("num_channels")?,
         bias: false,
         distillation: false,
         interpolates: false,

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::heads::outputs;
 use super::vit::{self, CLASSIFIER};
-use super::{Class, Family, Preset, Ties, merged, only};
+use super::{Class, Family, Preset, Ties, merged};
 use crate::blocks::activation::Activation;
 use crate::blocks::feed_forward::FeedForwardConfig;
 use crate::checkpoint::rule::{Rule, linear, same, tensor};
@@ -38,16 +38,16 @@ pub const FAMILY: Family = Family {
 };
 
 fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
-    only(raw, "apply_layernorm", true)?;
     let d_model = raw.size("hidden_size")?;
-    let ratio = raw.positive_or("mlp_ratio", 4.0)?;
+    let ratio = raw.positive("mlp_ratio")?;
     let d_ff = (d_model as f64 * ratio) as usize;
-    // ViT's reader, with the key that it asks for.
+    // ViT's reader, with the keys that it asks for; its pooler is put away again.
     let mut own = raw.clone();
     own.0.insert("intermediate_size".into(), d_ff.into());
+    own.0.insert("pooler_act".into(), "tanh".into());
     let mut config = vit::network(&own, task, false)?;
-    let scale = raw.positive_or("layerscale_value", 1.0)?;
-    let gated = raw.bool_or("use_swiglu_ffn", false)?;
+    let scale = raw.number_opt("layerscale_value")?.unwrap_or(1.0);
+    let gated = raw.flag("use_swiglu_ffn")?;
     if let Some(stack) = &mut config.vision {
         if let InputConfig::Patches(patches) = &mut stack.input {
             patches.interpolates = true;

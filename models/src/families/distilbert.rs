@@ -58,7 +58,7 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
     let d_model = raw.size("dim")?;
     let heads = raw.size("n_heads")?;
     let norm = NormConfig::layer(1e-12);
-    let act = activation(raw, "activation", "gelu")?;
+    let act = activation(raw, "activation")?;
     let block = BlockConfig::new(
         NormPosition::Post,
         norm,
@@ -77,7 +77,7 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
     let input = InputConfig::Tokens(embedding);
     let mut config = NetworkConfig {
         encoder: Some(StackConfig::uniform(d_model, layers, block, input)),
-        ..NetworkConfig::empty(raw.positive_or("initializer_range", 0.02)?)
+        ..NetworkConfig::empty(raw.positive("initializer_range")?)
     };
     match task {
         Task::FillMask => config.head = Some(fill_mask(d_model, act, norm)),

@@ -55,7 +55,7 @@ const DISCRIMINATOR: &str = "ElectraForPreTraining";
 fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
     let mut config = bert::network(raw)?;
     let (d_model, norm) = (config.main().d_model, config.main().block().norm);
-    let width = raw.size_opt("embedding_size")?.unwrap_or(128);
+    let width = raw.size("embedding_size")?;
     if let Some(stack) = &mut config.encoder
         && let InputConfig::Tokens(tokens) = &mut stack.input
     {
@@ -65,12 +65,12 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
         // Its generator has GELU here, whatever the encoder has.
         Task::FillMask => config.head = Some(fill_mask(width, Activation::Gelu, norm)),
         Task::TextClassification => {
-            let act = activation(raw, "summary_activation", "gelu")?;
+            // `summary_activation` is for multiple choice.
             let head = HeadConfig::of(Read::First, outputs(raw.labels()?));
-            config.head = Some(head.behind(dense(d_model, act)));
+            config.head = Some(head.behind(dense(d_model, Activation::Gelu)));
         }
         Task::TokenClassification if raw.architecture() == Some(DISCRIMINATOR) => {
-            let act = activation(raw, "hidden_act", "gelu")?;
+            let act = activation(raw, "hidden_act")?;
             config.head = Some(HeadConfig::every(outputs(1)).behind(dense(d_model, act)));
             config.answer = Answer::Scores;
         }

@@ -8,12 +8,13 @@ use super::gpt2::{LM_HEAD, SCORE};
 use super::heads::decoder;
 use super::llama::{self, TENSORS};
 use super::{Class, Family, Preset, Ties, only};
+use crate::blocks::activation::Activation;
 use crate::blocks::attention::ProjectionBias;
 use crate::blocks::norm::NormKind;
 use crate::config::Raw;
 use crate::error::Result;
 use crate::network::NetworkConfig;
-use crate::rope::Defaults;
+use crate::rope::{Rotating, usual};
 use crate::stack::InputConfig;
 use crate::task::Task;
 
@@ -44,21 +45,22 @@ pub const FAMILY: Family = Family {
 };
 
 fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
-    let mut config = network(raw, Defaults::default())?;
-    decoder(
-        &mut config,
-        raw,
-        task,
-        raw.bool_or("tie_word_embeddings", true)?,
-    )?;
+    let mut config = network(raw, usual)?;
+    // As the first release has it; it has always meant the approximation.
+    if raw.word("hidden_act")? == "gelu" {
+        for block in llama::blocks(&mut config) {
+            block.feed_forward.activation = Activation::GeluTanh;
+        }
+    }
+    decoder(&mut config, raw, task, raw.flag("tie_word_embeddings")?)?;
     Ok(config)
 }
 
 /// The decoder without a head, as the later generations have it too.
-pub(super) fn network(raw: &Raw, defaults: Defaults) -> Result<NetworkConfig> {
+pub(super) fn network(raw: &Raw, rotating: Rotating) -> Result<NetworkConfig> {
     only(raw, "use_bidirectional_attention", false)?;
-    let mut config = llama::network(raw, defaults)?;
-    let bias = ProjectionBias::all(raw.bool_or("attention_bias", false)?);
+    let mut config = llama::network(raw, rotating)?;
+    let bias = ProjectionBias::all(raw.flag("attention_bias")?);
     let Some(stack) = &mut config.decoder else {
         return Ok(config);
     };

@@ -13,7 +13,7 @@ use crate::checkpoint::rule::{Rule, linear, same};
 use crate::config::Raw;
 use crate::error::Result;
 use crate::network::NetworkConfig;
-use crate::rope::Defaults;
+use crate::rope::{Rotating, usual};
 use crate::task::Task;
 
 /// The family.
@@ -43,16 +43,17 @@ pub const FAMILY: Family = Family {
 };
 
 fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
-    let mut config = network(raw, Defaults::default())?;
-    llama::slide(&mut config, raw, |layer| layer.is_multiple_of(2))?;
+    let mut config = network(raw, usual)?;
+    let window = raw.size_opt("sliding_window")?;
+    llama::slide_some(&mut config, raw, window, |layer| layer.is_multiple_of(2))?;
     head(&mut config, raw, task)?;
     Ok(config)
 }
 
 /// The decoder without a head and windows, as the third generation has it too.
-pub(super) fn network(raw: &Raw, defaults: Defaults) -> Result<NetworkConfig> {
-    let mut config = gemma::network(raw, defaults)?;
-    let scalar = raw.positive_or("query_pre_attn_scalar", 256.0)?;
+pub(super) fn network(raw: &Raw, rotating: Rotating) -> Result<NetworkConfig> {
+    let mut config = gemma::network(raw, rotating)?;
+    let scalar = raw.positive("query_pre_attn_scalar")?;
     let softcap = raw.positive_opt("attn_logit_softcapping")?;
     for block in llama::blocks(&mut config) {
         block.norm_position = NormPosition::Sandwich;
@@ -64,7 +65,7 @@ pub(super) fn network(raw: &Raw, defaults: Defaults) -> Result<NetworkConfig> {
 
 /// The head, its logits capped.
 pub(super) fn head(config: &mut NetworkConfig, raw: &Raw, task: Task) -> Result<()> {
-    decoder(config, raw, task, raw.bool_or("tie_word_embeddings", true)?)?;
+    decoder(config, raw, task, raw.flag("tie_word_embeddings")?)?;
     if task == Task::TextGeneration
         && let Some(head) = &mut config.head
     {

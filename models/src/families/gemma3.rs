@@ -12,7 +12,7 @@ use crate::blocks::attention::QueryKeyNorm;
 use crate::config::Raw;
 use crate::error::Result;
 use crate::network::NetworkConfig;
-use crate::rope::{Defaults, rotary};
+use crate::rope::{Layered, layered};
 use crate::task::Task;
 
 /// The family.
@@ -36,24 +36,28 @@ pub const FAMILY: Family = Family {
     preset,
 };
 
+/// `rope_scaling` is meant for the layers without a window.
+const ROTARY: Layered = Layered {
+    whole: ("rope_theta", 1_000_000.0),
+    local: ("rope_local_base_freq", 10_000.0),
+    scales_both: false,
+    strict: false,
+};
+
 fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
-    let defaults = Defaults {
-        theta: 1_000_000.0,
-        ..Defaults::default()
-    };
-    let mut config = gemma2::network(raw, defaults)?;
-    let every = match raw.size_opt("sliding_window_pattern")? {
-        Some(every) => every,
-        None => raw.size_opt("_sliding_window_pattern")?.unwrap_or(6),
-    };
-    llama::slide(&mut config, raw, |layer| !(layer + 1).is_multiple_of(every))?;
-    let local = Defaults {
-        theta_key: "rope_local_base_freq",
-        scaled: false,
-        ..Defaults::default()
-    };
-    let local = rotary(raw, config.head_dim(), "sliding_attention", local)?;
+    let mut config = gemma2::network(raw, |raw, head_dim| {
+        let [whole, _] = layered(raw, head_dim, ROTARY)?;
+        Ok(whole)
+    })?;
+    let window = raw.size_opt("sliding_window")?;
+    // Of version 4; from version 5 on `layer_types` says it, and this has no other default.
+    let every = raw.size_opt("sliding_window_pattern")?.unwrap_or(6);
+    let slides = |layer: usize| !(layer + 1).is_multiple_of(every);
+    llama::slide_some(&mut config, raw, window, slides)?;
+    let [_, local] = layered(raw, config.head_dim(), ROTARY)?;
     for block in llama::blocks(&mut config) {
+        // The key is there, and transformers' model does not look at it.
+        block.attention.softcap = None;
         block.attention.query_key_norm = Some(QueryKeyNorm {
             norm: block.norm,
             per_head: true,

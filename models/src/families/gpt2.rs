@@ -43,12 +43,10 @@ pub const FAMILY: Family = Family {
 };
 
 fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
-    only(raw, "scale_attn_weights", true)?;
-    only(raw, "scale_attn_by_inverse_layer_idx", false)?;
     only(raw, "add_cross_attention", false)?;
     let d_model = raw.size("n_embd")?;
     let heads = raw.size("n_head")?;
-    let norm = NormConfig::layer(raw.positive_or("layer_norm_epsilon", 1e-5)?);
+    let norm = NormConfig::layer(raw.positive("layer_norm_epsilon")?);
     let d_ff = raw.size_opt("n_inner")?.unwrap_or(4 * d_model);
     let block = BlockConfig::new(
         NormPosition::Pre,
@@ -57,7 +55,7 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
             causal: true,
             ..AttentionConfig::new(heads, head_dim(d_model, heads)?)
         },
-        FeedForwardConfig::plain(d_ff, activation(raw, "activation_function", "gelu_new")?),
+        FeedForwardConfig::plain(d_ff, activation(raw, "activation_function")?),
     );
     let embedding = EmbeddingConfig {
         position: Some(PositionConfig::Learned {
@@ -73,11 +71,33 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
             final_norm: Some(norm),
             ..StackConfig::uniform(d_model, layers, block, input)
         }),
-        ..NetworkConfig::empty(raw.positive_or("initializer_range", 0.02)?)
+        ..NetworkConfig::empty(raw.positive("initializer_range")?)
     };
-    let tied = raw.bool_or("tie_word_embeddings", true)?;
+    scale(&mut config, raw)?;
+    let tied = raw.flag("tie_word_embeddings")?;
     decoder(&mut config, raw, task, tied)?;
     Ok(config)
+}
+
+/// What scores are multiplied by: 1 / √head_dim where they are scaled at all, and 1 / (layer + 1)
+/// where that counts too.
+fn scale(config: &mut NetworkConfig, raw: &Raw) -> Result<()> {
+    let scaled = raw.flag("scale_attn_weights")?;
+    let by_layer = raw.flag("scale_attn_by_inverse_layer_idx")?;
+    let head_dim = config.head_dim() as f64;
+    if scaled && !by_layer {
+        return Ok(());
+    }
+    let blocks = config
+        .decoder
+        .iter_mut()
+        .flat_map(|stack| &mut stack.blocks);
+    for (layer, block) in blocks.enumerate() {
+        let whole = if scaled { head_dim.powf(-0.5) } else { 1.0 };
+        let layers = if by_layer { layer as f64 + 1.0 } else { 1.0 };
+        block.attention.scale = Some(whole / layers);
+    }
+    Ok(())
 }
 
 #[rustfmt::skip]

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::gpt2::SCORE;
 use super::heads::decoder;
-use super::{Class, Family, Preset, Ties, activation, head_dim, object};
+use super::{Class, Family, Preset, Ties, activation, even_head_dim, object};
 use crate::blocks::attention::{AttentionConfig, ProjectionBias};
 use crate::blocks::block::{BlockConfig, NormPosition};
 use crate::blocks::embedding::EmbeddingConfig;
@@ -45,26 +45,27 @@ pub const FAMILY: Family = Family {
 fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
     let d_model = raw.size("hidden_size")?;
     let heads = raw.size("num_attention_heads")?;
-    let head_dim = head_dim(d_model, heads)?;
-    let norm = NormConfig::layer(raw.positive_or("layer_norm_eps", 1e-5)?);
+    let head_dim = even_head_dim(raw, d_model, heads)?;
+    let norm = NormConfig::layer(raw.positive("layer_norm_eps")?);
     let defaults = Defaults {
         partial: 0.25,
         theta_key: "rotary_emb_base",
         partial_key: "rotary_pct",
+        rotates_parts: true,
         ..Defaults::default()
     };
-    let rotary = rotary(raw, head_dim, "full_attention", defaults)?;
+    let rotary = rotary(raw, head_dim, defaults)?;
     let longest = max_positions(raw, &rotary)?;
-    let position = match raw.bool_or("use_parallel_residual", true)? {
+    let position = match raw.flag("use_parallel_residual")? {
         true => NormPosition::ParallelTwoNorms,
         false => NormPosition::Pre,
     };
-    let act = activation(raw, "hidden_act", "gelu")?;
+    let act = activation(raw, "hidden_act")?;
     let block = BlockConfig::new(
         position,
         norm,
         AttentionConfig {
-            bias: ProjectionBias::all(raw.bool_or("attention_bias", true)?),
+            bias: ProjectionBias::all(raw.flag("attention_bias")?),
             causal: true,
             rotary: Some(rotary),
             ..AttentionConfig::new(heads, head_dim)
@@ -79,14 +80,9 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
             max_positions: longest,
             ..StackConfig::uniform(d_model, layers, block, input)
         }),
-        ..NetworkConfig::empty(raw.positive_or("initializer_range", 0.02)?)
+        ..NetworkConfig::empty(raw.positive("initializer_range")?)
     };
-    decoder(
-        &mut config,
-        raw,
-        task,
-        raw.bool_or("tie_word_embeddings", false)?,
-    )?;
+    decoder(&mut config, raw, task, raw.flag("tie_word_embeddings")?)?;
     Ok(config)
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::gpt2::{LM_HEAD, SCORE};
 use super::heads::decoder;
-use super::{Class, Family, Preset, Ties, activation, head_dim, merged, object};
+use super::{Class, Family, Preset, Ties, activation, merged, object, own_head_dim, sliding};
 use crate::blocks::attention::{AttentionConfig, ProjectionBias};
 use crate::blocks::block::{BlockConfig, NormPosition};
 use crate::blocks::embedding::EmbeddingConfig;
@@ -16,9 +16,9 @@ use crate::blocks::feed_forward::FeedForwardConfig;
 use crate::blocks::norm::NormConfig;
 use crate::checkpoint::rule::{Rule, linear, same};
 use crate::config::Raw;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::network::NetworkConfig;
-use crate::rope::{Defaults, max_positions, rotary};
+use crate::rope::{Rotating, max_positions, usual};
 use crate::stack::{InputConfig, StackConfig};
 use crate::task::Task;
 
@@ -50,37 +50,29 @@ pub const FAMILY: Family = Family {
 };
 
 fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
-    let mut config = network(raw, Defaults::default())?;
-    let bias = raw.bool_or("attention_bias", false)?;
-    let mlp_bias = raw.bool_or("mlp_bias", false)?;
+    let mut config = network(raw, usual)?;
+    let bias = raw.flag("attention_bias")?;
+    let mlp_bias = raw.flag("mlp_bias")?;
     for block in blocks(&mut config) {
         block.attention.bias = ProjectionBias::all(bias);
         block.feed_forward.bias = mlp_bias;
     }
-    decoder(
-        &mut config,
-        raw,
-        task,
-        raw.bool_or("tie_word_embeddings", false)?,
-    )?;
+    decoder(&mut config, raw, task, raw.flag("tie_word_embeddings")?)?;
     Ok(config)
 }
 
 /// The decoder without a head and without biases, as Llama's kin have it too.
-pub(super) fn network(raw: &Raw, defaults: Defaults) -> Result<NetworkConfig> {
+pub(super) fn network(raw: &Raw, rotating: Rotating) -> Result<NetworkConfig> {
     let d_model = raw.size("hidden_size")?;
     let heads = raw.size("num_attention_heads")?;
-    let head_dim = match raw.size_opt("head_dim")? {
-        Some(size) => size,
-        None => head_dim(d_model, heads)?,
-    };
-    let norm = NormConfig::rms(raw.positive_or("rms_norm_eps", 1e-6)?);
-    let rotary = rotary(raw, head_dim, "full_attention", defaults)?;
+    let head_dim = own_head_dim(raw, d_model, heads)?;
+    let norm = NormConfig::rms(raw.positive("rms_norm_eps")?);
+    let rotary = rotating(raw, head_dim)?;
     let longest = max_positions(raw, &rotary)?;
     // Gemma 2 and 3 call it by another name.
-    let act = match raw.text("hidden_activation")? {
-        Some(_) => activation(raw, "hidden_activation", "silu")?,
-        None => activation(raw, "hidden_act", "silu")?,
+    let act = match raw.0.contains_key("hidden_activation") {
+        true => activation(raw, "hidden_activation")?,
+        false => activation(raw, "hidden_act")?,
     };
     let block = BlockConfig::new(
         NormPosition::Pre,
@@ -102,25 +94,33 @@ pub(super) fn network(raw: &Raw, defaults: Defaults) -> Result<NetworkConfig> {
             max_positions: longest,
             ..StackConfig::uniform(d_model, layers, block, input)
         }),
-        ..NetworkConfig::empty(raw.positive_or("initializer_range", 0.02)?)
+        ..NetworkConfig::empty(raw.positive("initializer_range")?)
     })
 }
 
-/// Gives the layers that `slides` says a window of `sliding_window` keys, where there is one.
-///
-/// `layer_types` says it where the configuration has it.
-pub(super) fn slide(
+/// Gives every layer a window of `sliding_window` keys, where there is one.
+pub(super) fn slide(config: &mut NetworkConfig, raw: &Raw) -> Result<()> {
+    let window = raw.size_opt("sliding_window")?;
+    for block in blocks(config) {
+        block.attention.window = window;
+    }
+    Ok(())
+}
+
+/// Gives the layers that `layer_types` or, without it, `slides` says a window of `window` keys.
+pub(super) fn slide_some(
     config: &mut NetworkConfig,
     raw: &Raw,
+    window: Option<usize>,
     slides: impl Fn(usize) -> bool,
 ) -> Result<()> {
-    let window = raw.size_opt("sliding_window")?;
-    let types = raw.texts("layer_types")?;
-    for (layer, block) in blocks(config).enumerate() {
-        let slides = match types.as_ref().and_then(|types| types.get(layer)) {
-            Some(kind) => *kind == "sliding_attention",
-            None => slides(layer),
-        };
+    let sliding = sliding(raw, config.layers(), slides)?;
+    if window.is_none() && sliding.contains(&true) {
+        return Err(Error::Config(
+            "`layer_types` has layers that slide, but there is no `sliding_window`".into(),
+        ));
+    }
+    for (block, slides) in blocks(config).zip(sliding) {
         block.attention.window = window.filter(|_| slides);
     }
     Ok(())

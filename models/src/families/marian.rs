@@ -10,7 +10,7 @@ use super::{Class, Family, Preset, Ties, merged, only};
 use crate::blocks::block::NormPosition;
 use crate::blocks::position::PositionConfig;
 use crate::config::Raw;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::head::{HeadConfig, OutputConfig};
 use crate::network::NetworkConfig;
 use crate::task::Task;
@@ -33,6 +33,14 @@ pub const FAMILY: Family = Family {
 
 fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
     only(raw, "share_encoder_decoder_embeddings", true)?;
+    let vocab = raw.size("vocab_size")?;
+    let decoder_vocab = raw.size_opt("decoder_vocab_size")?.unwrap_or(vocab);
+    if decoder_vocab != vocab {
+        return Err(Error::Config(format!(
+            "a `decoder_vocab_size` ({decoder_vocab}) other than `vocab_size` ({vocab}) is not \
+             supported"
+        )));
+    }
     let position = PositionConfig::Sinusoidal {
         rows: raw.size("max_position_embeddings")?,
     };

@@ -11,7 +11,7 @@ use super::{Class, Family, Preset, Ties};
 use crate::config::Raw;
 use crate::error::Result;
 use crate::network::NetworkConfig;
-use crate::rope::Defaults;
+use crate::rope::usual;
 use crate::task::Task;
 
 /// The family.
@@ -41,14 +41,9 @@ pub const FAMILY: Family = Family {
 };
 
 fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
-    let mut config = llama::network(raw, Defaults::default())?;
-    llama::slide(&mut config, raw, |_| true)?;
-    decoder(
-        &mut config,
-        raw,
-        task,
-        raw.bool_or("tie_word_embeddings", false)?,
-    )?;
+    let mut config = llama::network(raw, usual)?;
+    llama::slide(&mut config, raw)?;
+    decoder(&mut config, raw, task, raw.flag("tie_word_embeddings")?)?;
     Ok(config)
 }
 

@@ -13,7 +13,7 @@ use crate::checkpoint::rule::{Rule, linear, same};
 use crate::config::Raw;
 use crate::error::{Error, Result};
 use crate::network::NetworkConfig;
-use crate::rope::Defaults;
+use crate::rope::{Defaults, rotary};
 use crate::task::Task;
 
 /// The family.
@@ -46,28 +46,25 @@ pub const FAMILY: Family = Family {
 const EXPERTS: usize = 1024;
 
 fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
-    let defaults = Defaults {
-        theta: 1_000_000.0,
-        ..Defaults::default()
-    };
-    let mut config = llama::network(raw, defaults)?;
-    let count = raw.size_opt("num_local_experts")?.unwrap_or(8);
+    let mut config = llama::network(raw, |raw, head_dim| {
+        let defaults = Defaults {
+            theta: 1_000_000.0,
+            ..Defaults::default()
+        };
+        rotary(raw, head_dim, defaults)
+    })?;
+    let count = raw.size("num_local_experts")?;
     if count > EXPERTS {
         return Err(Error::Config(format!(
             "{count} experts are more than {EXPERTS}"
         )));
     }
-    let active = raw.size_opt("num_experts_per_tok")?.unwrap_or(2);
+    let active = raw.size("num_experts_per_tok")?;
     for block in llama::blocks(&mut config) {
         block.feed_forward.experts = Some(ExpertsConfig { count, active });
     }
-    llama::slide(&mut config, raw, |_| true)?;
-    decoder(
-        &mut config,
-        raw,
-        task,
-        raw.bool_or("tie_word_embeddings", false)?,
-    )?;
+    llama::slide(&mut config, raw)?;
+    decoder(&mut config, raw, task, raw.flag("tie_word_embeddings")?)?;
     Ok(config)
 }
 

@@ -168,7 +168,7 @@ pub struct Family {
     pub classes: &'static [Class],
     /// What stands before its tensors' names in a model with a head.
     pub prefix: &'static str,
-    /// Maps `config.json` to the network for a task.
+    /// Maps a complete configuration to the network for a task; [`Family::network`] completes it.
     pub read: fn(&Raw, Task) -> Result<NetworkConfig>,
     /// The names of the stacks' tensors, and of the pooler's.
     pub tensors: &'static [Rule],
@@ -188,28 +188,79 @@ impl Family {
         self.classes.iter().enumerate().filter_map(new)
     }
 
+    /// The network that a `config.json` asks for, for a task.
+    ///
+    /// # Errors
+    /// When it asks for what does not exist here, or its values are none.
+    pub fn network(&self, raw: &Raw, task: Task) -> Result<NetworkConfig> {
+        let model_type = raw.text("model_type")?.unwrap_or(self.model_type);
+        (self.read)(&raw.complete(model_type)?, task)
+    }
+
     /// The class that does `task`.
     pub fn class(&self, task: Task) -> Option<&Class> {
         self.classes.iter().find(|class| class.task == task)
     }
 }
 
-/// The activation named by `key`, or by `default`.
-fn activation(raw: &Raw, key: &str, default: &str) -> Result<Activation> {
-    let name = raw.text(key)?.unwrap_or(default);
+/// The activation named by `key`.
+fn activation(raw: &Raw, key: &str) -> Result<Activation> {
+    let name = raw.word(key)?;
     Activation::from_name(name)
         .ok_or_else(|| Error::Config(format!("`{key}` is `{name}`, which is not supported")))
 }
 
 /// Refuses a value of `key` other than `wanted`: what it asks for does not exist here.
 fn only(raw: &Raw, key: &str, wanted: bool) -> Result<()> {
-    if raw.bool_or(key, wanted)? != wanted {
+    if raw.flag(key)? != wanted {
         return Err(Error::Config(format!(
             "`{key}` is {}, which is not supported",
             !wanted
         )));
     }
     Ok(())
+}
+
+/// Which of `layers` layers attend to the neighbourhood only: `layer_types` says it, or `usual`
+/// where the configuration has none.
+fn sliding(raw: &Raw, layers: usize, usual: impl Fn(usize) -> bool) -> Result<Vec<bool>> {
+    let Some(types) = raw.texts("layer_types")? else {
+        return Ok((0..layers).map(usual).collect());
+    };
+    if types.len() != layers {
+        return Err(Error::Config(format!(
+            "`layer_types` has {} layers, of {layers}",
+            types.len()
+        )));
+    }
+    let sliding = |kind: &str| match kind {
+        "sliding_attention" => Ok(true),
+        "full_attention" | "attention" => Ok(false),
+        other => Err(Error::Config(format!(
+            "`layer_types` has `{other}`, which is not supported; known: full_attention, \
+             sliding_attention"
+        ))),
+    };
+    types.into_iter().map(sliding).collect()
+}
+
+/// `head_dim`, which heads may have apart from the model's width, or `d_model / heads`.
+fn own_head_dim(raw: &Raw, d_model: usize, heads: usize) -> Result<usize> {
+    match raw.size_opt("head_dim")? {
+        Some(size) => Ok(size),
+        None => head_dim(d_model, heads),
+    }
+}
+
+/// `d_model / heads`; refuses another `head_dim`, which would count for positions alone.
+fn even_head_dim(raw: &Raw, d_model: usize, heads: usize) -> Result<usize> {
+    let even = head_dim(d_model, heads)?;
+    match raw.size_opt("head_dim")? {
+        Some(size) if size != even => Err(Error::Config(format!(
+            "a `head_dim` of {size} is not supported, only that of the heads, {even}"
+        ))),
+        _ => Ok(even),
+    }
 }
 
 /// `d_model / heads`, where it is whole.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::bert::PER_TOKEN;
 use super::heads::{fill_mask, outputs};
-use super::{Class, Family, Preset, Ties, activation, head_dim, object};
+use super::{Class, Family, Preset, Ties, activation, even_head_dim, object, sliding};
 use crate::blocks::attention::{AttentionConfig, ProjectionBias};
 use crate::blocks::block::{BlockConfig, NormPosition};
 use crate::blocks::embedding::EmbeddingConfig;
@@ -18,7 +18,7 @@ use crate::config::Raw;
 use crate::error::{Error, Result};
 use crate::head::{DenseConfig, HeadConfig, OutputConfig, Read};
 use crate::network::NetworkConfig;
-use crate::rope::{Defaults, rotary};
+use crate::rope::{Layered, layered};
 use crate::stack::{InputConfig, StackConfig};
 use crate::task::Task;
 
@@ -51,24 +51,24 @@ pub const FAMILY: Family = Family {
 fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
     let d_model = raw.size("hidden_size")?;
     let heads = raw.size("num_attention_heads")?;
-    let head_dim = head_dim(d_model, heads)?;
+    let head_dim = even_head_dim(raw, d_model, heads)?;
     let norm = NormConfig {
-        kind: match raw.bool_or("norm_bias", false)? {
+        kind: match raw.flag("norm_bias")? {
             true => NormKind::Layer,
             false => NormKind::LayerWithoutBias,
         },
-        epsilon: raw.positive_or("norm_eps", 1e-5)?,
+        epsilon: raw.positive("norm_eps")?,
     };
-    let act = activation(raw, "hidden_activation", "gelu")?;
+    let act = activation(raw, "hidden_activation")?;
     let block = BlockConfig::new(
         NormPosition::Pre,
         norm,
         AttentionConfig {
-            bias: ProjectionBias::all(raw.bool_or("attention_bias", false)?),
+            bias: ProjectionBias::all(raw.flag("attention_bias")?),
             ..AttentionConfig::new(heads, head_dim)
         },
         FeedForwardConfig {
-            bias: raw.bool_or("mlp_bias", false)?,
+            bias: raw.flag("mlp_bias")?,
             ..FeedForwardConfig::gated(raw.size("intermediate_size")?, act)
         },
     );
@@ -85,23 +85,23 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
     attend(raw, head_dim, &mut stack)?;
     let mut config = NetworkConfig {
         encoder: Some(stack),
-        ..NetworkConfig::empty(raw.positive_or("initializer_range", 0.02)?)
+        ..NetworkConfig::empty(raw.positive("initializer_range")?)
     };
     let dense = DenseConfig {
         width: d_model,
-        bias: raw.bool_or("classifier_bias", false)?,
-        activation: activation(raw, "classifier_activation", "gelu")?,
+        bias: raw.flag("classifier_bias")?,
+        activation: activation(raw, "classifier_activation")?,
         norm: Some(norm),
     };
     config.head = match task {
         Task::FillMask => Some(HeadConfig {
             output: OutputConfig::Tied {
-                bias: raw.bool_or("decoder_bias", true)?,
+                bias: raw.flag("decoder_bias")?,
             },
             ..fill_mask(d_model, dense.activation, norm).behind(dense)
         }),
         Task::TextClassification => {
-            let read = match raw.text("classifier_pooling")?.unwrap_or("cls") {
+            let read = match raw.word("classifier_pooling")? {
                 "cls" => Read::First,
                 "mean" => Read::Mean,
                 other => return Err(Error::Config(format!("no `classifier_pooling` `{other}`"))),
@@ -114,29 +114,28 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
     Ok(config)
 }
 
+/// `rope_scaling` is meant for all layers.
+const ROTARY: Layered = Layered {
+    whole: ("global_rope_theta", 160_000.0),
+    local: ("local_rope_theta", 10_000.0),
+    scales_both: true,
+    strict: true,
+};
+
 /// Each layer's window and rotary positions; the first has no norm before its attention.
 fn attend(raw: &Raw, head_dim: usize, stack: &mut StackConfig) -> Result<()> {
+    // Of version 4; from version 5 on `layer_types` says it, and this has no other default.
     let every = raw.size_opt("global_attn_every_n_layers")?.unwrap_or(3);
-    let window = raw.size_opt("local_attention")?.unwrap_or(128) / 2 + 1;
-    let types = raw.texts("layer_types")?;
-    let tables = |kind, theta_key, theta| {
-        let mut defaults = Defaults::default();
-        (defaults.theta, defaults.theta_key) = (theta, theta_key);
-        rotary(raw, head_dim, kind, defaults)
+    let sliding = sliding(raw, stack.layers, |layer| !layer.is_multiple_of(every))?;
+    // The tokens on either side: half of `local_attention`, which `sliding_window` stands for.
+    let reach = match raw.size_opt("sliding_window")? {
+        Some(reach) => reach,
+        None => raw.size("local_attention")? / 2,
     };
-    let whole = tables("full_attention", "global_rope_theta", 160_000.0)?;
-    let local = tables("sliding_attention", "local_rope_theta", 10_000.0)?;
-    for (layer, block) in stack.blocks.iter_mut().enumerate() {
-        let sliding = match types.as_ref().and_then(|types| types.get(layer)) {
-            Some(kind) => *kind == "sliding_attention",
-            None => !layer.is_multiple_of(every),
-        };
-        block.attention.window = sliding.then_some(window);
-        block.attention.rotary = Some(if sliding {
-            local.clone()
-        } else {
-            whole.clone()
-        });
+    let [whole, local] = layered(raw, head_dim, ROTARY)?;
+    for (layer, (block, sliding)) in stack.blocks.iter_mut().zip(sliding).enumerate() {
+        block.attention.window = sliding.then_some(reach + 1);
+        block.attention.rotary = Some(if sliding { &local } else { &whole }.clone());
         block.attention_norm = layer > 0;
     }
     Ok(())

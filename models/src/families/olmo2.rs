@@ -14,7 +14,7 @@ use crate::checkpoint::rule::{Rule, linear, same};
 use crate::config::Raw;
 use crate::error::Result;
 use crate::network::NetworkConfig;
-use crate::rope::Defaults;
+use crate::rope::usual;
 use crate::task::Task;
 
 /// The family.
@@ -39,8 +39,8 @@ pub const FAMILY: Family = Family {
 };
 
 fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
-    let mut config = llama::network(raw, Defaults::default())?;
-    let bias = raw.bool_or("attention_bias", false)?;
+    let mut config = llama::network(raw, usual)?;
+    let bias = raw.flag("attention_bias")?;
     for block in llama::blocks(&mut config) {
         block.norm_position = NormPosition::BranchPost;
         block.attention.bias = ProjectionBias::all(bias);
@@ -49,12 +49,7 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
             per_head: false,
         });
     }
-    decoder(
-        &mut config,
-        raw,
-        task,
-        raw.bool_or("tie_word_embeddings", false)?,
-    )?;
+    decoder(&mut config, raw, task, raw.flag("tie_word_embeddings")?)?;
     Ok(config)
 }
 

@@ -55,9 +55,9 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
     }
     let heads = raw.size("num_attention_heads")?;
     let norm = NormConfig::layer(1e-5);
-    let bias = raw.bool_or("enable_bias", true)?;
-    let pre = raw.bool_or("do_layer_norm_before", true)?;
-    let act = activation(raw, "activation_function", "relu")?;
+    let bias = raw.flag("enable_bias")?;
+    let pre = raw.flag("do_layer_norm_before")?;
+    let act = activation(raw, "activation_function")?;
     let block = BlockConfig::new(
         if pre {
             NormPosition::Pre
@@ -83,20 +83,15 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
         ..EmbeddingConfig::tokens(raw.size("vocab_size")?)
     });
     let layers = raw.layers("num_hidden_layers")?;
-    let ends_normed = pre && !raw.bool_or("_remove_final_layer_norm", false)?;
+    let ends_normed = pre && !raw.flag("_remove_final_layer_norm")?;
     let mut config = NetworkConfig {
         decoder: Some(StackConfig {
             final_norm: ends_normed.then_some(norm),
             ..StackConfig::uniform(d_model, layers, block, input)
         }),
-        ..NetworkConfig::empty(raw.positive_or("init_std", 0.02)?)
+        ..NetworkConfig::empty(raw.positive("init_std")?)
     };
-    decoder(
-        &mut config,
-        raw,
-        task,
-        raw.bool_or("tie_word_embeddings", true)?,
-    )?;
+    decoder(&mut config, raw, task, raw.flag("tie_word_embeddings")?)?;
     Ok(config)
 }
 

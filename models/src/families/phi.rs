@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::gpt2::{LM_HEAD, SCORE};
 use super::heads::{decoder, outputs};
-use super::{Class, Family, Preset, Ties, activation, head_dim, object};
+use super::{Class, Family, Preset, Ties, activation, object, own_head_dim};
 use crate::blocks::attention::{AttentionConfig, QueryKeyNorm};
 use crate::blocks::block::{BlockConfig, NormPosition};
 use crate::blocks::embedding::EmbeddingConfig;
@@ -46,16 +46,17 @@ pub const FAMILY: Family = Family {
 fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
     let d_model = raw.size("hidden_size")?;
     let heads = raw.size("num_attention_heads")?;
-    let head_dim = head_dim(d_model, heads)?;
-    let norm = NormConfig::layer(raw.positive_or("layer_norm_eps", 1e-5)?);
+    let head_dim = own_head_dim(raw, d_model, heads)?;
+    let norm = NormConfig::layer(raw.positive("layer_norm_eps")?);
     let defaults = Defaults {
         partial: 0.5,
+        rotates_parts: true,
         ..Defaults::default()
     };
-    let rotary = rotary(raw, head_dim, "full_attention", defaults)?;
+    let rotary = rotary(raw, head_dim, defaults)?;
     let longest = max_positions(raw, &rotary)?;
-    let normed = raw.bool_or("qk_layernorm", false)?;
-    let act = activation(raw, "hidden_act", "gelu_new")?;
+    let normed = raw.flag("qk_layernorm")?;
+    let act = activation(raw, "hidden_act")?;
     let block = BlockConfig::new(
         NormPosition::ParallelOneNorm,
         norm,
@@ -79,9 +80,9 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
             max_positions: longest,
             ..StackConfig::uniform(d_model, layers, block, input)
         }),
-        ..NetworkConfig::empty(raw.positive_or("initializer_range", 0.02)?)
+        ..NetworkConfig::empty(raw.positive("initializer_range")?)
     };
-    let tied = raw.bool_or("tie_word_embeddings", false)?;
+    let tied = raw.flag("tie_word_embeddings")?;
     decoder(&mut config, raw, task, tied)?;
     if task == Task::TextGeneration {
         let vocab = config.vocab_size();

@@ -12,7 +12,7 @@ use crate::checkpoint::rule::{Rule, linear, same};
 use crate::config::Raw;
 use crate::error::Result;
 use crate::network::NetworkConfig;
-use crate::rope::Defaults;
+use crate::rope::{Defaults, rotary};
 use crate::task::Task;
 
 /// The family.
@@ -42,14 +42,16 @@ pub const FAMILY: Family = Family {
 };
 
 fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
-    let mut config = llama::network(raw, Defaults::default())?;
-    llama::slide(&mut config, raw, |_| true)?;
-    decoder(
-        &mut config,
-        raw,
-        task,
-        raw.bool_or("tie_word_embeddings", false)?,
-    )?;
+    let mut config = llama::network(raw, |raw, head_dim| {
+        let defaults = Defaults {
+            rotates_parts: true,
+            only_longrope: true,
+            ..Defaults::default()
+        };
+        rotary(raw, head_dim, defaults)
+    })?;
+    llama::slide(&mut config, raw)?;
+    decoder(&mut config, raw, task, raw.flag("tie_word_embeddings")?)?;
     Ok(config)
 }
 

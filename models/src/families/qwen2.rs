@@ -12,7 +12,7 @@ use crate::blocks::attention::ProjectionBias;
 use crate::config::Raw;
 use crate::error::Result;
 use crate::network::NetworkConfig;
-use crate::rope::Defaults;
+use crate::rope::usual;
 use crate::task::Task;
 
 /// The family.
@@ -42,27 +42,24 @@ pub const FAMILY: Family = Family {
 };
 
 fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
-    let mut config = llama::network(raw, Defaults::default())?;
+    let mut config = llama::network(raw, usual)?;
     for block in llama::blocks(&mut config) {
         block.attention.bias = ProjectionBias::split(true, false);
     }
     slide_last(&mut config, raw)?;
-    decoder(
-        &mut config,
-        raw,
-        task,
-        raw.bool_or("tie_word_embeddings", false)?,
-    )?;
+    decoder(&mut config, raw, task, raw.flag("tie_word_embeddings")?)?;
     Ok(config)
 }
 
 /// Only the layers from `max_window_layers` on have the window, and only if it is used.
 pub(super) fn slide_last(config: &mut NetworkConfig, raw: &Raw) -> Result<()> {
-    if !raw.bool_or("use_sliding_window", false)? {
-        return Ok(());
-    }
-    let first = raw.count_opt("max_window_layers")?.unwrap_or(28);
-    llama::slide(config, raw, |layer| layer >= first)
+    let window = match raw.flag("use_sliding_window")? {
+        true => raw.size_opt("sliding_window")?,
+        false => None,
+    };
+    let first = raw.count("max_window_layers")?;
+    let slides = |layer| window.is_some() && layer >= first;
+    llama::slide_some(config, raw, window, slides)
 }
 
 fn preset(preset: Preset) -> Map<String, Value> {

@@ -12,7 +12,7 @@ use crate::blocks::attention::{ProjectionBias, QueryKeyNorm};
 use crate::config::Raw;
 use crate::error::Result;
 use crate::network::NetworkConfig;
-use crate::rope::Defaults;
+use crate::rope::usual;
 use crate::task::Task;
 
 /// The family.
@@ -42,8 +42,8 @@ pub const FAMILY: Family = Family {
 };
 
 fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
-    let mut config = llama::network(raw, Defaults::default())?;
-    let bias = raw.bool_or("attention_bias", false)?;
+    let mut config = llama::network(raw, usual)?;
+    let bias = raw.flag("attention_bias")?;
     for block in llama::blocks(&mut config) {
         block.attention.bias = ProjectionBias::all(bias);
         block.attention.query_key_norm = Some(QueryKeyNorm {
@@ -52,12 +52,7 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
         });
     }
     qwen2::slide_last(&mut config, raw)?;
-    decoder(
-        &mut config,
-        raw,
-        task,
-        raw.bool_or("tie_word_embeddings", false)?,
-    )?;
+    decoder(&mut config, raw, task, raw.flag("tie_word_embeddings")?)?;
     Ok(config)
 }
 

@@ -51,7 +51,7 @@ pub const FAMILY: Family = Family {
 
 fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
     let mut config = bert::network(raw)?;
-    let padding = raw.count_opt("pad_token_id")?.unwrap_or(1);
+    let padding = raw.count("pad_token_id")?;
     if let Some(stack) = &mut config.encoder
         && let InputConfig::Tokens(tokens) = &mut stack.input
     {

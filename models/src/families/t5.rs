@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::gpt2::LM_HEAD;
 use super::heads::decoder;
-use super::{Class, Family, Preset, Ties, object};
+use super::{Class, Family, Preset, Ties, object, only};
 use crate::blocks::activation::Activation;
 use crate::blocks::attention::{AttentionConfig, ProjectionBias};
 use crate::blocks::bias::BiasConfig;
@@ -55,7 +55,7 @@ pub const FLAN: Family = Family {
 
 fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
     let d_model = raw.size("d_model")?;
-    let norm = NormConfig::rms(raw.positive_or("layer_norm_epsilon", 1e-6)?);
+    let norm = NormConfig::rms(raw.positive("layer_norm_epsilon")?);
     let attention = AttentionConfig {
         bias: ProjectionBias::all(false),
         scale: Some(1.0),
@@ -69,12 +69,8 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
     let tokens = EmbeddingConfig::tokens(raw.size("vocab_size")?);
     let bias = |both_sides| -> Result<BiasConfig> {
         Ok(BiasConfig::Buckets {
-            count: raw
-                .size_opt("relative_attention_num_buckets")?
-                .unwrap_or(32),
-            max_distance: raw
-                .size_opt("relative_attention_max_distance")?
-                .unwrap_or(128),
+            count: raw.size("relative_attention_num_buckets")?,
+            max_distance: raw.size("relative_attention_max_distance")?,
             both_sides,
         })
     };
@@ -87,11 +83,12 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
     };
     let mut config = NetworkConfig {
         encoder: Some(encoder),
-        ..NetworkConfig::empty(0.02 * raw.positive_or("initializer_factor", 1.0)?)
+        ..NetworkConfig::empty(0.02 * raw.positive("initializer_factor")?)
     };
     if task == Task::FeatureExtraction {
         return Ok(config);
     }
+    only(raw, "is_encoder_decoder", true)?;
     let layers = match raw.size_opt("num_decoder_layers")? {
         Some(_) => raw.layers("num_decoder_layers")?,
         None => layers,
@@ -113,37 +110,45 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
         final_norm: Some(norm),
         ..StackConfig::uniform(d_model, layers, block, input)
     });
-    let tied = raw.bool_or("tie_word_embeddings", true)?;
+    // transformers ties them always, and asks the key, unless it is false, for the scale alone.
+    let tied = raw.0.get("tie_word_embeddings") != Some(&Value::Bool(false));
     decoder(&mut config, raw, Task::TextGeneration, tied)?;
     if let Some(head) = &mut config.head {
-        let scaled = raw.bool_or("scale_decoder_outputs", tied)?;
+        let scaled = match raw.0.contains_key("scale_decoder_outputs") {
+            true => raw.flag("scale_decoder_outputs")?,
+            false => tied,
+        };
         head.scale = scaled.then(|| 1.0 / (d_model as f64).sqrt());
     }
     config.decoder_start = raw.count_opt("decoder_start_token_id")?;
     Ok(config)
 }
 
-/// `feed_forward_proj`: an activation, `gated-` before it where there is a gate.
+/// `feed_forward_proj`: an activation, `gated-` before it where there is a gate. What it means is
+/// saved beside it, and counts where it is there.
 fn feed_forward(raw: &Raw) -> Result<FeedForwardConfig> {
-    let d_ff = raw.size("d_ff")?;
-    let said = raw.text("feed_forward_proj")?.unwrap_or("relu");
-    let name = said.strip_prefix("gated-").unwrap_or(said);
-    // Written so, it has always meant the approximation.
-    let name = if said == "gated-gelu" {
-        "gelu_new"
-    } else {
-        name
+    let said = raw.word("feed_forward_proj")?;
+    let name = match (raw.text("dense_act_fn")?, said.split_once('-')) {
+        (Some(name), _) => name,
+        // Written so, it has always meant the approximation.
+        (None, Some(("gated", "gelu"))) => "gelu_new",
+        (None, Some(("gated", name))) => name,
+        (None, _) => said,
     };
     let activation = Activation::from_name(name).ok_or_else(|| {
         Error::Config(format!(
-            "`feed_forward_proj` is `{said}`, which is not supported"
+            "`feed_forward_proj` is `{said}` (`dense_act_fn` `{name}`), which is not supported"
         ))
     })?;
+    let gated = match raw.0.contains_key("is_gated_act") {
+        true => raw.flag("is_gated_act")?,
+        false => said.starts_with("gated-"),
+    };
     Ok(FeedForwardConfig {
-        gated: said.starts_with("gated-"),
+        gated,
         bias: false,
         wide_down: true,
-        ..FeedForwardConfig::plain(d_ff, activation)
+        ..FeedForwardConfig::plain(raw.size("d_ff")?, activation)
     })
 }
 

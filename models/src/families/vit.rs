@@ -5,8 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use super::heads::{outputs, pooler};
-use super::{Class, Family, Preset, Ties, activation, head_dim, object};
-use crate::blocks::activation::Activation;
+use super::{Class, Family, Preset, Ties, activation, object, own_head_dim};
 use crate::blocks::attention::{AttentionConfig, ProjectionBias};
 use crate::blocks::block::{BlockConfig, NormPosition};
 use crate::blocks::feed_forward::FeedForwardConfig;
@@ -44,21 +43,22 @@ pub const FAMILY: Family = Family {
 pub(super) fn network(raw: &Raw, task: Task, distillation: bool) -> Result<NetworkConfig> {
     let d_model = raw.size("hidden_size")?;
     let heads = raw.size("num_attention_heads")?;
-    let norm = NormConfig::layer(raw.positive_or("layer_norm_eps", 1e-12)?);
-    let act = activation(raw, "hidden_act", "gelu")?;
+    let head_dim = own_head_dim(raw, d_model, heads)?;
+    let norm = NormConfig::layer(raw.positive("layer_norm_eps")?);
+    let act = activation(raw, "hidden_act")?;
     let block = BlockConfig::new(
         NormPosition::Pre,
         norm,
         AttentionConfig {
-            bias: ProjectionBias::split(raw.bool_or("qkv_bias", true)?, true),
-            ..AttentionConfig::new(heads, head_dim(d_model, heads)?)
+            bias: ProjectionBias::split(raw.flag("qkv_bias")?, true),
+            ..AttentionConfig::new(heads, head_dim)
         },
         FeedForwardConfig::plain(raw.size("intermediate_size")?, act),
     );
     let input = InputConfig::Patches(PatchesConfig {
         image: raw.pair("image_size")?,
         patch: raw.pair("patch_size")?,
-        channels: raw.size_opt("num_channels")?.unwrap_or(3),
+        channels: raw.size("num_channels")?,
         bias: true,
         distillation,
         interpolates: false,
@@ -71,15 +71,13 @@ pub(super) fn network(raw: &Raw, task: Task, distillation: bool) -> Result<Netwo
             hidden_states_end_normed: false,
             ..StackConfig::uniform(d_model, layers, block, input)
         }),
-        ..NetworkConfig::empty(raw.positive_or("initializer_range", 0.02)?)
+        ..NetworkConfig::empty(raw.positive("initializer_range")?)
     };
     if task == Task::ImageClassification {
         config.head = Some(HeadConfig::of(Read::First, outputs(raw.labels()?)));
     } else {
         let width = raw.size_opt("pooler_output_size")?.unwrap_or(d_model);
-        let name = raw.text("pooler_act")?.unwrap_or("tanh");
-        let act = Activation::from_name(name).unwrap_or(Activation::Tanh);
-        config.pooler = Some(pooler(width, act));
+        config.pooler = Some(pooler(width, activation(raw, "pooler_act")?));
     }
     Ok(config)
 }

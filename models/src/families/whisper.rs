@@ -58,6 +58,8 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
         && let InputConfig::Tokens(tokens) = &mut stack.input
     {
         tokens.borrowed = false;
+        // The key is there, and transformers' model does not look at it.
+        tokens.scale = None;
     }
     for stack in [&mut config.encoder, &mut config.decoder]
         .into_iter()
