@@ -44,9 +44,9 @@ pub enum Command {
     /// Show a model's configuration, parameters and load report.
     #[command(after_help = "Example: fluxo info fresh")]
     Info(Info),
-    /// Run a model on a file of named tensors.
+    /// Run a model on texts, images, sounds or named tensors, and say what comes out.
     #[command(
-        after_help = "Example: fluxo run fresh --inputs in.safetensors --out out.safetensors\n         fluxo run my-vit --image cat.png --out out.safetensors"
+        after_help = "Example: fluxo run fresh --inputs in.safetensors --out out.safetensors\n         fluxo run my-vit --image cat.png\n         fluxo run my-squad --question 'Who sang?' --context 'A bird sang.'"
     )]
     Run(Run),
     /// Write text, or token numbers, after a prompt.
@@ -114,9 +114,16 @@ pub struct Run {
     pub model: PathBuf,
     #[command(flatten)]
     pub input: RunInput,
+    /// What an encoder-decoder's text begins with, behind its start token; one for all rows or one
+    /// each [default: the start token alone].
+    #[arg(long, value_name = "TEXT", conflicts_with = "decoder_ids")]
+    pub decoder_prompt: Vec<String>,
+    /// The same as token numbers, the start token among them.
+    #[arg(long, value_name = "1,2,3")]
+    pub decoder_ids: Vec<Ids>,
     /// The safetensors file to write the outputs to.
-    #[arg(long, value_name = "FILE")]
-    pub out: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["prompt", "chat", "image", "sound"])]
+    pub out: Option<PathBuf>,
     /// Load a checkpoint for this task instead of its own.
     #[arg(long)]
     pub task: Option<Task>,
@@ -138,11 +145,23 @@ pub struct Run {
 #[group(required = true, multiple = true)]
 pub struct RunInput {
     /// A safetensors file with the inputs by name.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["prompt", "image", "sound"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["prompt", "pair", "chat", "image", "sound"])]
     pub inputs: Option<PathBuf>,
     /// A text; several make a batch.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, visible_alias = "question", value_name = "TEXT")]
     pub prompt: Vec<String>,
+    /// The text that a prompt is read together with: where a question's answer is looked for, or
+    /// the second of two that are compared; one for all prompts or one each.
+    #[arg(
+        long,
+        visible_alias = "context",
+        value_name = "TEXT",
+        requires = "prompt"
+    )]
+    pub pair: Vec<String>,
+    /// A message, as the model's chat template puts it.
+    #[arg(long, value_name = "TEXT", conflicts_with = "prompt")]
+    pub chat: Option<String>,
     /// A PNG or JPEG; several make a batch.
     #[arg(long, value_name = "FILE")]
     pub image: Vec<PathBuf>,

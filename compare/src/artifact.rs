@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use fluxo_models::model::CONFIG;
 use fluxo_models::{Model, Request, Task};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::graph::Graph;
 pub use crate::graph::{GRAPH, RUNTIMES};
 use crate::report::Skipped;
@@ -44,7 +44,7 @@ impl From<PathBuf> for Given {
 pub struct Opened {
     /// Ready to run.
     pub runners: Vec<Box<dyn Runner>>,
-    /// Not asked for by name, and not possible here.
+    /// Not possible here, or failed to load.
     pub skipped: Vec<Skipped>,
     /// The first checkpoint: its float64 run is the referee.
     pub model: Option<Model>,
@@ -60,9 +60,12 @@ pub struct Opened {
 /// the checkpoints are exported to temporary ones for the runtimes. With several models a
 /// runner is called `label:name`.
 ///
+/// A runtime that does not load a file is [`Opened::skipped`], named or not, as long as another
+/// runner is left.
+///
 /// # Errors
 /// When a path is no model, or a runner that was named is unknown, not here, or cannot take
-/// any of the models.
+/// any of the models; or none of those that were named loads.
 pub fn open<M: Clone + Into<Given>>(
     models: &[M],
     names: &[String],
@@ -124,6 +127,7 @@ fn open_as<M: Clone + Into<Given>>(
         request,
         ..Opened::default()
     };
+    let mut unloaded = None;
     for Entry {
         source,
         name,
@@ -136,17 +140,23 @@ fn open_as<M: Clone + Into<Given>>(
         }
         let runner = match how {
             How::Held => source.runner(name, label, request),
-            How::Isolated(program) => Ok(source.child(name, label, request, program)),
+            How::Isolated(program) => source.child(name, label, request, program),
             How::InTurn(shelf) => source.turn(name, label, request, shelf),
         };
         match runner {
             Ok(runner) => opened.runners.push(runner),
-            Err(error) if asked => return Err(error),
-            Err(error) => opened.skipped.push(Skipped {
-                runner: label.clone(),
-                reason: error.to_string(),
-            }),
+            Err(error) if asked && !matches!(error, Error::Runner { .. }) => return Err(error),
+            Err(error) => {
+                opened.skipped.push(Skipped {
+                    runner: label.clone(),
+                    reason: error.to_string(),
+                });
+                unloaded.get_or_insert(error);
+            }
         }
+    }
+    if let (true, true, Some(error)) = (asked, opened.runners.is_empty(), unloaded) {
+        return Err(error);
     }
     if let Some(source) = sources.iter_mut().find(|source| source.checkpoint) {
         opened.model = match how {

@@ -78,7 +78,7 @@ fn judged(
     if !expected.is_empty() {
         all.push(&mut file);
     }
-    let (mut given, mut skipped, mut first) = (Vec::new(), Vec::new(), None);
+    let (mut given, mut skipped) = (Vec::new(), Vec::new());
     for runner in all {
         match runner.run(&inputs) {
             Ok(outputs) => given.push(Given {
@@ -99,18 +99,19 @@ fn judged(
                     runner: runner.name().to_string(),
                     reason: error.to_string(),
                 });
-                first.get_or_insert(error);
             }
         }
     }
     if given.len() < 2 {
-        let names: Vec<_> = given.iter().map(|g| g.label.name.as_str()).collect();
-        return Err(first.unwrap_or_else(|| {
-            Error::TooFew(match names.as_slice() {
-                [one] => format!("there is only `{one}`"),
-                _ => "there is no runner".to_string(),
-            })
-        }));
+        let ran: Vec<_> = given.into_iter().map(|g| g.label.name).collect();
+        return Err(match (skipped.is_empty(), ran.as_slice()) {
+            (false, _) => Error::Unable {
+                ran,
+                failed: skipped,
+            },
+            (true, [one]) => Error::TooFew(format!("there is only `{one}`")),
+            (true, _) => Error::TooFew("there is no runner".to_string()),
+        });
     }
     if let Some(ruling) = allowance.ruling() {
         let exact = Given {

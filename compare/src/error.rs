@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::report::Skipped;
+
 /// An error of this crate. Its text is one line: what, where, and the mend.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -21,6 +23,14 @@ pub enum Error {
         "nothing to compare: {0}; a comparison takes two runners, or one and expected outputs (`out.*`) in the inputs"
     )]
     TooFew(String),
+    /// Fewer than two runners ran, since others failed.
+    #[error("{}", failed.first().map_or("no runner ran", |first| &first.reason))]
+    Unable {
+        /// Who ran.
+        ran: Vec<String>,
+        /// Who did not, and why.
+        failed: Vec<Skipped>,
+    },
     /// A runtime is not on this machine.
     #[error("`{runner}` is not here: {reason}")]
     Unavailable {
@@ -93,6 +103,12 @@ impl Error {
                 runner,
                 reason: format!("{label}: {reason}"),
             },
+            Self::Unable { ran, mut failed } => {
+                for skipped in &mut failed {
+                    skipped.reason = format!("{label}: {}", skipped.reason);
+                }
+                Self::Unable { ran, failed }
+            }
             other => other,
         }
     }

@@ -11,6 +11,7 @@ pub mod artifact;
 pub mod bundle;
 mod cases;
 mod compare;
+mod conclusion;
 pub mod consistent;
 pub mod decisions;
 pub mod diff;
@@ -51,6 +52,7 @@ pub mod verdict;
 mod verify;
 
 pub use compare::{Case, compare, compare_cases, compare_close, compare_refereed};
+pub use conclusion::{Conclusion, Outcome, Unable};
 pub use error::{Error, Result};
 pub use export::{ExportError, ExportOptions, ExportReport, export};
 pub use exported::Exported;

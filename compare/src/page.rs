@@ -27,19 +27,19 @@ pub struct Shown<'a> {
 /// The page of `report`, as HTML.
 pub fn page(report: &Report, shown: &Shown<'_>) -> String {
     let mut page = String::new();
-    let verdict = if report.agrees() { "agree" } else { "differ" };
+    let end = report.end();
+    let verdict = end.outcome.name();
     let title = escape(shown.title);
     let _ = write!(
         page,
         r#"<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}: {verdict}</title><style>{}</style></head><body><h1>{title}</h1>"#,
         include_str!("page/style.css")
     );
-    let last = report.to_string();
-    let last = last.lines().last().unwrap_or_default();
+    let class = verdict.replace(' ', "-");
     let _ = write!(
         page,
-        r#"<p id="verdict" class="{verdict}">{}</p>"#,
-        escape(last)
+        r#"<p id="verdict" class="{class}">{}</p>"#,
+        escape(&end.to_string())
     );
     let _ = write!(
         page,

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::conclusion::Conclusion;
 use crate::diff::Difference;
 use crate::greedy::Continued;
 use crate::locate::Location;
@@ -46,6 +47,9 @@ pub struct Report {
     pub timings: Vec<Timing>,
     /// What hard inputs showed, where they were tried.
     pub stress: Option<Stress>,
+    /// What it comes to, where that was said: [`Report::conclude`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conclusion: Option<Conclusion>,
 }
 
 /// One output of one pair of runners.
@@ -211,7 +215,13 @@ impl Report {
             greedy: Vec::new(),
             timings: Vec::new(),
             stress: None,
+            conclusion: None,
         }
+    }
+
+    /// A report where too few of the runners ran: `ran` did, and `failed` did not.
+    pub fn unrun(ran: Vec<String>, failed: Vec<Skipped>) -> Self {
+        Self::new(ran, Vec::new(), failed, Vec::new())
     }
 
     /// Whether everything lies within its tolerance.

@@ -5,7 +5,7 @@ use std::fmt;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use crate::figures::{number, share, times};
-use crate::report::{Pair, Report, Verdict};
+use crate::report::{Pair, Report};
 use crate::standing::Standing;
 
 /// The most rows of outputs that are shown where the runners have standings.
@@ -250,7 +250,7 @@ impl fmt::Display for Report {
         if let Some(matrix) = self.matrix().filter(|_| judged) {
             lines(f, &matrix)?;
         }
-        if !judged || self.pairs.len() <= FEW {
+        if !self.pairs.is_empty() && (!judged || self.pairs.len() <= FEW) {
             lines(f, &self.table())?;
         }
         let noted = |pair: &&Pair| pair.note.is_some();
@@ -296,39 +296,6 @@ impl fmt::Display for Report {
         for remark in self.remarks() {
             writeln!(f, "{remark}")?;
         }
-        let beyond = self.pairs.iter().filter(|pair| !pair.agrees).count();
-        let failed = self
-            .skipped
-            .iter()
-            .find(|skipped| self.runners.contains(&skipped.runner));
-        if let Some(failed) = failed.filter(|_| beyond == 0) {
-            return write!(
-                f,
-                "differ: {} runs some inputs and fails on others",
-                failed.runner
-            );
-        }
-        if let Some(located) = self.located.as_ref().filter(|_| beyond == 0) {
-            return write!(f, "differ: {located}, by less than shows at the outputs");
-        }
-        if self.verdict == Verdict::Differ && beyond == 0 && !self.pairs.is_empty() {
-            return write!(f, "differ: not every model that was named ran");
-        }
-        match (self.verdict, self.worst(), self.largest()) {
-            (Verdict::Agree, _, Some(largest)) => write!(
-                f,
-                "agree: {}; at most {} ({})",
-                self.runners.join(", "),
-                number(largest.scaled),
-                largest.place()
-            ),
-            (Verdict::Differ, Some(worst), _) => write!(
-                f,
-                "differ: {beyond} of {} comparisons; the worst is {}",
-                self.pairs.len(),
-                worst.place()
-            ),
-            _ => write!(f, "differ: nothing was compared"),
-        }
+        write!(f, "{}", self.end())
     }
 }

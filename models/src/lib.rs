@@ -19,6 +19,7 @@
 //! | `d_ff` | width inside the feed-forward network |
 //! | `vocab` | tokens |
 
+pub mod answer;
 pub mod audio;
 pub mod batch;
 pub mod blocks;

@@ -2,7 +2,9 @@
 
 mod added;
 mod bpe;
+mod reading;
 pub(crate) mod settings;
+mod special;
 mod stream;
 mod whole;
 mod word_piece;
@@ -15,6 +17,7 @@ use tokenizers::Tokenizer;
 use crate::error::{Error, Result};
 use settings::TokenizerSettings;
 
+pub use reading::{Place, Reading};
 pub use stream::TextStream;
 
 /// The tokenizer of a checkpoint.

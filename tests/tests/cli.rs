@@ -1,6 +1,8 @@
 //! The binary itself: every verb, its JSON, and one clear line for whatever is wrong.
 #![allow(clippy::unwrap_used)]
 
+#[path = "cli/answers.rs"]
+mod answers;
 #[path = "cli/checkpoints.rs"]
 mod checkpoints;
 #[path = "cli/common.rs"]

@@ -37,6 +37,7 @@ mod plot;
 mod progress;
 mod run;
 mod schedule;
+mod scores;
 mod stop;
 mod task;
 mod trainer;

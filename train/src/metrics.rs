@@ -33,6 +33,12 @@ pub(crate) struct TrainLine {
 pub(crate) struct EvalLine {
     pub(crate) step: usize,
     pub(crate) eval_loss: f32,
+    /// The share of right classes, where the task has classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) eval_accuracy: Option<f64>,
+    /// The mean F1 of the classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) eval_macro_f1: Option<f64>,
     pub(crate) seconds: f64,
 }
 
@@ -132,6 +138,10 @@ pub struct Summary {
     pub best_eval_loss: Option<f32>,
     /// The step it was at.
     pub best_step: Option<usize>,
+    /// The share of evaluated examples whose class that model chooses, where the task has classes.
+    pub accuracy: Option<f64>,
+    /// The mean over those classes of the harmonic mean of precision and recall.
+    pub macro_f1: Option<f64>,
     /// Training losses by step, as logged.
     pub losses: Vec<(usize, f32)>,
     /// Evaluation losses by step.
@@ -169,6 +179,8 @@ mod tests {
         m.push(Line::Eval(EvalLine {
             step: 1,
             eval_loss: 0.3,
+            eval_accuracy: None,
+            eval_macro_f1: None,
             seconds: 1.0,
         }))
         .unwrap();

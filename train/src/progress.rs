@@ -71,8 +71,12 @@ impl Progress {
     /// After an evaluation.
     pub(crate) fn eval(&self, line: &EvalLine, best: bool) {
         let best = if best { ", the best so far: saved" } else { "" };
+        let scores = match (line.eval_accuracy, line.eval_macro_f1) {
+            (Some(accuracy), Some(f1)) => format!(", accuracy {accuracy:.4}, macro F1 {f1:.4}"),
+            _ => String::new(),
+        };
         self.say(&format!(
-            "step {}  evaluation loss {:.4}{best}",
+            "step {}  evaluation loss {:.4}{scores}{best}",
             line.step, line.eval_loss
         ));
     }

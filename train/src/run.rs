@@ -12,6 +12,7 @@ use crate::config::TrainConfig;
 use crate::error::{Error, Result};
 use crate::metrics::read_json;
 use crate::optimizer::PathAdamW;
+use crate::scores::Scores;
 
 /// The resolved configuration's file.
 pub(crate) const CONFIG: &str = "train.toml";
@@ -42,6 +43,9 @@ pub(crate) struct State {
 pub(crate) struct Best {
     pub(crate) loss: f32,
     pub(crate) step: usize,
+    /// How often it chooses the right class, where there are classes.
+    #[serde(default)]
+    pub(crate) scores: Option<Scores>,
 }
 
 /// A run's folder.

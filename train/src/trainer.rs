@@ -20,6 +20,7 @@ use crate::plot;
 use crate::progress::Progress;
 use crate::run::{Best, Run, State};
 use crate::schedule::Schedule;
+use crate::scores::{Decisions, Scores};
 use crate::task::{self, Lesson};
 
 /// How a run is carried out.
@@ -230,17 +231,19 @@ impl Trainer {
 
     /// Measures the loss on what was held back, and saves the model where it is the best yet.
     fn evaluate(&mut self) -> Result<()> {
-        let loss = self.mean_loss()?;
+        let (loss, scores) = self.evaluated()?;
         let step = self.state.step;
         self.finite(step, "evaluation loss", loss)?;
         let best = self.state.best.is_none_or(|best| loss < best.loss);
         if best {
             self.run.save_best(&self.model)?;
-            self.state.best = Some(Best { loss, step });
+            self.state.best = Some(Best { loss, step, scores });
         }
         let line = EvalLine {
             step,
             eval_loss: loss,
+            eval_accuracy: scores.map(|scores| scores.accuracy),
+            eval_macro_f1: scores.map(|scores| scores.macro_f1),
             seconds: self.state.seconds,
         };
         self.progress.eval(&line, best);
@@ -263,14 +266,16 @@ impl Trainer {
         )
     }
 
-    /// The mean loss over the examples that evaluation looks at, each answer counting alike.
-    fn mean_loss(&self) -> Result<f32> {
+    /// The mean loss over the examples that evaluation looks at, each answer counting alike, and
+    /// how often their class is chosen.
+    fn evaluated(&self) -> Result<(f32, Option<Scores>)> {
         let network = self.model.network.valid();
         let device = self.device.clone().inner();
         let most = self.config.eval_batches * self.config.batch_size;
         let row = |example| Row::evaluated(self.config.seed, example);
         let rows: Vec<_> = self.lesson.evaluated(most).into_iter().map(row).collect();
         let (mut total, mut all) = (0f64, 0f64);
+        let mut decisions = Decisions::default();
         for rows in rows.chunks(self.config.batch_size) {
             let loss = self
                 .lesson
@@ -278,8 +283,11 @@ impl Trainer {
             let answers = self.lesson.answers(Part::Evaluation, rows) as f64;
             total += f64::from(clip::scalar(loss.mean)?) * answers;
             all += answers;
+            if let Some(decided) = loss.decided {
+                decisions.add(decided)?;
+            }
         }
-        Ok((total / all) as f32)
+        Ok(((total / all) as f32, decisions.scores()))
     }
 
     fn finite(&self, step: usize, what: &'static str, value: f32) -> Result<()> {
@@ -297,6 +305,7 @@ impl Trainer {
     }
 
     fn summary(self, stopped: bool) -> Result<Summary> {
+        let scores = self.state.best.and_then(|best| best.scores);
         Ok(Summary {
             family: self.config.family,
             parameters: self.model.network.num_params(),
@@ -308,6 +317,8 @@ impl Trainer {
             last_loss: self.state.last_loss,
             best_eval_loss: self.state.best.map(|b| b.loss),
             best_step: self.state.best.map(|b| b.step),
+            accuracy: scores.map(|scores| scores.accuracy),
+            macro_f1: scores.map(|scores| scores.macro_f1),
             losses: self.metrics.losses(),
             eval_losses: self.metrics.eval_losses(),
             out: self.config.out,

@@ -1,6 +1,7 @@
 //! `fluxo compare`.
 
 mod before;
+mod ending;
 mod part;
 
 use std::collections::BTreeMap;
@@ -18,8 +19,8 @@ use fluxo_compare::runner::{Runner, file};
 use fluxo_compare::stress::{self, Stress};
 use fluxo_compare::verdict::Close;
 use fluxo_compare::{
-    Case, Graph, Report, Verdict, compare_cases, compare_close, compare_refereed, greedy, samples,
-    timing,
+    Case, Graph, Outcome, Report, Verdict, compare_cases, compare_close, compare_refereed, greedy,
+    samples, timing,
 };
 use fluxo_models::catalog::Description;
 use fluxo_models::config::Raw;
@@ -45,7 +46,10 @@ pub fn run(args: &Compare, print: Print) -> Result<Held> {
         skipped,
         model,
         request,
-    } = opened(args, request, args.isolate)?;
+    } = match opened(args, request, args.isolate) {
+        Ok(opened) => opened,
+        Err(error) => return ending::unopened(error, print),
+    };
     let (runners, gave) = record::keep(runners);
     let mut judge = Judge {
         model,
@@ -61,39 +65,40 @@ pub fn run(args: &Compare, print: Print) -> Result<Held> {
         None if args.stress => Vec::new(),
         None => vec![("on these inputs".to_string(), made_up(args)?)],
     };
-    let mut report = match args.stress {
-        true => stressed(args, &mut judge, &mut cases)?,
-        false => judge.compare(&cases)?,
+    let compared = match args.stress {
+        true => stressed(args, &mut judge, &mut cases),
+        false => judge.compare(&cases),
     };
+    let names = judge.runners.iter().map(|runner| runner.name().to_string());
+    let (mut report, mut unable) = ending::compared(compared, names.collect());
     report.skipped.extend(skipped);
     // The inputs that the rest is about: the only ones, or the smallest that show it.
     let (_, inputs) = cases.first().context("there are no inputs")?;
     let kept = args.html.is_some() || args.bundle.is_some();
     let outputs = kept.then(|| outputs(&judge, &gave, inputs));
-    let mut rest = extras(args, &mut judge, inputs, &mut report);
-    if args.locate && rest.is_ok() {
+    let mut rest = Ok(());
+    if !report.pairs.is_empty() {
+        rest = extras(args, &mut judge, inputs, &mut report);
+    }
+    if args.locate && rest.is_ok() && !report.pairs.is_empty() {
         // The search loads what it needs, one runner at a time.
         drop((judge, gave));
         rest = located(args, inputs, &mut report);
     }
-    let absent = part::absent(args, &report);
-    if absent.is_some() {
+    if let Some(absent) = part::absent(args, &report) {
         report.verdict = Verdict::Differ;
+        unable.push(absent);
     }
+    unable.extend(ending::failed(args, &report));
+    unable.extend(rest.err().map(|error| ending::without(&error)));
+    let conclusion = report.conclude(&unable);
     // What was found stays, whatever becomes of the rest.
-    let printed = print.result(&report, part::told(&report, absent.as_deref()));
+    let printed = print.result(&report, &report);
     if let Some(outputs) = outputs {
         hand_on(args, inputs, &outputs, &report)?;
     }
-    rest?;
     printed?;
-    // Whoever was named and did not take part has not agreed.
-    let all = args.on.is_empty() || report.skipped.is_empty();
-    Ok(if report.agrees() && all {
-        Held::Yes
-    } else {
-        Held::No
-    })
+    ending::held(&conclusion)
 }
 
 /// `--locate`.
@@ -193,7 +198,7 @@ fn stressed(args: &Compare, judge: &mut Judge, cases: &mut Vec<Case>) -> Result<
         shrunk: None,
     };
     let mut small = inputs;
-    if !report.agrees() {
+    if report.end().outcome == Outcome::Differ {
         let differs = |inputs: &Tensors| {
             let case = [(name.clone(), inputs.clone())];
             judge.compare(&case).is_ok_and(|report| !report.agrees())

@@ -1,5 +1,7 @@
 //! One file a verb: parse, call, print.
 
+mod about;
+mod answer;
 mod backends;
 mod compare;
 mod demo;

@@ -6,10 +6,16 @@ use anyhow::{Context, Result, bail};
 use burn::tensor::DType;
 use fluxo_compare::artifact::{self, Given};
 use fluxo_compare::inputs::split;
+use fluxo_compare::runner::Runner;
 use fluxo_compare::timing::peak_memory;
-use fluxo_models::{Model, Request, Tensors, tensors};
+use fluxo_models::answer::{self, Answer, Asked, Row};
+use fluxo_models::generate::Prompts;
+use fluxo_models::inputs::begin;
+use fluxo_models::{Model, Request, Task, Tensors, tensors};
 use serde_json::json;
 
+use super::about::About;
+use super::answer::{lines, questions};
 use super::finite::{self, Computed};
 use super::media;
 use crate::Held;
@@ -18,42 +24,53 @@ use crate::print::Print;
 
 pub fn run(args: &Run, print: Print) -> Result<Held> {
     let given = &args.input;
-    let inputs = match &given.inputs {
-        Some(file) => split(&tensors::read(file)?).0,
-        None => media::inputs(
-            &args.model,
-            &given.prompt,
-            &given.image,
-            given.sound.as_deref(),
-        )?,
-    };
     let name = match &args.on {
         Some(name) => name.clone(),
         None if artifact::graph_of(&args.model)?.is_some() => "tract".to_string(),
         None => super::backend(None)?.to_string(),
     };
-    let (outputs, ms) = outputs(args, &name, &inputs)?;
-    tensors::write(&args.out, &outputs)?;
+    let named = given.inputs.as_deref().map(tensors::read).transpose()?;
+    let mut opened = Opened::of(args, &name)?;
+    let about = match &opened.model {
+        Some(model) => About::model(&args.model, model),
+        None => About::folder(artifact::home(&args.model))?,
+    };
+    let (mut inputs, rows) = match &named {
+        Some(named) => (split(named).0, Vec::new()),
+        None => media::inputs(artifact::home(&args.model), &about, given)?,
+    };
+    let own = start(args, &about, &mut inputs)?;
+    let (outputs, ms) = timed(|| opened.run(&inputs))?;
+    if let Some(out) = &args.out {
+        tensors::write(out, &outputs)?;
+    }
     let stray = finite::stray(&outputs);
     finite::say(&stray, computed(args)?)?;
+    let answers = match named.is_none() && stray.is_empty() {
+        true => answers(args, &about, &opened, &rows, (&inputs, &outputs), &own)?,
+        false => Vec::new(),
+    };
+    if about.task == Some(Task::QuestionAnswering) && !rows.is_empty() && given.pair.is_empty() {
+        print.note("the model looks for answers in a text: give it with --context")?;
+    }
     let shapes: Vec<_> = outputs
         .iter()
         .map(|(name, data)| json!({"name": name, "shape": data.shape().to_vec()}))
         .collect();
-    let text = outputs
-        .iter()
-        .map(|(name, data)| format!("{name} {:?}", data.shape().to_vec()))
-        .collect::<Vec<_>>()
-        .join("\n");
+    let mut text = lines(&answers, &questions(&rows, &given.image));
+    for (name, data) in &outputs {
+        text += &format!("{name} {:?}\n", data.shape().to_vec());
+    }
+    if let Some(out) = &args.out {
+        text += &format!("written to {}\n", out.display());
+    }
     let document = json!({
         "file": args.out, "on": name, "outputs": shapes,
         "ms": ms, "peak_bytes": peak_memory(),
+        "task": about.task, "answers": answers,
         "not_finite": stray,
     });
-    print.result(
-        &document,
-        format!("{text}\nwritten to {}", args.out.display()),
-    )?;
+    print.result(&document, text.trim_end())?;
     Ok(match stray.is_empty() {
         true => Held::Yes,
         false => Held::No,
@@ -68,32 +85,139 @@ fn computed(args: &Run) -> Result<Computed> {
     })
 }
 
-/// The outputs, and how many milliseconds they took, the model's loading left out.
-fn outputs(args: &Run, name: &str, inputs: &Tensors) -> Result<(Tensors, f64)> {
-    let request = Request {
-        hidden_states: args.hidden_states,
-        taps: args.taps,
-    };
-    if args.dtype != DType::F32 {
-        if artifact::RUNTIMES.contains(&name) {
-            bail!("--dtype is for backends: the types of an ONNX file are in it");
-        }
-        let device = super::device(Some(name))?;
-        let (model, _) = Model::load_as(&args.model, args.task, &device, args.dtype)?;
-        return timed(|| Ok(model.run(inputs, &request)?));
+/// What an encoder-decoder's text begins with, put among `inputs` where it is not there.
+fn start(args: &Run, about: &About, inputs: &mut Tensors) -> Result<Vec<Vec<u32>>> {
+    let mut own: Vec<Vec<u32>> = args.decoder_ids.iter().map(|ids| ids.0.clone()).collect();
+    let asked = !own.is_empty() || !args.decoder_prompt.is_empty();
+    if asked && !about.writes {
+        bail!(
+            "--decoder-prompt and --decoder-ids are for models that read one text and write another"
+        );
     }
-    let given = Given {
-        path: args.model.clone(),
-        task: args.task,
-    };
-    let mut opened = artifact::open(&[given], &[name.to_string()], request)?;
-    let runner = opened
-        .runners
-        .first_mut()
-        .context("there is nothing to run")?;
-    timed(|| Ok(runner.run(inputs)?))
+    if !asked
+        && inputs
+            .keys()
+            .any(|name| name.trim_start_matches("in.") == "decoder_input_ids")
+    {
+        return Ok(own);
+    }
+    if own.is_empty() {
+        let Some(start) = about.start()? else {
+            return Ok(own);
+        };
+        for prompt in &args.decoder_prompt {
+            let text = about.tokenizer("--decoder-ids")?;
+            let mut ids = text.encode_without_special(prompt)?;
+            // A text may write it out, as Whisper's do.
+            if ids.first() != Some(&start) {
+                ids.insert(0, start);
+            }
+            own.push(ids);
+        }
+        if own.is_empty() {
+            own.push(vec![start]);
+        }
+    }
+    begin(inputs, &own)?;
+    Ok(if asked { own } else { Vec::new() })
 }
 
+/// What the outputs mean, where they are those of a task.
+fn answers(
+    args: &Run,
+    about: &About,
+    opened: &Opened,
+    rows: &[Row],
+    (inputs, outputs): (&Tensors, &Tensors),
+    own: &[Vec<u32>],
+) -> Result<Vec<Answer>> {
+    let Some(task) = about.task else {
+        return Ok(Vec::new());
+    };
+    let asked = Asked {
+        task,
+        raw: &about.raw,
+        folder: artifact::home(&args.model),
+        text: about.text.as_ref(),
+        writes: about.writes,
+        rows,
+    };
+    let answers = answer::answers(&asked, outputs)?;
+    let (Some(model), true) = (&opened.model, about.writes && task.generates()) else {
+        return Ok(answers);
+    };
+    let prompts = match inputs.get("input_features") {
+        Some(features) => Prompts::Sound(features.clone()),
+        None => Prompts::Tokens(rows.iter().map(|row| row.reading.ids.clone()).collect()),
+    };
+    // One beginning for all, as `generate` has it.
+    match own {
+        [] => Ok(answer::written(model, &args.model, &prompts, &[], answers)?),
+        [start] => Ok(answer::written(
+            model,
+            &args.model,
+            &prompts,
+            start,
+            answers,
+        )?),
+        _ => Ok(answers),
+    }
+}
+
+/// What runs, and the checkpoint's model, where it is one.
+struct Opened {
+    model: Option<Model>,
+    runner: Option<Box<dyn Runner>>,
+    request: Request,
+}
+
+impl Opened {
+    fn of(args: &Run, name: &str) -> Result<Self> {
+        let request = Request {
+            hidden_states: args.hidden_states,
+            taps: args.taps,
+        };
+        if args.dtype != DType::F32 {
+            if artifact::RUNTIMES.contains(&name) {
+                bail!("--dtype is for backends: the types of an ONNX file are in it");
+            }
+            let device = super::device(Some(name))?;
+            let (model, _) = Model::load_as(&args.model, args.task, &device, args.dtype)?;
+            return Ok(Self {
+                model: Some(model),
+                runner: None,
+                request,
+            });
+        }
+        let given = Given {
+            path: args.model.clone(),
+            task: args.task,
+        };
+        let opened = artifact::open(&[given], &[name.to_string()], request)?;
+        let runner = opened.runners.into_iter().next();
+        // What it writes beside the outputs it writes where they are computed.
+        let device = super::device(Some(name));
+        let model = opened.model.map(|model| match &device {
+            Ok(device) => model.to_device(device),
+            Err(_) => model,
+        });
+        Ok(Self {
+            model,
+            runner: Some(runner.context("there is nothing to run")?),
+            request,
+        })
+    }
+
+    fn run(&mut self, inputs: &Tensors) -> Result<Tensors> {
+        match (&mut self.runner, &self.model) {
+            (Some(runner), _) => Ok(runner.run(inputs)?),
+            (None, Some(model)) => Ok(model.run(inputs, &self.request)?),
+            (None, None) => bail!("there is nothing to run"),
+        }
+    }
+}
+
+/// What `run` gives, and how many milliseconds it took.
 fn timed(run: impl FnOnce() -> Result<Tensors>) -> Result<(Tensors, f64)> {
     let start = Instant::now();
     let outputs = run()?;

@@ -59,12 +59,16 @@ pub fn text(summary: &Summary) -> String {
         (Some(loss), Some(step)) => format!(", best validation loss {loss:.3} at step {step}"),
         _ => String::new(),
     };
+    let scores = match (summary.accuracy, summary.macro_f1) {
+        (Some(accuracy), Some(f1)) => format!(" (accuracy {accuracy:.3}, macro F1 {f1:.3})"),
+        _ => String::new(),
+    };
     let state = match summary.stopped {
         true => format!("stopped and saved; go on with: fluxo train --resume --out {out}"),
         false => format!("the model is in {out}"),
     };
     format!(
-        "{} parameters, {} steps, {} tokens in {:.0} s: loss {:.3} -> {:.3}{best}\n{state}",
+        "{} parameters, {} steps, {} tokens in {:.0} s: loss {:.3} -> {:.3}{best}{scores}\n{state}",
         summary.parameters,
         summary.steps,
         summary.tokens,

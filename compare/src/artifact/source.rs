@@ -14,7 +14,7 @@ use crate::export::{self, ExportOptions};
 use crate::graph::{Graph, RUNTIMES};
 use crate::publish::{self, Draft};
 use crate::referee::unit;
-use crate::runner::{Kind, Label, Runner, burn::Burn, child::Child};
+use crate::runner::{Kind, Label, Runner, burn::Burn, child::Child, ort, ort_library};
 use crate::signature::Signature;
 
 /// Files that make a folder a checkpoint, beside its `config.json`.
@@ -138,8 +138,14 @@ impl Source {
         label: &str,
         request: Request,
         program: &Path,
-    ) -> Box<dyn Runner> {
+    ) -> Result<Box<dyn Runner>> {
         let (backend, dtype) = precision(name);
+        // What is not here is refused before anything runs.
+        match is_runtime(name) {
+            true if name == ort::NAME => drop(ort_library::environment()?),
+            true => {}
+            false => drop(fluxo_backends::device(backend)?),
+        }
         let kind = match is_runtime(name) {
             true => Kind::Graph,
             false => Kind::Backend {
@@ -150,7 +156,7 @@ impl Source {
             unit: dtype.map(unit),
             ..Label::new(label, kind)
         };
-        Box::new(Child {
+        Ok(Box::new(Child {
             label,
             program: program.to_path_buf(),
             model: self.path.clone(),
@@ -158,7 +164,7 @@ impl Source {
             on: name.to_string(),
             request,
             cost: None,
-        })
+        }))
     }
 
     /// The ONNX files, exported once where there are none.

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
+use crate::conclusion::{Outcome, Unable};
 use crate::decisions::Decisions;
 
 fn pair(output: &str, scaled: f64, note: Option<&str>) -> Pair {
@@ -132,4 +133,36 @@ fn merging_keeps_the_worse() {
     assert_eq!(all.pairs.len(), 2);
     assert_eq!(all.pairs[0].scaled, 3e-5);
     assert_eq!((all.verdict, all.skipped.len()), (Verdict::Differ, 1));
+}
+
+#[test]
+fn the_end_is_one_of_three() {
+    let unable = |named| Unable {
+        who: "ort".into(),
+        reason: "here: ort: it\n  panicked".into(),
+        named,
+    };
+    let good = || report(vec![pair("logits", 1e-6, None)]);
+    let bad = || report(vec![pair("logits", 1.0, None)]);
+    let ended = |mut report: Report, unable: &[Unable]| {
+        let end = report.conclude(unable);
+        let last = report.to_string().lines().last().unwrap().to_string();
+        assert_eq!(last, end.to_string());
+        (end.outcome, end.failed, end.reason)
+    };
+    let (outcome, failed, reason) = ended(good(), &[unable(false), unable(true)]);
+    assert_eq!((outcome, failed), (Outcome::CouldNotRun, true));
+    assert!(
+        reason.starts_with("ort: here: it panicked; flex, tract agree, at most 1.0e-6"),
+        "{reason}"
+    );
+    let (outcome, failed, reason) = ended(bad(), &[unable(false), unable(false)]);
+    assert_eq!((outcome, failed), (Outcome::Differ, false));
+    assert!(
+        reason.ends_with("could not run: ort: here: it panicked (and 1 more)"),
+        "{reason}"
+    );
+    let outcomes = [good(), bad(), report(Vec::new())].map(|report| ended(report, &[]).0);
+    let all = [Outcome::Agree, Outcome::Differ, Outcome::CouldNotRun];
+    assert_eq!(outcomes, all);
 }

@@ -5,10 +5,12 @@ mod cache;
 mod floats;
 mod integers;
 mod naming;
+mod start;
 
 use burn::tensor::{DType, Device};
 
 pub use naming::names;
+pub use start::{begin, start_token};
 
 use crate::batch::Batch;
 use crate::blocks::cache::Cache;

@@ -55,6 +55,12 @@ impl TokenizerSettings {
         self.get(key).and_then(content)
     }
 
+    /// The texts of the list `key`, where it is one.
+    pub fn texts(&self, key: &str) -> Option<Vec<String>> {
+        let list = self.get(key)?.as_array()?.iter();
+        list.map(|text| text.as_str().map(String::from)).collect()
+    }
+
     /// The class that transformers reads the tokenizer with, where one is named that says
     /// more than that there is a tokenizer.
     pub fn token_class(&self) -> Option<&str> {

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::files;
 
 /// What the special tokens of published vocabularies are for.
-const USUAL: [(&str, &[&str]); 7] = [
+pub(super) const USUAL: [(&str, &[&str]); 7] = [
     ("bos_token", &["<s>", "<|endoftext|>"]),
     ("eos_token", &["</s>", "<|endoftext|>"]),
     ("unk_token", &["[UNK]", "<unk>", "<|endoftext|>"]),

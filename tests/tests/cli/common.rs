@@ -70,3 +70,20 @@ pub fn wrong() -> (tempfile::TempDir, PathBuf) {
     tensors::write(&path, &weights).unwrap();
     (dir, fixture("hf/gpt2"))
 }
+
+/// `extm.onnx` in `dir`: a GPT-2 that names nodes which no runtime has.
+pub fn unknown_nodes(dir: &Path) -> PathBuf {
+    let whole = std::fs::read(fixture("torch/gpt2.onnx")).unwrap();
+    let (from, to) = (b"LayerNormalization", b"LayerAbnormization");
+    assert_eq!(from.len(), to.len());
+    let mut bytes = whole.clone();
+    for at in 0..whole.len() - from.len() {
+        if &whole[at..at + from.len()] == from {
+            bytes[at..at + to.len()].copy_from_slice(to);
+        }
+    }
+    assert_ne!(bytes, whole);
+    let file = dir.join("extm.onnx");
+    std::fs::write(&file, bytes).unwrap();
+    file
+}

@@ -91,32 +91,24 @@ fn a_comparison_refuses_before_it_runs() {
 fn a_model_that_nothing_ran_does_not_agree() {
     let dir = tempfile::tempdir().unwrap();
     let model = fixture("hf/gpt2");
-    let file = dir.path().join("extm.onnx");
-    // It names nodes that no runtime has.
-    let whole = fs::read(fixture("torch/gpt2.onnx")).unwrap();
-    let (from, to) = (b"LayerNormalization", b"LayerAbnormization");
-    assert_eq!(from.len(), to.len());
-    let mut bytes = whole.clone();
-    for at in 0..whole.len() - from.len() {
-        if &whole[at..at + from.len()] == from {
-            bytes[at..at + to.len()].copy_from_slice(to);
-        }
-    }
-    assert_ne!(bytes, whole);
-    fs::write(&file, bytes).unwrap();
+    let file = unknown_nodes(dir.path());
     let args = ["compare", text(&model), text(&file)];
     let output = fluxo(&args);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{said}");
+    // Nothing differs, and no runner that was named failed.
+    assert_eq!(output.status.code(), Some(2), "{said}");
     let last = said.lines().last().unwrap();
     assert!(
-        last.starts_with("differ: extm: no runner could take it: "),
+        last.starts_with("could not run: extm: no runner could take it: "),
         "{said}"
     );
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(error, format!("error: {last}\n"));
     let output = fluxo(&[&args[..], &["--json"]].concat());
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["verdict"], "differ");
+    assert_eq!(report["conclusion"]["outcome"], "could not run");
     // Nor do those that are named.
     let (bert, file) = (fixture("hf/bert"), fixture("torch/gpt2.onnx"));
     let (model, bert, file) = (text(&model), text(&bert), text(&file));

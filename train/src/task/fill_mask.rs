@@ -112,6 +112,7 @@ impl super::Lesson for Lesson {
         Ok(Loss {
             mean: cross_entropy(logits, targets),
             tokens: (batch * seq) as u64,
+            decided: None,
         })
     }
 }

@@ -70,6 +70,16 @@ pub(crate) struct Loss {
     pub(crate) mean: Tensor<1>,
     /// How many positions the network read, those of padding left out.
     pub(crate) tokens: u64,
+    /// What was decided, where the task has classes.
+    pub(crate) decided: Option<Decided>,
+}
+
+/// Rows and the labels that they have.
+pub(crate) struct Decided {
+    /// `[rows, labels]`.
+    pub(crate) logits: Tensor<2>,
+    /// The right label of each row.
+    pub(crate) labels: Vec<usize>,
 }
 
 /// The task of `config`, and its data read as `text` says.
@@ -122,9 +132,15 @@ fn labelled(output: Output, labels: Vec<i64>, tokens: u64, device: &Device) -> R
     let answers = labels.len();
     let logits = logits(output)?; // [batch, 1, labels]
     let [_, _, size] = logits.dims();
+    let logits = logits.reshape([answers, size]);
+    let decided = Decided {
+        logits: logits.clone(),
+        labels: labels.iter().map(|&label| label as usize).collect(),
+    };
     let labels = Tensor::from_data(TensorData::new(labels, [answers]), device);
     Ok(Loss {
-        mean: cross_entropy(logits.reshape([answers, size]), labels),
+        mean: cross_entropy(logits, labels),
         tokens,
+        decided: Some(decided),
     })
 }

@@ -108,6 +108,7 @@ impl super::Lesson for Lesson {
         Ok(Loss {
             mean: cross_entropy(logits, targets),
             tokens: source.kept() + read.kept(),
+            decided: None,
         })
     }
 }

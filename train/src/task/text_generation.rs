@@ -59,6 +59,7 @@ impl super::Lesson for Lesson {
         Ok(Loss {
             mean: cross_entropy(logits.reshape([batch * seq, vocab]), targets),
             tokens: (batch * seq) as u64,
+            decided: None,
         })
     }
 }

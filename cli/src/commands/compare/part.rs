@@ -1,11 +1,11 @@
 //! Whether every model that was named took part: only then can they agree.
 
-use fluxo_compare::{Report, artifact};
+use fluxo_compare::{Report, Unable, artifact};
 
 use crate::args::Compare;
 
 /// Of several models the first of whose runners none gave anything, and why.
-pub fn absent(args: &Compare, report: &Report) -> Option<String> {
+pub fn absent(args: &Compare, report: &Report) -> Option<Unable> {
     if args.model.len() < 2 {
         return None;
     }
@@ -25,10 +25,11 @@ pub fn absent(args: &Compare, report: &Report) -> Option<String> {
         .filter(|it| of(&it.runner) == Some(name))
         .collect();
     own.sort_by_key(|skipped| missing.contains(&skipped.runner));
-    Some(format!(
-        "{name}: no runner could take it: {}",
-        own.first()?.reason
-    ))
+    Some(Unable {
+        who: name.to_string(),
+        reason: format!("no runner could take it: {}", own.first()?.reason),
+        named: false,
+    })
 }
 
 /// `mine` of `mine:flex:f64`.
@@ -37,14 +38,5 @@ fn model<'a>(args: &Compare, runner: &'a str) -> Option<&'a str> {
     match args.on.is_empty() {
         true => runner.rsplit_once(':').map(|(model, _)| model),
         false => args.on.iter().find_map(named),
-    }
-}
-
-/// The report; its last line, the verdict, is about who was absent where someone was.
-pub fn told(report: &Report, absent: Option<&str>) -> String {
-    let text = report.to_string();
-    match (absent, text.rsplit_once('\n')) {
-        (Some(absent), Some((above, _))) => format!("{above}\ndiffer: {absent}"),
-        _ => text,
     }
 }
