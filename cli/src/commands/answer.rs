@@ -160,9 +160,7 @@ fn quoted(token: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-    use fluxo_models::answer::Label;
-    use serde_json::json;
+    use fluxo_models::answer::{Function, Label};
 
     use super::*;
 
@@ -175,7 +173,7 @@ mod tests {
         };
         let labels = Labels {
             labels: (0..7).map(label).collect(),
-            function: serde_json::from_value(json!("softmax")).unwrap(),
+            function: Function::Softmax,
         };
         let told = lines(&[Answer::Labels(labels)], &["a text".into()]);
         assert_eq!(told.lines().count(), 1 + TOP + 1, "{told}");

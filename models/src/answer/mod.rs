@@ -23,7 +23,7 @@ use crate::tensors::Tensors;
 use crate::text::{Reading, Text};
 
 pub use entities::{Entities, Entity, TaggedToken};
-pub use labels::{Label, Labels};
+pub use labels::{Function, Label, Labels};
 pub use mask::{Masks, Proposal, Proposals};
 pub use next::{Next, NextToken};
 pub use span::Span;
