@@ -45,7 +45,7 @@ pub fn questions(rows: &[Row], images: &[impl AsRef<Path>]) -> Vec<String> {
             .collect();
     }
     let mut questions: Vec<String> = Vec::new();
-    for row in rows.iter().filter(|row| row.reading.ids.len() > 0) {
+    for row in rows.iter().filter(|row| !row.reading.ids.is_empty()) {
         // Further windows of one text are no further questions.
         if row.of == questions.len() {
             questions.push(match &row.pair {
