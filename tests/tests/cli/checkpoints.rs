@@ -77,7 +77,7 @@ fn impossible_configurations_are_refused() {
         refused(&["generate", text(dir.path()), "--ids", "1"], needle);
     };
     with("model_type", "mamba".into(), "unknown family `mamba`");
-    with("model_type", "gpt2".into(), "`n_embd` is missing");
+    with("model_type", "gpt2".into(), "`wte.weight` is missing");
     with("hidden_size", 0.into(), "`hidden_size` is 0");
     with("hidden_size", (-32).into(), "`hidden_size` is -32");
     with("hidden_size", "big".into(), "`hidden_size`");

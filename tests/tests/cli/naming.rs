@@ -193,7 +193,16 @@ fn tokens_and_positions_without_rows_are_named() {
             refused(&[&run[..], &[long.as_str()]].concat(), needle);
         }
         let compare = ["compare", given, "--on", "tract,rten", "--inputs", &token];
-        refused(&compare, "`input_ids` holds 99 at position 2 of row 0");
+        // A comparison ends with what came of it, on stdout too.
+        let told = fluxo(&compare);
+        let (said, error) = (told.stdout, String::from_utf8(told.stderr).unwrap());
+        let needle = "could not run: tract: `input_ids` holds 99 at position 2 of row 0";
+        assert!(
+            error.contains(needle) && error.lines().count() == 1,
+            "{error}"
+        );
+        assert!(String::from_utf8(said).unwrap().starts_with(needle));
+        assert_eq!(told.status.code(), Some(2));
     }
     let run = ["run", model, "--out", &out, "--inputs"];
     let needle = "`input_ids` holds 99 at position 2 of row 0, and must be from 0 to 98";
