@@ -62,7 +62,7 @@ pub struct BlockConfig {
     /// What each sublayer's output is multiplied by at first, element by element
     /// (LayerScale, arXiv:2103.17239).
     pub layer_scale: Option<f64>,
-    /// Whether a stream in float16 stops short of infinity ([`FLOAT16_MOST`]), as transformers
+    /// Whether a stream in float16 stops short of infinity (at ±64504), as transformers
     /// has it of T5 and of the encoders of bart, marian and whisper.
     pub saturates: bool,
 }
