@@ -55,20 +55,24 @@ pub fn copy(family: &str) -> tempfile::TempDir {
     dir
 }
 
-/// A GPT-2 whose last layer's feed-forward network is off by a hundredth, and the right one.
-pub fn wrong() -> (tempfile::TempDir, PathBuf) {
+/// A GPT-2 with the weights of `module` in its last layer's feed-forward network times `factor`.
+pub fn scaled(module: &str, factor: f32) -> tempfile::TempDir {
     let dir = copy("gpt2");
     let path = dir.path().join("model.safetensors");
     let mut weights = tensors::read(&path).unwrap();
-    let name = weights
-        .keys()
-        .find(|name| name.ends_with("h.1.mlp.c_fc.weight"));
+    let end = format!("h.1.mlp.{module}.weight");
+    let name = weights.keys().find(|name| name.ends_with(&end));
     let name = name.unwrap().clone();
-    let moved: Vec<f32> = weights[&name].iter::<f32>().map(|w| w * 1.01).collect();
+    let moved: Vec<f32> = weights[&name].iter::<f32>().map(|w| w * factor).collect();
     let shape = weights[&name].shape().to_vec();
     weights.insert(name, TensorData::new(moved, shape));
     tensors::write(&path, &weights).unwrap();
-    (dir, fixture("hf/gpt2"))
+    dir
+}
+
+/// A GPT-2 whose last layer's feed-forward network is off by a hundredth, and the right one.
+pub fn wrong() -> (tempfile::TempDir, PathBuf) {
+    (scaled("c_fc", 1.01), fixture("hf/gpt2"))
 }
 
 /// `extm.onnx` in `dir`: a GPT-2 that names nodes which no runtime has.
