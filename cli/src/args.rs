@@ -176,36 +176,8 @@ pub struct Generate {
     pub model: PathBuf,
     #[command(flatten)]
     pub prompt: Prompt,
-    /// How many tokens to write at most.
-    #[arg(long, value_name = "N", default_value_t = 64)]
-    pub max_new_tokens: usize,
-    /// What logits are divided by; 0 takes the likeliest token [default: 0, or 1 with --top-k,
-    /// --top-p or --min-p].
-    #[arg(long, value_name = "T")]
-    pub temperature: Option<f64>,
-    /// Choose among the K likeliest tokens.
-    #[arg(long, value_name = "K")]
-    pub top_k: Option<usize>,
-    /// Choose among the likeliest tokens that together reach probability P.
-    #[arg(long, value_name = "P")]
-    pub top_p: Option<f64>,
-    /// Choose among tokens at least P times as likely as the likeliest.
-    #[arg(long, value_name = "P")]
-    pub min_p: Option<f64>,
-    /// Make tokens that the text has already less likely: 1 does nothing, 1.3 much.
-    #[arg(long, value_name = "X", default_value_t = 1.0)]
-    pub repetition_penalty: f64,
-    /// Follow the N likeliest texts at once, and write the best.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub beams: usize,
-    /// With --beams: over 0 favours long texts, below 0 short ones.
-    #[arg(
-        long,
-        value_name = "X",
-        default_value_t = 1.0,
-        allow_negative_numbers = true
-    )]
-    pub length_penalty: f64,
+    #[command(flatten)]
+    pub habits: Habits,
     /// Where the draws start.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
@@ -224,6 +196,75 @@ pub struct Generate {
     /// The element type of weights and arithmetic: f32, f16 or bf16.
     #[arg(long, value_name = "TYPE", default_value = "f32", value_parser = dtype)]
     pub dtype: DType,
+}
+
+/// How texts are written: what the checkpoint's generation_config.json says, where nothing is
+/// said here.
+#[derive(Debug, Default, clap::Args)]
+pub struct Habits {
+    /// How many tokens to write at most [default: what generation_config.json says, or 64].
+    #[arg(long, value_name = "N")]
+    pub max_new_tokens: Option<usize>,
+    /// How many tokens a text has at most, with the prompt that it continues.
+    #[arg(long, value_name = "N", conflicts_with = "max_new_tokens")]
+    pub max_length: Option<usize>,
+    /// How many tokens to write at least.
+    #[arg(long, value_name = "N")]
+    pub min_new_tokens: Option<usize>,
+    /// How many tokens a text has at least, with the prompt that it continues.
+    #[arg(long, value_name = "N", conflicts_with = "min_new_tokens")]
+    pub min_length: Option<usize>,
+    /// Take the likeliest token each time, where the checkpoint asks for draws.
+    #[arg(long)]
+    pub greedy: bool,
+    /// Draw tokens, where the checkpoint does not ask for it.
+    #[arg(long, conflicts_with_all = ["greedy", "beams"])]
+    pub sample: bool,
+    /// Draw tokens, their logits divided by T; 0 takes the likeliest.
+    #[arg(long, value_name = "T", conflicts_with = "greedy")]
+    pub temperature: Option<f64>,
+    /// Draw among the K likeliest tokens.
+    #[arg(long, value_name = "K", conflicts_with = "greedy")]
+    pub top_k: Option<usize>,
+    /// Draw among the likeliest tokens that together reach probability P.
+    #[arg(long, value_name = "P", conflicts_with = "greedy")]
+    pub top_p: Option<f64>,
+    /// Draw among tokens at least P times as likely as the likeliest.
+    #[arg(long, value_name = "P", conflicts_with = "greedy")]
+    pub min_p: Option<f64>,
+    /// Draw among tokens whose information is near the entropy and that together reach
+    /// probability P.
+    #[arg(long, value_name = "P", conflicts_with = "greedy")]
+    pub typical_p: Option<f64>,
+    /// Make tokens that the text has already less likely: 1 does nothing, 1.3 much.
+    #[arg(long, value_name = "X")]
+    pub repetition_penalty: Option<f64>,
+    /// Write no run of N tokens twice.
+    #[arg(long, value_name = "N")]
+    pub no_repeat_ngram_size: Option<usize>,
+    /// Tokens that are never written, with commas between them.
+    #[arg(long, value_name = "1,2,3")]
+    pub suppress_tokens: Option<Ids>,
+    /// Follow the N likeliest texts at once, and write the best.
+    #[arg(long, value_name = "N")]
+    pub beams: Option<usize>,
+    /// With --beams: over 0 favours long texts, below 0 short ones.
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub length_penalty: Option<f64>,
+    /// With --beams: stop when as many texts are finished as there are beams (true), when no
+    /// other is likely to be better (false) or can be (never).
+    #[arg(long, value_name = "WHEN")]
+    pub early_stopping: Option<String>,
+    /// How many texts to write for each prompt, of draws or beams.
+    #[arg(long, value_name = "N")]
+    pub num_return_sequences: Option<usize>,
+    /// End a text with this string; several end it with any.
+    #[arg(long, value_name = "TEXT")]
+    pub stop: Vec<String>,
+    /// Sets any key of generation_config.json for this call, e.g. forced_bos_token_id=7 or
+    /// eos_token_id=[2,5]; null takes one away.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
+    pub set: Vec<(String, String)>,
 }
 
 #[derive(Debug, clap::Args)]

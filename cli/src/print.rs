@@ -34,6 +34,14 @@ impl Print {
         }
     }
 
+    /// What a user should know beside the result: on stderr, whatever stdout is for.
+    pub fn aside(self, text: impl Display) -> Result<()> {
+        match self.quiet {
+            true => Ok(()),
+            false => Ok(writeln!(io::stderr(), "{text}")?),
+        }
+    }
+
     /// Part of a line, at once.
     pub fn stream(self, text: &str) -> Result<()> {
         if !self.json {

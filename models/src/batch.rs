@@ -3,6 +3,7 @@
 use burn::tensor::{Int, Tensor};
 
 use crate::blocks::cache::Cache;
+use crate::blocks::rotary::Length;
 
 /// A network's inputs; which of them it reads depends on its stacks.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +31,8 @@ pub struct Batch {
     /// Whether a head that answers for each position is to answer for the last alone, as the
     /// next token needs it.
     pub last_only: bool,
+    /// Whose length scaled positions depend on.
+    pub length: Length,
 }
 
 impl Batch {

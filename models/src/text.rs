@@ -2,6 +2,9 @@
 
 mod added;
 mod bpe;
+mod classes;
+mod decoding;
+mod parts;
 mod reading;
 pub(crate) mod settings;
 mod special;
@@ -12,10 +15,14 @@ mod word_piece;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use tokenizers::Tokenizer;
+use serde_json::{Map, Value};
+use tokenizers::{AddedToken, Tokenizer};
 
 use crate::error::{Error, Result};
-use settings::TokenizerSettings;
+use crate::model::CONFIG;
+use classes::Class;
+use decoding::Decoding;
+use settings::{TokenizerSettings, read_object};
 
 pub use reading::{Place, Reading};
 pub use stream::TextStream;
@@ -32,6 +39,7 @@ enum Kind {
     Bytes,
     Tokenizer {
         tokenizer: Box<Tokenizer>,
+        decoding: Decoding,
         files: Vec<PathBuf>,
     },
 }
@@ -48,17 +56,19 @@ impl Text {
     /// # Errors
     /// When the file is missing or is not one.
     pub fn from_file(path: &Path) -> Result<Self> {
-        let tokenizer = read(path)?;
+        let tokenizer = parsed(path, &bytes(path)?)?;
         Ok(Self(Kind::Tokenizer {
             tokenizer: Box::new(tokenizer),
+            decoding: Decoding::default(),
             files: vec![path.to_path_buf()],
         }))
     }
 
-    /// The tokenizer of the checkpoint in `dir`: `tokenizer.json`; or WordPiece from
-    /// `vocab.txt`, as BERT has it; or byte-level pairs from `vocab.json` and `merges.txt`, as
-    /// GPT-2 and RoBERTa have them. The special tokens are also those that
-    /// `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json` name.
+    /// The tokenizer of the checkpoint in `dir`: `tokenizer.json`, as transformers' class for it
+    /// takes it; or WordPiece from `vocab.txt`, as BERT has it; or byte-level pairs from
+    /// `vocab.json` and `merges.txt`, as GPT-2 and RoBERTa have them. The special tokens are also
+    /// those that `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json`
+    /// name.
     ///
     /// # Errors
     /// When a file is not what it should be, or `tokenizer_config.json` names a class of
@@ -66,17 +76,33 @@ impl Text {
     pub fn from_folder(dir: &Path) -> Result<Option<Self>> {
         let settings = TokenizerSettings::read(dir)?;
         let file = |name: &str| Some(dir.join(name)).filter(|path| path.exists());
-        let ((mut tokenizer, names), mut files) = if let Some(path) = file(TOKENIZER) {
-            ((read(&path)?, Vec::new()), vec![path])
+        let (mut tokenizer, mut names, mut class, mut own) = (None, Vec::new(), None, Vec::new());
+        let mut files = Vec::new();
+        let special = |names: Vec<String>| {
+            let names = names.into_iter();
+            names.map(|name| AddedToken::from(name, true)).collect()
+        };
+        if let Some(path) = file(TOKENIZER) {
+            let whole = Whole::read(&path, &settings, file(CONFIG).as_deref())?;
+            (names, own, class) = (whole.names, whole.own, whole.class);
+            tokenizer = Some(whole.tokenizer);
+            files.push(path);
         } else if let Some(path) = file("vocab.txt") {
-            (word_piece::read(&path, &settings)?, vec![path])
+            let (read, found) = word_piece::read(&path, &settings)?;
+            (tokenizer, names) = (Some(read), special(found));
+            files.push(path);
         } else if let (Some(vocab), Some(merges)) = (file("vocab.json"), file("merges.txt")) {
-            (bpe::read(&vocab, &merges, &settings)?, vec![vocab, merges])
-        } else {
+            let (read, found) = bpe::read(&vocab, &merges, &settings)?;
+            (tokenizer, names) = (Some(read), special(found));
+            files.extend([vocab, merges]);
+        }
+        let Some(mut tokenizer) = tokenizer else {
             return Ok(None);
         };
         let further = file("added_tokens.json");
-        added::add(&mut tokenizer, &settings, further.as_deref(), names)?;
+        added::add(&mut tokenizer, &settings, further.as_deref(), &own, names)?;
+        tokenizer.set_encode_special_tokens(settings.flag("split_special_tokens") == Some(true));
+        let decoding = Decoding::of(&settings, class, &tokenizer);
         files.extend(further);
         files.extend(settings.files);
         files.extend(
@@ -86,6 +112,7 @@ impl Text {
         );
         Ok(Some(Self(Kind::Tokenizer {
             tokenizer: Box::new(tokenizer),
+            decoding,
             files,
         })))
     }
@@ -150,9 +177,11 @@ impl Text {
                 let bytes: Vec<u8> = tokens.iter().map(|&t| byte(t)).collect::<Result<_>>()?;
                 Ok(String::from_utf8_lossy(&bytes).into_owned())
             }
-            Kind::Tokenizer { tokenizer, .. } => tokenizer
-                .decode(tokens, true)
-                .map_err(|e| Error::Text(e.to_string())),
+            Kind::Tokenizer {
+                tokenizer,
+                decoding,
+                ..
+            } => decoding.decode(tokenizer, tokens),
         }
     }
 
@@ -167,10 +196,58 @@ fn byte(token: u32) -> Result<u8> {
     u8::try_from(token).map_err(|_| Error::Text(format!("token {token} is not a byte")))
 }
 
-/// Reads a `tokenizer.json`.
-fn read(path: &Path) -> Result<Tokenizer> {
-    let json = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-    let mut tokenizer = parse(&json)
+/// A `tokenizer.json`, as the class of its checkpoint takes it.
+struct Whole {
+    tokenizer: Tokenizer,
+    class: Option<Class>,
+    /// The special tokens that the class names where nothing names others.
+    names: Vec<AddedToken>,
+    /// The file's own added tokens.
+    own: Vec<Value>,
+}
+
+impl Whole {
+    /// Reads the file at `path`, by `settings` and the `config.json` at `config`.
+    fn read(path: &Path, settings: &TokenizerSettings, config: Option<&Path>) -> Result<Self> {
+        let bytes = bytes(path)?;
+        let not_one =
+            |reason: String| Error::malformed(path, format!("not a tokenizer ({reason})"));
+        let file: Value = serde_json::from_slice(&bytes).map_err(|e| not_one(e.to_string()))?;
+        let config = match config {
+            Some(config) => read_object(config)?,
+            None => Map::new(),
+        };
+        let class = classes::class(settings, &config, &file);
+        // Before anything is taken out of it.
+        let as_it_is = parsed(path, &bytes)?;
+        let own = file["added_tokens"].as_array().cloned();
+        let Some(class) = class else {
+            return Ok(Self {
+                tokenizer: as_it_is,
+                class,
+                names: Vec::new(),
+                own: own.unwrap_or_default(),
+            });
+        };
+        let made = class.made(&file, settings).map_err(|reason| {
+            Error::malformed(path, format!("not a tokenizer of its class ({reason})"))
+        })?;
+        Ok(Self {
+            tokenizer: parse(made.to_string().as_bytes()).map_err(not_one)?,
+            class: Some(class),
+            names: class.named(settings),
+            own: own.unwrap_or_default(),
+        })
+    }
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|e| Error::io(path, e))
+}
+
+/// The tokenizer of a `tokenizer.json` that was at `path`, which neither pads nor cuts.
+fn parsed(path: &Path, json: &[u8]) -> Result<Tokenizer> {
+    let mut tokenizer = parse(json)
         .map_err(|reason| Error::malformed(path, format!("not a tokenizer ({reason})")))?;
     tokenizer.with_padding(None);
     tokenizer

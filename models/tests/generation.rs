@@ -157,6 +157,28 @@ fn room_and_padding_agree() {
     }
 }
 
+/// Rows whose rotary positions scale with their lengths, some longer than the original
+/// sequences from the start, some crossing over on the way.
+#[test]
+fn a_batch_changes_no_row_where_positions_scale() {
+    let prompts = prompts(&[2, 11, 7, 5]);
+    for name in ["llama-dynamic", "phi3-longrope-long", "phi3-longrope"] {
+        let model = load(&format!("hf/{name}"));
+        let limit = 24.min(model.config().max_positions() - 11);
+        for cache in [true, false] {
+            let sampling = Sampling {
+                cache,
+                ..Sampling::default()
+            };
+            let together = write(&model, &prompts, limit, &sampling);
+            for (prompt, text) in prompts.iter().zip(&together) {
+                let alone = write(&model, std::slice::from_ref(prompt), limit, &sampling);
+                assert_eq!(alone, std::slice::from_ref(text), "{name}, cache: {cache}");
+            }
+        }
+    }
+}
+
 /// The short factors up to 8 positions, the long ones from there.
 #[test]
 fn crossing_to_long_positions_starts_over() {
@@ -326,12 +348,15 @@ fn rules_are_read_from_the_checkpoint() {
     let marian = read("hf/marian", None).unwrap();
     assert_eq!(marian.stop, [0]);
     assert_eq!(marian.rules.start, [Start::Token(98)]);
-    // With it, its own, and of its habits none.
+    // With it, its own and nothing else.
     let text = r#"{"eos_token_id": [7, 8], "temperature": 0.6, "top_p": 0.9, "do_sample": true,
-                   "num_beams": 4, "suppress_tokens": [-1, 3], "bad_words_ids": [[7], [4, 5]]}"#;
+                   "suppress_tokens": [-1, 3], "bad_words_ids": [[7], [4, 5]]}"#;
     let own = read("hf/llama", Some(text)).unwrap();
     assert_eq!(own.stop, [7, 8]);
-    assert_eq!((own.temperature, own.top_p, own.beams), (0.0, None, 1));
+    assert_eq!((own.temperature, own.top_p, own.beams), (0.6, Some(0.9), 1));
+    let beams = read("hf/llama", Some(r#"{"temperature": 0.6, "num_beams": 4}"#)).unwrap();
+    assert_eq!((beams.temperature, beams.beams), (0.0, 4));
+    assert!(beams.stop.is_empty());
     assert_eq!(own.rules.never, [3]);
     assert_eq!(own.rules.bad_words, [[4, 5]]);
     let english = read(

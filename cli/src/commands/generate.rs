@@ -10,12 +10,12 @@ use fluxo_models::audio::AudioProcessor;
 use fluxo_models::catalog::{self, Description};
 use fluxo_models::chat::{ChatTemplate, Message};
 use fluxo_models::config::Raw;
-use fluxo_models::generate::{Prompts, Sampling, generate_all};
+use fluxo_models::generate::{Habits, Prompts, generate_all};
 use fluxo_models::model::CONFIG;
 use fluxo_models::{Model, Task, Text};
 use serde_json::{Value, json};
 
-use super::{device, runtime, tokens, untasked};
+use super::{device, habits, runtime, tokens, untasked};
 use crate::Held;
 use crate::args::{self, Generate};
 use crate::print::Print;
@@ -24,45 +24,59 @@ pub fn run(args: &Generate, print: Print) -> Result<Held> {
     let source = Source::open(args)?;
     let model = &source.model;
     let prompts = prompts(model, source.home, &args.prompt)?;
-    let sampling = sampling(args, source.home, model)?;
+    let habits = habits(args, source.home, model)?;
+    if habits.draws {
+        print.aside(habits::drawing(&habits.sampling))?;
+    }
     // What an encoder reads is not the beginning of what is written.
     let shown = match model.config().encodes_and_decodes() || print.quiet {
         true => &[],
         false => args.prompt.prompt.as_slice(),
     };
-    let limit = args.max_new_tokens;
-    if prompts.count() == 1 {
+    let each = habits.sampling.num_return_sequences;
+    if prompts.count() == 1 && each == 1 {
         print.stream(shown.first().map_or("", String::as_str))?;
-        return one(&source, &prompts, limit, &sampling, print);
+        return one(&source, &prompts, &habits, print);
     }
-    let texts = source.generate(&prompts, limit, &sampling, |_, _| {})?;
+    let texts = source.generate(&prompts, &habits, |_, _| {})?;
     let mut rows = Vec::with_capacity(texts.len());
     let mut lines = Vec::with_capacity(texts.len());
     for (row, ids) in texts.iter().enumerate() {
         let text = decoded(model, ids)?;
-        let before = shown.get(row).map_or("", String::as_str);
+        let before = shown.get(row / each).map_or("", String::as_str);
         lines.push(match &text {
             Some(text) => format!("{before}{text}"),
             None => numbers(ids),
         });
-        rows.push(document(ids, text));
+        rows.push(document(&habits, ids, text));
     }
     print.result(&json!({"rows": rows}), lines.join("\n"))?;
+    let cut = texts.iter().zip(&rows).filter(|(_, row)| is_cut(row));
+    let longest = cut.max_by_key(|(ids, _)| ids.len());
+    if let Some((ids, _)) = longest {
+        say_stopped(&habits, ids, print)?;
+    }
     Ok(Held::Yes)
 }
 
+/// Whether a text ended for its length.
+fn is_cut(document: &Value) -> bool {
+    document["finish_reason"] == "length"
+}
+
+fn say_stopped(habits: &Habits, ids: &[u32], print: Print) -> Result<()> {
+    match habits::stopped(habits, ids.len()) {
+        Some(why) => print.aside(why),
+        None => Ok(()),
+    }
+}
+
 /// Writes the text of the only prompt as it comes.
-fn one(
-    source: &Source<'_>,
-    prompts: &Prompts,
-    limit: usize,
-    sampling: &Sampling,
-    print: Print,
-) -> Result<Held> {
+fn one(source: &Source<'_>, prompts: &Prompts, habits: &Habits, print: Print) -> Result<Held> {
     let model = &source.model;
     let mut stream = model.text().map(Text::stream);
     let mut broken = None;
-    let texts = source.generate(prompts, limit, sampling, |_, token| {
+    let texts = source.generate(prompts, habits, |_, token| {
         if let Some(stream) = &mut stream
             && broken.is_none()
         {
@@ -80,7 +94,11 @@ fn one(
         Some(stream) => stream.finish()?.unwrap_or_default(),
         None => numbers(&ids),
     };
-    print.result(&document(&ids, text), rest)?;
+    let document = document(habits, &ids, text);
+    print.result(&document, rest)?;
+    if is_cut(&document) {
+        say_stopped(habits, &ids, print)?;
+    }
     Ok(Held::Yes)
 }
 
@@ -124,11 +142,11 @@ impl<'a> Source<'a> {
     fn generate(
         &self,
         prompts: &Prompts,
-        limit: usize,
-        sampling: &Sampling,
+        habits: &Habits,
         on_token: impl FnMut(usize, u32),
     ) -> Result<Vec<Vec<u32>>> {
         let model = &self.model;
+        let (limit, sampling) = (habits.max_new_tokens, &habits.sampling);
         Ok(match &self.engine {
             Some(engine) => engine.generate(model, prompts, limit, sampling, on_token)?,
             None => generate_all(model, prompts, limit, sampling, on_token)?,
@@ -136,8 +154,9 @@ impl<'a> Source<'a> {
     }
 }
 
-fn document(ids: &[u32], text: Option<String>) -> Value {
-    json!({"ids": ids, "text": text})
+fn document(habits: &Habits, ids: &[u32], text: Option<String>) -> Value {
+    let reason = habits::finish_reason(&habits.sampling, ids, text.as_deref());
+    json!({"ids": ids, "text": text, "finish_reason": reason})
 }
 
 fn decoded(model: &Model, ids: &[u32]) -> Result<Option<String>> {
@@ -188,27 +207,19 @@ fn prompts(model: &Model, dir: &Path, given: &args::Prompt) -> Result<Prompts> {
     Ok(Prompts::Tokens(rows))
 }
 
-/// How tokens are chosen.
-fn sampling(args: &Generate, home: &Path, model: &Model) -> Result<Sampling> {
-    let of_checkpoint = Sampling::of_checkpoint(home, model)?;
-    let drawn = args.top_k.is_some() || args.top_p.is_some() || args.min_p.is_some();
-    let mut sampling = Sampling {
-        temperature: args.temperature.unwrap_or(if drawn { 1.0 } else { 0.0 }),
-        top_k: args.top_k,
-        top_p: args.top_p,
-        min_p: args.min_p,
-        repetition_penalty: args.repetition_penalty,
-        beams: args.beams,
-        length_penalty: args.length_penalty,
-        seed: args.seed,
-        cache: !args.no_cache,
-        ..of_checkpoint
-    };
+/// How tokens are chosen, and how many.
+fn habits(args: &Generate, home: &Path, model: &Model) -> Result<Habits> {
+    let asked = habits::asked(&args.habits)?;
+    let mut habits = Habits::of_checkpoint(home, model, &asked, habits::USUAL)?;
+    let sampling = &mut habits.sampling;
+    sampling.seed = args.seed;
+    sampling.cache &= !args.no_cache;
     if args.ignore_end {
         sampling.stop.clear();
+        sampling.stop_strings.clear();
         sampling.rules.last.clear();
     }
-    Ok(sampling)
+    Ok(habits)
 }
 
 #[cfg(test)]
@@ -259,6 +270,6 @@ mod tests {
         assert!(parsed(&["--ids", "1", "--prompt", "a"]).is_err());
         assert!(parsed(&["--ids", "-1"]).is_err());
         let args = parsed(&["--chat", "a", "--length-penalty", "-0.5"]).unwrap();
-        assert_eq!(args.length_penalty, -0.5);
+        assert_eq!(args.habits.length_penalty, Some(-0.5));
     }
 }

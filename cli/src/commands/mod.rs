@@ -9,6 +9,7 @@ mod export;
 mod finite;
 mod fresh;
 mod generate;
+mod habits;
 mod info;
 mod inspect;
 mod media;

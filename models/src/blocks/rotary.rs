@@ -15,6 +15,16 @@ pub enum RotaryLayout {
     Interleaved,
 }
 
+/// Whose length it is that scaled frequencies depend on, where they depend on one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Length {
+    /// The longest row's, for all rows of the batch alike: as in transformers' forward pass.
+    #[default]
+    Batch,
+    /// Each row's own, so that a row is turned as it would be alone.
+    Row,
+}
+
 /// Rotary positions of the first `dim` values of each head.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RotaryConfig {
@@ -41,13 +51,13 @@ impl RotaryConfig {
 
     /// The tables for `positions` `[batch, query]`, in the element type `dtype`.
     ///
-    /// Where the scaling depends on the sequence's length, that is the batch's highest position,
-    /// for all rows alike, and keys that are cached keep the angles of their time: as in
-    /// transformers.
-    pub fn tables(&self, positions: &Tensor<2, Int>, dtype: DType) -> Rotary {
+    /// Where the scaling depends on the sequence's length, that is the highest position of the
+    /// batch or of each row, as `length` says, and keys that are cached keep the angles of their
+    /// time: as in transformers.
+    pub fn tables(&self, positions: &Tensor<2, Int>, dtype: DType, length: Length) -> Rotary {
         let [batch, query] = positions.dims();
         let positions = positions.clone().float().cast(DType::F32);
-        let frequencies = self.frequencies(&positions); // [1, 1, 1, dim / 2]
+        let frequencies = self.frequencies(&positions, length); // [1 or batch, 1, 1, dim / 2]
         let angles = positions.reshape([batch, 1, query, 1]) * frequencies;
         let (mut cos, mut sin) = (angles.clone().cos(), angles.sin());
         let factor = self.scaling.attention_factor();
@@ -62,11 +72,18 @@ impl RotaryConfig {
         }
     }
 
-    /// What each pair turns by a position, `[1, 1, 1, dim / 2]`, for `positions`
-    /// `[batch, query]`.
-    fn frequencies(&self, positions: &Tensor<2>) -> Tensor<4> {
+    /// What each pair turns by a position, for `positions` `[batch, query]`: `[1, 1, 1, dim / 2]`,
+    /// or `[batch, 1, 1, dim / 2]` where each row has frequencies of its own.
+    fn frequencies(&self, positions: &Tensor<2>, length: Length) -> Tensor<4> {
         let half = self.dim / 2;
         let device = positions.device();
+        let lengths = || match length {
+            Length::Batch => (positions.clone().max() + 1.0).reshape([1, 1, 1, 1]),
+            Length::Row => {
+                let [batch, _] = positions.dims();
+                (positions.clone().max_dim(1) + 1.0).reshape([batch, 1, 1, 1])
+            }
+        };
         let row = |values: Vec<f64>| {
             let values: Vec<f32> = values.into_iter().map(|value| value as f32).collect();
             Tensor::<4>::from_data(TensorData::new(values, [1, 1, 1, half]), &device)
@@ -76,10 +93,10 @@ impl RotaryConfig {
             // The base grows with the sequence: bloc97's "dynamic NTK".
             RotaryScaling::Dynamic { factor, original } => {
                 let original = *original as f64;
-                let length = (positions.clone().max() + 1.0).clamp_min(original);
-                let growth = length * (factor / original) - (factor - 1.0); // [1]
+                let length = lengths().clamp_min(original);
+                let growth = length * (factor / original) - (factor - 1.0);
                 let exponents = (0..half).map(|j| -2.0 * j as f64 / (self.dim as f64 - 2.0));
-                let growth = growth.log().reshape([1, 1, 1, 1]) * row(exponents.collect());
+                let growth = growth.log() * row(exponents.collect());
                 row(plain) * growth.exp()
             }
             RotaryScaling::LongRope {
@@ -89,11 +106,10 @@ impl RotaryConfig {
                 ..
             } => {
                 let slow = plain_over(self.theta, self.dim, long);
-                let over = (positions.clone().max() + 1.0)
+                let over = lengths()
                     .greater_elem(*original as f64)
                     .float()
-                    .cast(DType::F32)
-                    .reshape([1, 1, 1, 1]);
+                    .cast(DType::F32);
                 let short = row(plain);
                 short.clone() + (row(slow) - short) * over
             }
@@ -186,10 +202,10 @@ mod tests {
         let x = Tensor::<4>::random([1, 2, 4, 6], Distribution::Default, &device);
         let order = Tensor::<1, Int>::from_data([0, 2, 4, 1, 3, 5], &device);
         let halves = config(RotaryLayout::Halves, 6)
-            .tables(&positions(&device), DType::F32)
+            .tables(&positions(&device), DType::F32, Length::Batch)
             .apply(x.clone().select(3, order.clone()));
         let interleaved = config(RotaryLayout::Interleaved, 6)
-            .tables(&positions(&device), DType::F32)
+            .tables(&positions(&device), DType::F32, Length::Batch)
             .apply(x);
         assert_eq!(halves.to_data(), interleaved.select(3, order).to_data());
     }
@@ -200,7 +216,7 @@ mod tests {
         let device = fluxo_backends::device("flex").unwrap();
         let x = Tensor::<4>::from_data([[[[1.0, 0.0]; 4]]], &device); // [1, 1, 4, 2]
         let turned = config(RotaryLayout::Halves, 2)
-            .tables(&positions(&device), DType::F32)
+            .tables(&positions(&device), DType::F32, Length::Batch)
             .apply(x)
             .to_data();
         for (pair, angle) in turned
@@ -218,7 +234,7 @@ mod tests {
         let device = fluxo_backends::device("flex").unwrap();
         let x = Tensor::<4>::random([1, 1, 4, 6], Distribution::Default, &device);
         let turned = config(RotaryLayout::Halves, 4)
-            .tables(&positions(&device), DType::F32)
+            .tables(&positions(&device), DType::F32, Length::Batch)
             .apply(x.clone());
         assert_eq!(
             turned.clone().narrow(3, 4, 2).to_data(),
@@ -243,11 +259,45 @@ mod tests {
             ..RotaryConfig::halves(100.0, 6)
         };
         let apply = |config: RotaryConfig| {
-            let tables = config.tables(&positions(&device), DType::F32);
+            let tables = config.tables(&positions(&device), DType::F32, Length::Batch);
             tables.apply(x.clone()).to_data()
         };
         let plain = apply(RotaryConfig::halves(100.0, 6));
         assert_eq!(apply(scaled(8)), plain);
         assert_ne!(apply(scaled(7)), plain);
+    }
+
+    /// Rows of one batch, the second within the original length, are each as alone only where
+    /// their own lengths count.
+    #[test]
+    fn rows_may_have_frequencies_of_their_own() {
+        let device = fluxo_backends::device("flex").unwrap();
+        let x = Tensor::<4>::random([2, 1, 4, 6], Distribution::Default, &device);
+        let rows = Tensor::<2, Int>::from_data([[6, 7, 8, 9], [0, 1, 2, 3]], &device);
+        let dynamic = RotaryScaling::Dynamic {
+            factor: 4.0,
+            original: 5,
+        };
+        let long = RotaryScaling::LongRope {
+            short: vec![1.0, 1.0, 1.5],
+            long: vec![2.0, 3.0, 4.0],
+            original: 5,
+            attention_factor: 1.0,
+        };
+        for scaling in [dynamic, long] {
+            let config = RotaryConfig {
+                scaling,
+                ..RotaryConfig::halves(100.0, 6)
+            };
+            let part = |row: usize| {
+                let positions = rows.clone().narrow(0, row, 1);
+                let tables = config.tables(&positions, DType::F32, Length::Batch);
+                tables.apply(x.clone().narrow(0, row, 1))
+            };
+            let alone = Tensor::cat(vec![part(0), part(1)], 0).to_data();
+            let with = |length| config.tables(&rows, DType::F32, length).apply(x.clone());
+            assert_eq!(with(Length::Row).to_data(), alone);
+            assert_ne!(with(Length::Batch).to_data(), alone);
+        }
     }
 }

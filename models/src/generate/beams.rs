@@ -1,16 +1,17 @@
-//! Beam search, as transformers has it with `early_stopping=False`.
+//! Beam search, as transformers has it.
 
+use super::Job;
 use super::choice::largest;
-use super::sampling::Sampling;
+use super::processors::normalise;
+use super::sampling::EarlyStopping;
 use super::writer::{Row, Writer};
 use crate::error::{Error, Result};
 
-/// The best text of each prompt.
+/// The best texts of each prompt, as many as are wanted of each.
 pub(super) fn search(
     mut writer: Writer<'_>,
     mut scores: Vec<Vec<f32>>,
-    max_new_tokens: usize,
-    sampling: &Sampling,
+    job: &Job<'_>,
 ) -> Result<Vec<Vec<u32>>> {
     let first = |row| Beam { row, score: 0.0 };
     let mut searches: Vec<Search> = (0..scores.len())
@@ -19,32 +20,23 @@ pub(super) fn search(
             finished: Vec::new(),
         })
         .collect();
-    for written in 1..=max_new_tokens {
-        let length = Length {
-            written,
-            last: written == max_new_tokens,
-        };
+    for written in 1.. {
         let mut steps = Vec::new();
         for search in &mut searches {
-            search.step(writer.rows(), &mut scores, &mut steps, length, sampling)?;
+            search.step(writer.rows(), &mut scores, &mut steps, written, job)?;
         }
         if steps.is_empty() {
             break;
         }
         scores = writer.step(&steps)?;
     }
-    let best = |search: Search| search.finished.into_iter().next();
-    let texts = searches.into_iter().map(best);
-    Ok(texts.map(|found| found.unwrap_or_default().1).collect())
-}
-
-/// How long the texts are.
-#[derive(Debug, Clone, Copy)]
-struct Length {
-    /// Tokens written, the next included.
-    written: usize,
-    /// Whether none comes after that.
-    last: bool,
+    let wanted = job.sampling.num_return_sequences;
+    let best = |search: Search| {
+        let mut texts: Vec<_> = search.finished.into_iter().map(|found| found.1).collect();
+        texts.resize(wanted, Vec::new());
+        texts
+    };
+    Ok(searches.into_iter().flat_map(best).collect())
 }
 
 /// A text that may go on.
@@ -72,12 +64,15 @@ impl Search {
         rows: &[Row],
         scores: &mut [Vec<f32>],
         steps: &mut Vec<(usize, u32)>,
-        length: Length,
-        sampling: &Sampling,
+        written: usize,
+        job: &Job<'_>,
     ) -> Result<()> {
-        if self.running.is_empty() {
+        let Some(prompt) = self.running.first().map(|beam| rows[beam.row].prompt) else {
             return Ok(());
-        }
+        };
+        let sampling = job.sampling;
+        let longest = job.new[prompt];
+        let last = written == longest;
         let beams = sampling.beams;
         // Enough that as many go on as are wanted, if the best of them all end.
         let count = beams.saturating_mul((1 + sampling.stop.len()).max(2));
@@ -85,7 +80,7 @@ impl Search {
         for beam in &self.running {
             let scores = &mut scores[beam.row];
             normalise(scores);
-            sampling.change(scores, &rows[beam.row], length.last);
+            sampling.change(scores, &rows[beam.row], job.source(prompt), last);
             let best = largest(scores, count).into_iter();
             candidates.extend(best.map(|(token, score)| Candidate {
                 row: beam.row,
@@ -101,14 +96,14 @@ impl Search {
         candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
         candidates.truncate(count);
 
-        let over = (length.written as f64).powf(sampling.length_penalty);
+        let over = (written as f64).powf(sampling.length_penalty);
         let mut running = Vec::new();
         for (rank, candidate) in candidates.into_iter().enumerate() {
-            let ends = length.last || sampling.stop.contains(&candidate.token);
+            let row = &rows[candidate.row];
+            let ends = last || job.ends(row, candidate.token)?;
             if !ends && running.len() < beams {
                 running.push(candidate);
             } else if ends && rank < beams {
-                let row = &rows[candidate.row];
                 let mut text = row.tokens[row.given..].to_vec();
                 text.push(candidate.token);
                 self.finished.push((candidate.score / over, text));
@@ -116,12 +111,19 @@ impl Search {
         }
         self.finished.sort_by(|a, b| b.0.total_cmp(&a.0));
         self.finished.truncate(beams);
-        // Where enough are finished, the search goes on only while a text that goes on is, at
-        // its present length, better than the worst of them.
-        if let (Some(best), Some(worst)) = (running.first(), self.finished.get(beams - 1))
-            && best.score / over <= worst.0
-        {
-            running.clear();
+        // Where enough are finished, the search goes on only while a text that goes on may
+        // become better than the worst of them.
+        if let (Some(best), Some(worst)) = (running.first(), self.finished.get(beams - 1)) {
+            let over = match sampling.early_stopping {
+                EarlyStopping::Never if sampling.length_penalty > 0.0 => {
+                    (longest as f64).powf(sampling.length_penalty)
+                }
+                _ => over,
+            };
+            let full = sampling.early_stopping == EarlyStopping::WhenFull;
+            if full || best.score / over <= worst.0 {
+                running.clear();
+            }
         }
         let next = (steps.len()..).zip(&running);
         self.running = next
@@ -141,15 +143,4 @@ struct Candidate {
     row: usize,
     token: u32,
     score: f64,
-}
-
-/// Scores into logarithmic probabilities.
-fn normalise(scores: &mut [f32]) {
-    let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let above = |score: f32| f64::from(score) - f64::from(largest);
-    let total: f64 = scores.iter().map(|&score| above(score).exp()).sum();
-    let log = total.ln();
-    for score in scores {
-        *score = (above(*score) - log) as f32;
-    }
 }

@@ -4,10 +4,8 @@ use rand::Rng;
 use rand::rngs::StdRng;
 
 use super::sampling::Sampling;
+use super::warpers;
 use crate::error::{Error, Result};
-
-/// How many candidates are sorted at first, to find the likeliest that reach a probability.
-const SORTED: usize = 64;
 
 /// The next token for `scores`, one a token of the vocabulary; none of them is NaN.
 ///
@@ -18,29 +16,7 @@ pub(super) fn choose(scores: &[f32], sampling: &Sampling, random: &mut StdRng) -
     if sampling.temperature == 0.0 {
         return Ok(best);
     }
-    let least = match sampling.top_k {
-        Some(k) => kth(scores, k),
-        None => f32::NEG_INFINITY,
-    };
-    // In the order of the vocabulary, so that a seed's draws do not hang on how it is sorted.
-    let mut candidates: Vec<Candidate> = (0..)
-        .zip(scores)
-        .filter(|(_, score)| **score >= least)
-        .map(|(token, &score)| {
-            let above = f64::from(score) - f64::from(largest);
-            Candidate {
-                token,
-                weight: (above / sampling.temperature).exp(),
-            }
-        })
-        .collect();
-    if let Some(p) = sampling.top_p {
-        keep_nucleus(&mut candidates, p);
-    }
-    if let Some(p) = sampling.min_p {
-        // The likeliest has weight 1.
-        candidates.retain(|candidate| candidate.weight >= p);
-    }
+    let candidates = warpers::candidates(scores, f64::from(largest), sampling);
     let total: f64 = candidates.iter().map(|c| c.weight).sum();
     let mut draw = random.random::<f64>() * total;
     for candidate in &candidates {
@@ -52,6 +28,28 @@ pub(super) fn choose(scores: &[f32], sampling: &Sampling, random: &mut StdRng) -
     // A rounding of the sum: the last that can be drawn.
     let possible = candidates.iter().rev().find(|c| c.weight > 0.0);
     Ok(possible.map_or(best, |candidate| candidate.token))
+}
+
+/// What a draw by `sampling` follows for `scores`, one a token of the vocabulary: the tokens
+/// that may be drawn and their probabilities, in the order of the vocabulary; the likeliest
+/// alone where nothing is drawn. What a text has already changes nothing here.
+///
+/// # Errors
+/// When a score is NaN, or every token is excluded.
+pub fn distribution(scores: &[f32], sampling: &Sampling) -> Result<Vec<(u32, f64)>> {
+    if scores.iter().any(|score| score.is_nan()) {
+        return Err(Error::Input("a score is not a number".into()));
+    }
+    let (best, largest) = likeliest(scores)?;
+    if sampling.temperature == 0.0 {
+        return Ok(vec![(best, 1.0)]);
+    }
+    let candidates = warpers::candidates(scores, f64::from(largest), sampling);
+    let total: f64 = candidates.iter().map(|c| c.weight).sum();
+    let possible = candidates.into_iter().filter(|c| c.weight > 0.0);
+    let mut all: Vec<_> = possible.map(|c| (c.token, c.weight / total)).collect();
+    all.sort_unstable_by_key(|(token, _)| *token);
+    Ok(all)
 }
 
 /// The first of the tokens with the largest score, and the score.
@@ -71,7 +69,7 @@ fn likeliest(scores: &[f32]) -> Result<(u32, f32)> {
 }
 
 /// The `k`th largest score, or where there are not so many the least possible.
-fn kth(scores: &[f32], k: usize) -> f32 {
+pub(super) fn kth(scores: &[f32], k: usize) -> f32 {
     if k > scores.len() {
         return f32::NEG_INFINITY;
     }
@@ -92,47 +90,6 @@ pub(super) fn largest(scores: &[f32], count: usize) -> Vec<(u32, f32)> {
     found.sort_by(|a, b| b.1.total_cmp(&a.1));
     found.truncate(count);
     found
-}
-
-/// A token that may be drawn, and how likely it is; the likeliest has 1.
-#[derive(Debug, Clone, Copy)]
-struct Candidate {
-    token: u32,
-    weight: f64,
-}
-
-impl Candidate {
-    /// Likeliest first; of equals the lowest number.
-    fn order(&self, other: &Self) -> std::cmp::Ordering {
-        let by_weight = other.weight.total_cmp(&self.weight);
-        by_weight.then(self.token.cmp(&other.token))
-    }
-}
-
-/// Keeps the fewest of the likeliest candidates that together reach the probability `p`,
-/// likeliest first.
-fn keep_nucleus(candidates: &mut Vec<Candidate>, p: f64) {
-    let wanted = p * candidates.iter().map(|c| c.weight).sum::<f64>();
-    let (mut sorted, mut size, mut reached) = (0, SORTED, 0.0);
-    while sorted < candidates.len() {
-        // Only the likeliest are sorted, and more of them while they do not reach it.
-        size = size.min(candidates.len());
-        let rest = &mut candidates[sorted..];
-        if size - sorted < rest.len() {
-            rest.select_nth_unstable_by(size - sorted, Candidate::order);
-        }
-        candidates[sorted..size].sort_unstable_by(Candidate::order);
-        for at in sorted..size {
-            // The first is kept whatever `p` is.
-            if at > 0 && reached >= wanted {
-                candidates.truncate(at);
-                return;
-            }
-            reached += candidates[at].weight;
-        }
-        sorted = size;
-        size *= 4;
-    }
 }
 
 #[cfg(test)]
@@ -287,26 +244,6 @@ mod tests {
             for token in drawn(&scores, &sampling) {
                 prop_assert!(scores[token as usize] >= least);
             }
-        }
-
-        /// What sorting everything gives.
-        #[test]
-        fn the_nucleus_is_found_without_sorting_all(weights in prop::collection::vec(0f64..1.0, 1..600), p in 0.001f64..1.0) {
-            let all: Vec<_> = (0..).zip(&weights).map(|(token, &weight)| Candidate { token, weight }).collect();
-            let mut found = all.clone();
-            keep_nucleus(&mut found, p);
-            let mut sorted = all;
-            let wanted = p * sorted.iter().map(|c| c.weight).sum::<f64>();
-            sorted.sort_by(Candidate::order);
-            let mut reached = 0.0;
-            let kept = sorted.iter().take_while(|c| {
-                let keep = reached < wanted;
-                reached += c.weight;
-                keep
-            });
-            let kept = kept.count().max(1);
-            let tokens = |candidates: &[Candidate]| candidates.iter().map(|c| c.token).collect::<Vec<_>>();
-            prop_assert_eq!(tokens(&found), tokens(&sorted[..kept]));
         }
     }
 }

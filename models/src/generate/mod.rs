@@ -7,11 +7,17 @@
 mod beams;
 mod choice;
 mod engine;
+mod entry;
 mod generation_config;
+mod habits;
+mod job;
+mod keys;
+mod processors;
 mod prompts;
 mod rules;
 mod sampling;
 mod speech;
+mod warpers;
 mod writer;
 
 use rand::SeedableRng;
@@ -20,11 +26,15 @@ use rand::rngs::StdRng;
 use crate::error::{Error, Result};
 use crate::model::Model;
 
+pub use choice::distribution;
 pub use engine::Engine;
 pub use generation_config::GENERATION_CONFIG;
+pub use habits::{Habits, Limit};
+use job::Job;
+pub use keys::{Meaning, keys};
 pub use prompts::Prompts;
 pub use rules::{Rules, Start};
-pub use sampling::Sampling;
+pub use sampling::{EarlyStopping, Sampling};
 use writer::Writer;
 
 /// Writes up to `max_new_tokens` tokens after `prompt`, or for it where the model is an
@@ -46,11 +56,13 @@ pub fn generate(
     Ok(texts.into_iter().next().unwrap_or_default())
 }
 
-/// Writes up to `max_new_tokens` tokens for each of `prompts` and gives them, a prompt an
-/// entry; `on_token` sees the prompt's index and the token as it comes, or in a beam search,
-/// where nothing is certain before the end, at the end.
+/// Writes up to `max_new_tokens` tokens for each of `prompts`, fewer where the sampling's
+/// `max_length` leaves fewer, and gives them, a text an entry: one a prompt, or as many as the
+/// sampling's `num_return_sequences`, those of a prompt together. `on_token` sees the text's
+/// index and the token as it comes, or in a beam search, where nothing is certain before the
+/// end, at the end.
 ///
-/// A prompt's text is the same in any batch, but that a draw depends on the prompt's index; for
+/// A prompt's text is the same in any batch, but that a draw depends on the text's index; for
 /// index 0 it is that of the prompt alone.
 ///
 /// # Errors
@@ -89,23 +101,26 @@ pub fn generate_on(
         )));
     }
     let start = sampling.rules.start_of(model)?;
-    prompts.check(model, start.len(), max_new_tokens, sampling.beams)?;
-    let nothing = matches!(prompts, Prompts::Tokens(prompts) if prompts.is_empty());
-    if nothing || max_new_tokens == 0 {
-        return Ok(vec![Vec::new(); prompts.count()]);
+    let several = sampling.num_return_sequences.max(sampling.beams);
+    let rows = prompts.count().saturating_mul(several);
+    prompts.check_count(rows, sampling)?;
+    let repeated = match sampling.beams {
+        1 if sampling.num_return_sequences > 1 => {
+            Some(prompts.repeated(sampling.num_return_sequences))
+        }
+        _ => None,
+    };
+    let prompts = repeated.as_ref().unwrap_or(prompts);
+    let job = Job::new(model, prompts, start.len(), max_new_tokens, sampling)?;
+    if prompts.count() == 0 || max_new_tokens == 0 {
+        let texts = prompts.count() * sampling.texts_of_a_row();
+        return Ok(vec![Vec::new(); texts]);
     }
-    let (writer, scores) = Writer::begin(
-        engine,
-        model,
-        prompts,
-        &start,
-        max_new_tokens,
-        sampling.cache,
-    )?;
+    let (writer, scores) = Writer::begin(engine, model, prompts, &start, job.longest(), sampling)?;
     if sampling.beams == 1 {
-        return draw(writer, scores, max_new_tokens, sampling, on_token);
+        return draw(writer, scores, &job, on_token);
     }
-    let texts = beams::search(writer, scores, max_new_tokens, sampling)?;
+    let texts = beams::search(writer, scores, &job)?;
     for (prompt, text) in texts.iter().enumerate() {
         text.iter().for_each(|&token| on_token(prompt, token));
     }
@@ -116,25 +131,25 @@ pub fn generate_on(
 fn draw(
     mut writer: Writer<'_>,
     mut scores: Vec<Vec<f32>>,
-    max_new_tokens: usize,
-    sampling: &Sampling,
+    job: &Job<'_>,
     mut on_token: impl FnMut(usize, u32),
 ) -> Result<Vec<Vec<u32>>> {
+    let sampling = job.sampling;
     let mut texts = vec![Vec::new(); scores.len()];
     let mut random: Vec<StdRng> = (0..texts.len()).map(|row| seeded(sampling, row)).collect();
-    for written in 1..=max_new_tokens {
-        let last = written == max_new_tokens;
+    for written in 1.. {
         let mut steps = Vec::with_capacity(scores.len());
         for (at, (row, scores)) in writer.rows().iter().zip(&mut scores).enumerate() {
-            sampling.change(scores, row, last);
+            let last = written == job.new[row.prompt];
+            sampling.change(scores, row, job.source(row.prompt), last);
             let token = choice::choose(scores, sampling, &mut random[row.prompt])?;
             texts[row.prompt].push(token);
             on_token(row.prompt, token);
-            if !sampling.stop.contains(&token) {
+            if !last && !job.ends(row, token)? {
                 steps.push((at, token));
             }
         }
-        if last || steps.is_empty() {
+        if steps.is_empty() {
             break;
         }
         scores = writer.step(&steps)?;

@@ -2,6 +2,7 @@
 
 use burn::tensor::{Int, Tensor, TensorData};
 
+use super::sampling::Sampling;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::inputs;
@@ -31,30 +32,58 @@ impl Prompts {
         }
     }
 
+    /// Each of them `times` times.
+    pub(super) fn repeated(&self, times: usize) -> Self {
+        match self {
+            Self::Tokens(prompts) => {
+                let each = prompts.iter();
+                let rows = each.flat_map(|prompt| std::iter::repeat_n(prompt.clone(), times));
+                Self::Tokens(rows.collect())
+            }
+            Self::Sound(features) => {
+                let shape = features.shape().to_vec();
+                let row: usize = shape.iter().skip(1).product();
+                let values: Vec<f32> = features.iter::<f32>().collect();
+                let rows = values.chunks_exact(row.max(1));
+                let values: Vec<f32> = rows.flat_map(|row| row.repeat(times)).collect();
+                let shape: Vec<usize> = std::iter::once(self.count() * times)
+                    .chain(shape.into_iter().skip(1))
+                    .collect();
+                Self::Sound(TensorData::new(values, shape))
+            }
+        }
+    }
+
+    /// Refuses more rows than are run at once.
+    pub(super) fn check_count(&self, rows: usize, sampling: &Sampling) -> Result<()> {
+        if rows <= MOST_ROWS {
+            return Ok(());
+        }
+        let several = match (sampling.beams, sampling.num_return_sequences) {
+            (1, 1) => String::new(),
+            (1, texts) => format!(" and {texts} texts of each"),
+            (beams, _) => format!(" and {beams} beams"),
+        };
+        Err(Error::Input(format!(
+            "{} prompts{several} make more than {MOST_ROWS} rows; give fewer at once",
+            self.count()
+        )))
+    }
+
     /// Refuses what the model cannot read, and more than it has positions for. Texts start with
-    /// `start` tokens where they do not continue the prompt.
-    pub(super) fn check(
-        &self,
-        model: &Model,
-        start: usize,
-        max_new_tokens: usize,
-        beams: usize,
-    ) -> Result<()> {
+    /// `start` tokens where they do not continue the prompt, and get `new` ones, a number a
+    /// prompt.
+    pub(super) fn check(&self, model: &Model, start: usize, new: &[usize]) -> Result<()> {
         let refuse = |text: String| Err(Error::Input(text));
         let config = model.config();
-        if self.count().saturating_mul(beams) > MOST_ROWS {
-            return refuse(format!(
-                "{} prompts and {beams} beams make more than {MOST_ROWS} rows; give fewer at once",
-                self.count()
-            ));
-        }
+        let most = new.iter().copied().max().unwrap_or_default();
         let written_to = (config.max_positions(), "");
         match self {
             Self::Sound(_) if !reads_sound(config) => refuse(format!(
                 "a {} model reads no sound; give it text",
                 model.family()
             )),
-            Self::Sound(_) => fits(start, max_new_tokens, written_to),
+            Self::Sound(_) => fits(start, most, written_to),
             Self::Tokens(_) if reads_sound(config) => refuse(format!(
                 "a {} model reads sound, no tokens; give it sound",
                 model.family()
@@ -70,9 +99,13 @@ impl Prompts {
                     Some(encoder) => {
                         // Nothing is written to the source.
                         fits(longest, 0, (encoder.max_positions, "encoder's "))?;
-                        fits(start, max_new_tokens, written_to)
+                        fits(start, most, written_to)
                     }
-                    None => fits(longest, max_new_tokens, written_to),
+                    None => {
+                        let each = prompts.iter().zip(new);
+                        each.map(|(prompt, &new)| fits(prompt.len(), new, written_to))
+                            .collect()
+                    }
                 }
             }
         }

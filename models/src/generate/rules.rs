@@ -13,7 +13,8 @@ pub struct Rules {
     /// Sequences that are not written: the last token never follows the others. One alone is
     /// never written (`bad_words_ids`).
     pub bad_words: Vec<Vec<u32>>,
-    /// The first token that an encoder-decoder chooses (`forced_bos_token_id`).
+    /// The first token of a text that starts from one token alone, as an encoder-decoder's does
+    /// (`forced_bos_token_id`).
     pub first: Option<u32>,
     /// One of these is the last token, where the text is as long as it may be
     /// (`forced_eos_token_id`); none: any may be.
@@ -89,8 +90,8 @@ impl Rules {
         }
     }
 
-    /// Changes the scores of the token after `row`, `last` where none comes after that.
-    pub(super) fn change(&self, scores: &mut [f32], row: &Row, last: bool) {
+    /// Excludes what would finish a bad word.
+    pub(super) fn forbid(&self, scores: &mut [f32], row: &Row) {
         for word in &self.bad_words {
             if let Some((token, before)) = word.split_last()
                 && row.tokens.ends_with(before)
@@ -98,26 +99,42 @@ impl Rules {
                 exclude(scores, *token);
             }
         }
-        // Only a text that starts from nothing else has its first token forced.
-        let forced = self.first.filter(|_| row.given == 1 && row.encoded);
-        let written = row.tokens.len() - row.given;
-        if let Some(token) = forced
-            && written == 0
+    }
+
+    /// Leaves what must come first, and where the token after `row` is the `last`, the end.
+    pub(super) fn force(&self, scores: &mut [f32], row: &Row, last: bool) {
+        if let Some(token) = self.first_of(row)
+            && row.tokens.len() == row.given
         {
             only(scores, &[token]);
         }
         if last && !self.last.is_empty() {
             only(scores, &self.last);
         }
-        self.never.iter().for_each(|&token| exclude(scores, token));
-        if written == usize::from(forced.is_some()) {
-            let never = self.never_first.iter();
-            never.for_each(|&token| exclude(scores, token));
+    }
+
+    /// Excludes what is never chosen, or not first.
+    pub(super) fn suppress(&self, scores: &mut [f32], row: &Row) {
+        exclude_all(scores, &self.never);
+        let written = row.tokens.len() - row.given;
+        if written == usize::from(self.first_of(row).is_some()) {
+            exclude_all(scores, &self.never_first);
         }
+    }
+
+    /// The token that is forced to be first: only where the text starts from one token.
+    fn first_of(&self, row: &Row) -> Option<u32> {
+        self.first.filter(|_| row.given == 1)
     }
 }
 
-fn exclude(scores: &mut [f32], token: u32) {
+/// Excludes each of `tokens`.
+pub(super) fn exclude_all(scores: &mut [f32], tokens: &[u32]) {
+    tokens.iter().for_each(|&token| exclude(scores, token));
+}
+
+/// Makes `token` one that cannot be chosen.
+pub(super) fn exclude(scores: &mut [f32], token: u32) {
     if let Some(score) = scores.get_mut(token as usize) {
         *score = f32::NEG_INFINITY;
     }
@@ -144,14 +161,15 @@ mod tests {
             prompt: 0,
             pad: 0,
             given,
-            encoded: true,
             tokens: tokens.to_vec(),
         }
     }
 
     fn changed(rules: &Rules, row: &Row, last: bool) -> [f32; 4] {
         let mut scores = [1.0, 2.0, 3.0, 4.0];
-        rules.change(&mut scores, row, last);
+        rules.forbid(&mut scores, row);
+        rules.force(&mut scores, row, last);
+        rules.suppress(&mut scores, row);
         scores
     }
 

@@ -5,8 +5,10 @@ use burn::tensor::{Int, Tensor, TensorData};
 use super::engine::Engine;
 use super::prompts::Prompts;
 use super::rules::Start;
+use super::sampling::Sampling;
 use crate::batch::Batch;
 use crate::blocks::cache::Cache;
+use crate::blocks::rotary::Length;
 use crate::blocks::rotary_scaling::RotaryScaling;
 use crate::error::{Error, Result};
 use crate::model::Model;
@@ -24,8 +26,6 @@ pub(super) struct Row {
     pub pad: usize,
     /// How many of its tokens were given: the prompt's, or an encoder-decoder's start.
     pub given: usize,
-    /// Whether it has a source that an encoder read.
-    pub encoded: bool,
     /// Its tokens, the given ones first.
     pub tokens: Vec<u32>,
 }
@@ -45,31 +45,31 @@ pub(super) struct Writer<'a> {
     source_keep: Option<Tensor<2, Int>>,
     /// The longest that a row is read.
     longest: usize,
-    /// Whether the last pass turned keys as those of long sequences.
-    long: bool,
+    /// Whether scores that are no numbers are let through.
+    tolerant: bool,
 }
 
 impl<'a> Writer<'a> {
     /// Reads the prompts, a row each, and gives the scores of the tokens after them. Up to
-    /// `max_new_tokens` will be written to each.
+    /// `new` tokens will be written to each.
     pub fn begin(
         engine: &'a dyn Engine,
         model: &'a Model,
         prompts: &Prompts,
         start: &[Start],
-        max_new_tokens: usize,
-        cached: bool,
+        new: usize,
+        sampling: &Sampling,
     ) -> Result<(Self, Vec<Vec<f32>>)> {
         let mut writer = Self {
             engine,
             model,
             rows: Vec::new(),
             cache: None,
-            cached,
+            cached: sampling.cache,
             encoded: None,
             source_keep: None,
             longest: 0,
-            long: false,
+            tolerant: sampling.remove_invalid_values,
         };
         if model.config().encodes_and_decodes() {
             let source = prompts.source(model)?;
@@ -79,7 +79,6 @@ impl<'a> Writer<'a> {
                 prompt,
                 pad: 0,
                 given: start.len(),
-                encoded: true,
                 tokens: Vec::with_capacity(start.len() + 1),
             };
             writer.rows = (0..prompts.count()).map(row).collect();
@@ -90,12 +89,11 @@ impl<'a> Writer<'a> {
                 prompt,
                 pad: longest - tokens.len(),
                 given: tokens.len(),
-                encoded: false,
                 tokens: tokens.clone(),
             };
             writer.rows = prompts.iter().enumerate().map(row).collect();
         }
-        writer.longest = writer.width() + max_new_tokens.saturating_sub(1);
+        writer.longest = writer.width() + new.saturating_sub(1);
         let scores = writer.read()?;
         Ok((writer, scores))
     }
@@ -173,10 +171,8 @@ impl<'a> Writer<'a> {
 
     /// Reads what the cache lacks, and gives the scores of the next tokens.
     fn read(&mut self) -> Result<Vec<Vec<f32>>> {
-        // Keys that were turned by other frequencies are made anew, as for Phi-3 in transformers.
-        let long = self.is_long();
-        let cache = self.cache.take().filter(|_| long == self.long);
-        self.long = long;
+        let crosses = self.crosses();
+        let cache = self.cache.take().filter(|_| !crosses);
         let cache = cache.map(|cache| match cache.room() {
             0 if self.engine.in_place() => {
                 let left = self.longest.saturating_sub(cache.past());
@@ -193,13 +189,20 @@ impl<'a> Writer<'a> {
         Ok(scores)
     }
 
-    /// Whether the frequencies that turn keys are those of long sequences.
-    fn is_long(&self) -> bool {
-        let longest = self.rows.iter().map(|row| row.tokens.len()).max();
+    /// Whether a row has just become longer than the original sequences of scaled positions,
+    /// whose family turns all its keys anew then: Phi-3's alone, as transformers has it. The keys
+    /// of other rows come out as they were, since each depends on its own row's length.
+    fn crosses(&self) -> bool {
+        if self.model.family() != "phi3" {
+            return false;
+        }
         let blocks = self.model.config().decoder.iter().flat_map(|d| &d.blocks);
         let mut rotaries = blocks.filter_map(|block| block.attention.rotary.as_ref());
         rotaries.any(|rotary| match rotary.scaling {
-            RotaryScaling::LongRope { original, .. } => longest > Some(original),
+            RotaryScaling::LongRope { original, .. } => {
+                let mut lengths = self.rows.iter().map(|row| row.tokens.len());
+                lengths.any(|length| length == original + 1)
+            }
             _ => false,
         })
     }
@@ -240,6 +243,7 @@ impl<'a> Writer<'a> {
         let batch = Batch {
             cache,
             last_only: true,
+            length: Length::Row,
             ..batch
         };
         let (logits, cache) = self.engine.decode(batch)?; // [rows, 1, vocab]
@@ -250,10 +254,8 @@ impl<'a> Writer<'a> {
             .convert::<f32>()
             .try_into_vec::<f32>()
             .map_err(|e| Error::Input(format!("the logits cannot be read: {e}")))?;
-        if scores
-            .iter()
-            .any(|score| score.is_nan() || *score == f32::INFINITY)
-        {
+        let invalid = |score: &f32| score.is_nan() || *score == f32::INFINITY;
+        if !self.tolerant && scores.iter().any(invalid) {
             return Err(Error::Input(
                 "the model's logits are not numbers: its weights are broken, or overflow where it \
                  computes in float16, which ends at 65504 (use --dtype f32 or bf16)"

@@ -98,6 +98,7 @@ impl Network {
                 ids,
                 types: batch.token_type_ids.filter(|_| !encoding),
                 table: given(self.token_table(), "a table of tokens"),
+                length: batch.length,
             };
             let name = ["decoder", self.config.shown("decoder")];
             decoder.forward(name, signal, keep, batch.cache, encoded, taps)
@@ -161,6 +162,7 @@ impl Network {
                 ids: given(batch.input_ids.clone(), "input_ids"),
                 types: batch.token_type_ids.clone(),
                 table: table.weight.val(),
+                length: batch.length,
             },
             None => Signal::Features(given(batch.input_features.clone(), "input_features")),
         };

@@ -15,7 +15,7 @@ use crate::blocks::mask::{Sight, Span, attention_mask, padding_mask};
 use crate::blocks::norm::Norm;
 use crate::blocks::patches::Patches;
 use crate::blocks::position::position_ids;
-use crate::blocks::rotary::{Rotary, RotaryConfig};
+use crate::blocks::rotary::{Length, Rotary, RotaryConfig};
 use crate::blocks::taps::Taps;
 
 pub use config::{InputConfig, StackConfig, UNBOUNDED};
@@ -33,11 +33,23 @@ pub enum Signal {
         types: Option<Tensor<2, Int>>,
         /// The table of tokens.
         table: Tensor<2>,
+        /// Whose length scaled positions depend on.
+        length: Length,
     },
     /// Images `[batch, channels, height, width]`.
     Pixels(Tensor<4>),
     /// Spectrograms `[batch, mel_bins, frames]`.
     Features(Tensor<3>),
+}
+
+impl Signal {
+    /// Whose length scaled positions depend on.
+    fn length(&self) -> Length {
+        match self {
+            Self::Tokens { length, .. } => *length,
+            _ => Length::Batch,
+        }
+    }
 }
 
 /// An encoder's output, for the stack that reads it.
@@ -93,6 +105,7 @@ impl Stack {
         taps: &mut Taps,
     ) -> Streamed {
         let past = cache.as_ref().map_or(0, Cache::past);
+        let length = signal.length();
         let (mut x, positions) = self.start(name, signal, keep.as_ref(), past, taps);
         let encoded = encoded.map(|encoded| Encoded {
             state: encoded.state.map(|state| {
@@ -119,6 +132,7 @@ impl Stack {
             span,
             keep: keep.map(|keep| widened(keep, span)),
             positions,
+            length,
             device: x.device(),
             dtype: x.dtype(),
         };
@@ -186,7 +200,13 @@ impl Stack {
         taps: &mut Taps,
     ) -> (Tensor<3>, Option<Tensor<2, Int>>) {
         match (signal, &self.embedding, &self.patches, &self.frames) {
-            (Signal::Tokens { ids, types, table }, Some(embedding), ..) => {
+            (
+                Signal::Tokens {
+                    ids, types, table, ..
+                },
+                Some(embedding),
+                ..,
+            ) => {
                 let [batch, query] = ids.dims();
                 let span = Span {
                     batch,
@@ -258,7 +278,7 @@ impl Stack {
                 view.rotary = Some(match known {
                     Some((_, table)) => table.clone(),
                     None => {
-                        let table = rotary.tables(positions, place.dtype);
+                        let table = rotary.tables(positions, place.dtype, place.length);
                         tables.push((rotary.clone(), table.clone()));
                         table
                     }
@@ -286,6 +306,7 @@ struct Place {
     /// `[batch, key]`, empty places included.
     keep: Option<Tensor<2, Int>>,
     positions: Option<Tensor<2, Int>>,
+    length: Length,
     device: Device,
     dtype: DType,
 }

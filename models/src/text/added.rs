@@ -1,5 +1,6 @@
 //! Special tokens that stand beside a tokenizer, in the files that name them.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value;
@@ -9,8 +10,9 @@ use super::settings::{TokenizerSettings, content, read_object};
 use crate::error::{Error, Result};
 
 /// Adds to `tokenizer` the tokens of `added_tokens_decoder`, or else of the `added_tokens.json`
-/// at `file`, each at its number; and makes special what is named `bos_token` and the like,
-/// in the files or among `names`.
+/// at `file` and of `own`, which a `tokenizer.json` has, each at its number; special are those
+/// that say so and those that `names` has or the files name `bos_token` and the like. What is
+/// named, and is a token that none of them has, is added as special too.
 ///
 /// # Errors
 /// When a number is taken, or leaves a gap.
@@ -18,38 +20,37 @@ pub(super) fn add(
     tokenizer: &mut Tokenizer,
     settings: &TokenizerSettings,
     file: Option<&Path>,
-    names: Vec<String>,
+    own: &[Value],
+    names: Vec<AddedToken>,
 ) -> Result<()> {
-    for (number, token) in numbered(settings, file)? {
+    let mut named = names;
+    let of_files = settings.named_tokens().map(|(_, token)| token);
+    let of_files = of_files.chain(settings.further_names());
+    named.extend(of_files.filter_map(|value| added(value, true)));
+    let numbered = numbered(settings, file, own)?;
+    for (number, token) in &numbered {
+        let is_named = named.iter().any(|name| name.content == token.content);
+        let token = token.clone().special(token.special || is_named);
         let name = token.content.clone();
         insert(tokenizer, token)?;
-        if !name.is_empty() && tokenizer.token_to_id(&name) != Some(number) {
+        if !name.is_empty() && tokenizer.token_to_id(&name) != Some(*number) {
             return Err(Error::Text(format!(
                 "the added token `{name}` should have the number {number}, which the vocabulary \
                  does not leave to it"
             )));
         }
     }
-    let named = settings.named_tokens().map(|(_, token)| token);
-    let tokens = named.chain(settings.further_tokens());
-    mark(tokenizer, tokens.filter_map(|value| added(value, true)))?;
-    let names = names.into_iter();
-    mark(tokenizer, names.map(|name| AddedToken::from(name, true)))
-}
-
-fn mark(tokenizer: &mut Tokenizer, tokens: impl Iterator<Item = AddedToken>) -> Result<()> {
-    for token in tokens {
+    let further = settings.further_tokens();
+    named.extend(further.filter_map(|value| added(value, true)));
+    for token in named {
         // Without a number a token could never come from the model, nor go into it.
         let Some(number) = tokenizer.token_to_id(&token.content) else {
             continue;
         };
         let known = tokenizer.get_added_vocabulary().get_added_tokens_decoder();
-        let token = match known.get(&number) {
-            Some(known) if known.special => continue,
-            Some(known) => known.clone().special(true),
-            None => token,
-        };
-        insert(tokenizer, token)?;
+        if !known.contains_key(&number) {
+            insert(tokenizer, token)?;
+        }
     }
     Ok(())
 }
@@ -62,21 +63,27 @@ fn insert(tokenizer: &mut Tokenizer, token: AddedToken) -> Result<()> {
 }
 
 /// The tokens that the files give numbers, in the order of these.
-fn numbered(settings: &TokenizerSettings, file: Option<&Path>) -> Result<Vec<(u32, AddedToken)>> {
-    let mut tokens = Vec::new();
+fn numbered(
+    settings: &TokenizerSettings,
+    file: Option<&Path>,
+    own: &[Value],
+) -> Result<Vec<(u32, AddedToken)>> {
+    let mut tokens = BTreeMap::new();
     if let Some(Value::Object(decoder)) = settings.get("added_tokens_decoder") {
         for (number, value) in decoder {
             let special = value["special"].as_bool().unwrap_or(false);
             match (number.parse(), added(value, special)) {
-                (Ok(number), Some(token)) => tokens.push((number, token)),
+                (Ok(number), Some(token)) => tokens.insert(number, token),
                 _ => {
                     return Err(Error::Text(format!(
                         "`added_tokens_decoder` holds no token at `{number}`"
                     )));
                 }
-            }
+            };
         }
-    } else if let Some(path) = file {
+        return Ok(tokens.into_iter().collect());
+    }
+    if let Some(path) = file {
         let special: Vec<_> = settings
             .named_tokens()
             .map(|(_, token)| token)
@@ -91,11 +98,17 @@ fn numbered(settings: &TokenizerSettings, file: Option<&Path>) -> Result<Vec<(u3
                 return Err(Error::malformed(path, format!("`{name}` has no number")));
             };
             let special = special.contains(&name.as_str());
-            tokens.push((number, AddedToken::from(name, special)));
+            tokens.insert(number, AddedToken::from(name, special));
         }
     }
-    tokens.sort_by_key(|(number, _)| *number);
-    Ok(tokens)
+    for value in own {
+        let special = value["special"].as_bool().unwrap_or(false);
+        let number = value["id"].as_u64().and_then(|id| u32::try_from(id).ok());
+        if let (Some(number), Some(token)) = (number, added(value, special)) {
+            tokens.insert(number, token);
+        }
+    }
+    Ok(tokens.into_iter().collect())
 }
 
 /// A token that the files hold as a string or as an object.

@@ -61,6 +61,11 @@ impl TokenizerSettings {
         list.map(|text| text.as_str().map(String::from)).collect()
     }
 
+    /// Whether `key` is said to be nothing.
+    pub fn is_null(&self, key: &str) -> bool {
+        self.map.get(key).is_some_and(Value::is_null)
+    }
+
     /// The class that transformers reads the tokenizer with, where one is named that says
     /// more than that there is a tokenizer.
     pub fn token_class(&self) -> Option<&str> {
@@ -90,15 +95,27 @@ impl TokenizerSettings {
 
     /// The special tokens that have no name of their own.
     pub fn further_tokens(&self) -> impl Iterator<Item = &Value> {
-        ["additional_special_tokens", "extra_special_tokens"]
-            .into_iter()
-            .filter_map(|key| self.get(key))
+        self.further()
             .flat_map(|value| match value {
                 Value::Array(tokens) => tokens.iter().collect(),
                 Value::Object(tokens) => tokens.values().collect(),
                 _ => Vec::new(),
             })
             .filter(|value| content(value).is_some())
+    }
+
+    /// Those of them that have a name of the model's, in an object.
+    pub fn further_names(&self) -> impl Iterator<Item = &Value> {
+        let objects = self.further().filter_map(Value::as_object);
+        let tokens = objects.flat_map(Map::values);
+        tokens.filter(|value| content(value).is_some())
+    }
+
+    /// The lists of special tokens.
+    fn further(&self) -> impl Iterator<Item = &Value> {
+        ["additional_special_tokens", "extra_special_tokens"]
+            .into_iter()
+            .filter_map(|key| self.get(key))
     }
 }
 

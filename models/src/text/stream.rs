@@ -41,8 +41,13 @@ impl<'a> TextStream<'a> {
             Kind::Bytes => {
                 byte(token)?;
             }
-            Kind::Tokenizer { tokenizer, .. } => {
-                let Some(name) = spoken(tokenizer, token) else {
+            Kind::Tokenizer {
+                tokenizer,
+                decoding,
+                ..
+            } => {
+                let spoken = spoken(tokenizer, token);
+                let Some(name) = spoken.filter(|_| !decoding.drops(tokenizer, token)) else {
                     return Ok(None);
                 };
                 if is_byte(&name) {
@@ -58,6 +63,13 @@ impl<'a> TextStream<'a> {
         let certain = text
             .strip_suffix(char::REPLACEMENT_CHARACTER)
             .unwrap_or(&text);
+        let certain = match &self.text.0 {
+            Kind::Tokenizer { decoding, .. } => {
+                let more = decoding.uncertain(certain);
+                &certain[..certain.len() - more]
+            }
+            Kind::Bytes => certain,
+        };
         let piece = self.give(certain);
         self.shorten(&text)?;
         Ok(piece)

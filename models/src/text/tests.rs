@@ -50,6 +50,68 @@ fn every_layout_reads_as_in_transformers() {
     }
 }
 
+/// Each setting beside a `tokenizer.json`, for each of transformers' classes:
+/// `tests/fixtures/text/make_settings.py` says where these come from.
+#[test]
+fn every_setting_counts_as_in_transformers() {
+    let root = fixtures().join("settings");
+    let golden = std::fs::read(root.join("golden.json")).unwrap();
+    let golden: Value = serde_json::from_slice(&golden).unwrap();
+    let texts = golden["texts"].as_array().unwrap();
+    let cases = golden["cases"].as_array().unwrap();
+    assert!(cases.len() >= 100);
+    let mut wrong = Vec::new();
+    for case in cases {
+        let (name, files) = (case["tokenizer"].as_str().unwrap(), &case["files"]);
+        let dir = tempfile::tempdir().unwrap();
+        let whole = root.join(format!("{name}.json"));
+        std::fs::copy(whole, dir.path().join(TOKENIZER)).unwrap();
+        for (file, content) in files.as_object().unwrap() {
+            std::fs::write(dir.path().join(file), content.to_string()).unwrap();
+        }
+        let text = match Text::from_folder(dir.path()) {
+            Ok(text) => text.unwrap(),
+            Err(error) => {
+                wrong.push(format!("{name} {files}: {error}"));
+                continue;
+            }
+        };
+        for (at, input) in texts.iter().enumerate() {
+            let input = input.as_str().unwrap();
+            let (got, wanted) = (text.encode(input).unwrap(), ids(&case["ids"][at]));
+            let decoded = text.decode(&wanted).unwrap();
+            if got != wanted || decoded != case["decoded"][at] {
+                wrong.push(format!(
+                    "{name} {files} {input:?}: {got:?} for {wanted:?}, {decoded:?} for {}",
+                    case["decoded"][at]
+                ));
+            }
+            let mut stream = text.stream();
+            let pieces = wanted
+                .iter()
+                .filter_map(|&token| stream.push(token).unwrap());
+            let mut joined: String = pieces.collect();
+            joined.extend(stream.finish().unwrap());
+            if joined != decoded {
+                wrong.push(format!(
+                    "{name} {files} {input:?}: {joined:?} for {decoded:?}"
+                ));
+            }
+        }
+        let without = text.encode_without_special(texts[0].as_str().unwrap());
+        if without.unwrap() != ids(&case["without"]) {
+            wrong.push(format!("{name} {files}: without special tokens"));
+        }
+    }
+    let some = &wrong[..wrong.len().min(6)];
+    assert!(
+        wrong.is_empty(),
+        "{} of {}: {some:#?}",
+        wrong.len(),
+        cases.len()
+    );
+}
+
 #[test]
 fn a_copy_needs_all_the_files() {
     for (name, files) in [
