@@ -267,6 +267,68 @@ fn unknown_habits_are_refused_by_name() {
     }
 }
 
+/// A string ends the text where the last token completes it, also one of two tokens; in the
+/// prompt it ends nothing.
+#[test]
+fn strings_end_texts() {
+    let folder = folder("hf/gpt2", &json!({}), &json!({"max_new_tokens": 12}));
+    let vocab: Map<String, Value> = (0..99).map(|id| (format!("w{id}."), json!(id))).collect();
+    let tokenizer = json!({
+        "added_tokens": [], "pre_tokenizer": {"type": "WhitespaceSplit"},
+        "model": {"type": "WordLevel", "vocab": vocab, "unk_token": "w0."},
+    });
+    std::fs::write(folder.path().join("tokenizer.json"), tokenizer.to_string()).unwrap();
+    let model = load(folder.path());
+    let write = |stop: Value, beams: usize| {
+        let asked = json!({"stop_strings": stop, "num_beams": beams, "no_repeat_ngram_size": 1});
+        let asked = asked.as_object().unwrap();
+        let habits = Habits::of_checkpoint(folder.path(), &model, asked, 64).unwrap();
+        let prompts = Prompts::Tokens(vec![vec![5, 6, 7]]);
+        let limit = habits.max_new_tokens;
+        let texts = generate_all(&model, &prompts, limit, &habits.sampling, |_, _| {});
+        texts.unwrap().remove(0)
+    };
+    let free = write(json!([]), 1);
+    assert_eq!(free.len(), 12);
+    let both = format!("w{}. w{}.", free[2], free[3]);
+    assert_eq!(write(json!(both), 1), free[..4]);
+    let part = json!(["none", format!("{}. ", free[5])]);
+    assert_eq!(write(part, 1), free[..7]);
+    assert_eq!(write(json!("w6. w7."), 1), free);
+    // Of beams a text that ends goes no further either.
+    let beams = write(json!([]), 2);
+    let ended = write(json!(format!("w{}. w{}.", beams[2], beams[3])), 2);
+    assert!(ended == beams[..4] || !ended.windows(2).any(|two| two == &beams[2..4]));
+    let bare = habits("hf/gpt2", json!({"stop_strings": "x"}), json!({})).unwrap();
+    let model = load(&fixtures().join("hf/gpt2"));
+    let prompts = Prompts::Tokens(vec![vec![5]]);
+    let said = generate_all(&model, &prompts, 2, &bare.sampling, |_, _| {}).unwrap_err();
+    assert!(said.to_string().contains("tokenizer"), "{said}");
+}
+
+/// Draws of one prompt differ, and the first is that of the prompt alone.
+#[test]
+fn a_prompt_may_have_several_draws() {
+    let model = load(&fixtures().join("hf/llama"));
+    let prompts = Prompts::Tokens(vec![vec![5, 6, 7], vec![9, 10]]);
+    let with = |texts| Sampling {
+        temperature: 2.0,
+        num_return_sequences: texts,
+        ..Sampling::default()
+    };
+    let write = |texts| generate_all(&model, &prompts, 8, &with(texts), |_, _| {}).unwrap();
+    let three = write(3);
+    assert_eq!(three.len(), 6);
+    assert_eq!(three[0], write(1)[0]);
+    assert_ne!(three[0], three[1]);
+    let greedy = Sampling {
+        num_return_sequences: 2,
+        ..Sampling::default()
+    };
+    let said = generate_all(&model, &prompts, 8, &greedy, |_, _| {}).unwrap_err();
+    assert!(said.to_string().contains("2 texts a prompt"), "{said}");
+}
+
 fn report(name: &str) -> PathBuf {
     fixtures().join("reports").join(name)
 }

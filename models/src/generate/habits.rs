@@ -132,7 +132,7 @@ impl Habits {
 
 /// Refuses habits that change what is written and that this crate has not.
 fn refuse(reader: &Reader<'_>, model: &Model, sampling: &Sampling) -> Result<()> {
-    let number = |key: &str| Ok::<_, Error>(reader.own(key).float()?);
+    let number = |key: &str| reader.own(key).float();
     let greedy = sampling.temperature == 0.0;
     let several = sampling.beams > 1;
     if several && !greedy {

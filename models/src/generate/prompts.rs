@@ -102,9 +102,8 @@ impl Prompts {
                         fits(start, most, written_to)
                     }
                     None => {
-                        let each = prompts.iter().zip(new);
-                        each.map(|(prompt, &new)| fits(prompt.len(), new, written_to))
-                            .collect()
+                        let mut each = prompts.iter().zip(new);
+                        each.try_for_each(|(prompt, &new)| fits(prompt.len(), new, written_to))
                     }
                 }
             }

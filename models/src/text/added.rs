@@ -32,8 +32,10 @@ pub(super) fn add(
         let is_named = named.iter().any(|name| name.content == token.content);
         let token = token.clone().special(token.special || is_named);
         let name = token.content.clone();
+        // A token of the vocabulary keeps its number, whatever the files say.
+        let known = name.is_empty() || tokenizer.token_to_id(&name).is_some();
         insert(tokenizer, token)?;
-        if !name.is_empty() && tokenizer.token_to_id(&name) != Some(*number) {
+        if !known && tokenizer.token_to_id(&name) != Some(*number) {
             return Err(Error::Text(format!(
                 "the added token `{name}` should have the number {number}, which the vocabulary \
                  does not leave to it"

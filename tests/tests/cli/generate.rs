@@ -107,3 +107,64 @@ fn prompts_are_written_after_in_batches() {
         "text-generation",
     );
 }
+
+/// A generation_config.json counts where no flag does, a text says why it ended, and what the
+/// file cannot have is named.
+#[test]
+fn a_checkpoints_habits_count_unless_flags_do() {
+    let dir = tempfile::tempdir().unwrap();
+    for file in ["config.json", "model.safetensors"] {
+        std::fs::copy(fixture("hf/gpt2").join(file), dir.path().join(file)).unwrap();
+    }
+    let write = |habits: &str, flags: &[&str]| {
+        std::fs::write(dir.path().join("generation_config.json"), habits).unwrap();
+        let model = text(dir.path());
+        fluxo(&[&["generate", model, "--ids", "5,6,7", "--json"], flags].concat())
+    };
+    let read = |output: &std::process::Output| -> serde_json::Value {
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let said = |output: &std::process::Output| String::from_utf8(output.stderr.clone()).unwrap();
+
+    let five = write(r#"{"max_length": 8}"#, &[]);
+    assert_eq!(read(&five)["ids"].as_array().unwrap().len(), 5);
+    assert_eq!(read(&five)["finish_reason"], "length");
+    assert!(said(&five).contains("max_length"), "{}", said(&five));
+    let asked = write(r#"{"max_length": 8}"#, &["--max-new-tokens", "3"]);
+    assert_eq!(read(&asked)["ids"].as_array().unwrap().len(), 3);
+    assert!(said(&asked).is_empty(), "{}", said(&asked));
+    let usual = write("{}", &[]);
+    assert_eq!(read(&usual)["finish_reason"], "length");
+    assert!(said(&usual).contains("stopped after"), "{}", said(&usual));
+    let last = &read(&asked)["ids"][2];
+    let ended = write(&format!(r#"{{"eos_token_id": {last}}}"#), &[]);
+    assert_eq!(read(&ended)["finish_reason"], "stop");
+    assert!(said(&ended).is_empty(), "{}", said(&ended));
+
+    let draws = r#"{"do_sample": true, "temperature": 0.5, "max_new_tokens": 4}"#;
+    let drawn = write(draws, &[]);
+    assert!(said(&drawn).contains("--greedy"), "{}", said(&drawn));
+    assert_eq!(read(&drawn), read(&write(draws, &["--seed", "0"])));
+    let greedy = write(draws, &["--greedy"]);
+    assert!(!said(&greedy).contains("draws"), "{}", said(&greedy));
+    assert_eq!(
+        read(&greedy)["ids"],
+        read(&write("{}", &["--max-new-tokens", "4"]))["ids"]
+    );
+
+    let refused = write(r#"{"guidance_scale": 2.0}"#, &[]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(
+        said(&refused).contains("--set guidance_scale=null"),
+        "{}",
+        said(&refused)
+    );
+    let out = write(
+        r#"{"guidance_scale": 2.0}"#,
+        &["--set", "guidance_scale=null"],
+    );
+    assert_eq!(out.status.code(), Some(0));
+    let typo = write("{}", &["--set", "num_beam=2"]);
+    assert_eq!(typo.status.code(), Some(2));
+    assert!(said(&typo).contains("`num_beam`"), "{}", said(&typo));
+}
