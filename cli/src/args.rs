@@ -177,7 +177,7 @@ pub struct Generate {
     #[command(flatten)]
     pub prompt: Prompt,
     #[command(flatten)]
-    pub habits: Habits,
+    pub habits: Box<Habits>,
     /// Where the draws start.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
