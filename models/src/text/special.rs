@@ -20,7 +20,10 @@ impl Text {
     /// # Errors
     /// When that file cannot be read.
     pub fn special(&self, role: &str) -> Result<Option<u32>> {
-        let Kind::Tokenizer { tokenizer, files } = &self.0 else {
+        let Kind::Tokenizer {
+            tokenizer, files, ..
+        } = &self.0
+        else {
             return Ok(None);
         };
         let folder = files.first().and_then(|file| file.parent());
