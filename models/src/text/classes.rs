@@ -368,7 +368,7 @@ impl Class {
                 normalizer: given.charsmap(),
                 before: parts::words(scheme),
                 decoder: parts::metaspace(scheme, true),
-                around: given.between("bos_token", "eos_token"),
+                around: given.between_twice("bos_token", "eos_token"),
             },
         };
         Ok(made.into_file())

@@ -180,16 +180,24 @@ impl Given<'_> {
         json!({"type": "Sequence", "normalizers": steps})
     }
 
-    /// A text between the tokens that are `first` and `last`.
+    /// A text between the tokens that are `first` and `last`; a second one is of another type.
     pub fn between(&self, first: &str, last: &str) -> Value {
-        let (first, last) = (self.name(first), self.name(last));
-        self.template(&[first], &[last])
+        let (first, last) = ([self.name(first)], [self.name(last)]);
+        self.template(&first, &last, &last, 1)
+    }
+
+    /// The same with two of `last` between two texts, and one type.
+    pub fn between_twice(&self, first: &str, last: &str) -> Value {
+        let (first, last) = ([self.name(first)], [self.name(last)]);
+        let twice = last.clone().into_iter().chain(last.clone());
+        self.template(&first, &last, &twice.collect::<Vec<_>>(), 0)
     }
 
     /// A text with `token` behind it, which has the number of the one that is `key`.
     pub fn behind(&self, token: &str, key: &str) -> Value {
         let number = self.number(&self.name(key));
-        let mut template = self.template(&[], &[token.to_string()]);
+        let behind = [token.to_string()];
+        let mut template = self.template(&[], &behind, &behind, 0);
         template["special_tokens"][token]["ids"] = json!([number]);
         template
     }
@@ -206,15 +214,30 @@ impl Given<'_> {
         if !self.settings.flag("predict_timestamps").unwrap_or(false) {
             before.push("<|notimestamps|>".into());
         }
-        Ok(self.template(&before, &[self.name("eos_token")]))
+        Ok(self.template(&before, &[self.name("eos_token")], &[], 1))
     }
 
-    fn template(&self, before: &[String], behind: &[String]) -> Value {
-        let special = |token: &String| json!({"SpecialToken": {"id": token, "type_id": 0}});
+    /// A text, or two of them with `amid` between them, and what is before and behind. The second
+    /// one and what is behind it then are of type `second`.
+    fn template(&self, before: &[String], behind: &[String], amid: &[String], second: u8) -> Value {
+        let special =
+            |token: &String, kind: u8| json!({"SpecialToken": {"id": token, "type_id": kind}});
         let sequence = |id: &str, kind: u8| json!({"Sequence": {"id": id, "type_id": kind}});
-        let mut single: Vec<Value> = before.iter().map(special).collect();
-        single.push(sequence("A", 0));
-        single.extend(behind.iter().map(special));
+        let first: Vec<Value> = before
+            .iter()
+            .map(|token| special(token, 0))
+            .chain([sequence("A", 0)])
+            .collect();
+        let single = first.iter().cloned();
+        let single: Vec<Value> = single
+            .chain(behind.iter().map(|token| special(token, 0)))
+            .collect();
+        let pair: Vec<Value> = first
+            .into_iter()
+            .chain(amid.iter().map(|token| special(token, 0)))
+            .chain([sequence("B", second)])
+            .chain(behind.iter().map(|token| special(token, second)))
+            .collect();
         let mut tokens = Map::new();
         for token in before.iter().chain(behind) {
             let number = self.number(token);
@@ -226,7 +249,7 @@ impl Given<'_> {
         json!({
             "type": "TemplateProcessing",
             "single": single,
-            "pair": [sequence("A", 0), sequence("B", 1)],
+            "pair": pair,
             "special_tokens": tokens,
         })
     }

@@ -102,6 +102,14 @@ fn every_setting_counts_as_in_transformers() {
         if without.unwrap() != ids(&case["without"]) {
             wrong.push(format!("{name} {files}: without special tokens"));
         }
+        let pair = text.read(texts[0].as_str().unwrap(), texts[3].as_str());
+        let (pair, wanted) = (pair.unwrap(), &case["pair"]);
+        if pair.ids != ids(&wanted[0]) || pair.types != ids(&wanted[1]) {
+            wrong.push(format!(
+                "{name} {files}: {:?} {:?} for {wanted}",
+                pair.ids, pair.types
+            ));
+        }
     }
     let some = &wrong[..wrong.len().min(6)];
     assert!(
