@@ -339,7 +339,7 @@ pub struct Export {
     #[arg(long, value_name = "DIR", required_unless_present = "check")]
     pub out: Option<PathBuf>,
     /// Write nothing; repeat the check of this exported folder or file beside its checkpoint.
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["out", "task", "opset", "target", "dtype", "no_cache", "image_size", "taps", "hidden_states", "static_sizes"])]
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["out", "task", "opset", "target", "dtype", "no_cache", "image_size", "taps", "hidden_states", "static_sizes", "keep"])]
     pub check: Option<PathBuf>,
     /// Export it for this task instead of its own.
     #[arg(long)]
@@ -372,6 +372,10 @@ pub struct Export {
     /// Fix sizes that are open otherwise, e.g. batch=1,sequence=128.
     #[arg(long = "static", value_name = "NAME=N,NAME=N", value_delimiter = ',', value_parser = size)]
     pub static_sizes: Vec<(String, usize)>,
+    /// Keep the files where the check does not hold, marked so in their metadata; the exit code
+    /// stays 1.
+    #[arg(long)]
+    pub keep: bool,
 }
 
 #[derive(Debug, clap::Args)]

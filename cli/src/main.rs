@@ -5,6 +5,7 @@ mod args;
 mod commands;
 mod demo_text;
 mod print;
+mod progress;
 
 use std::process::ExitCode;
 

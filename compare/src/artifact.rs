@@ -135,6 +135,13 @@ fn open_as<M: Clone + Into<Given>>(
     } in &entries
     {
         let source = &mut sources[*source];
+        if let Some(reason) = source.unfit(name).filter(|_| !asked) {
+            opened.skipped.push(Skipped {
+                runner: label.clone(),
+                reason,
+            });
+            continue;
+        }
         if matches!(how, How::Held) && (!is_runtime(name) || source.graph.is_none()) {
             source.load()?;
         }

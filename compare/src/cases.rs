@@ -1,9 +1,12 @@
 //! The inputs that exported files are tried at.
 
+use std::collections::BTreeMap;
+
 use burn::tensor::TensorData;
 use fluxo_models::Tensors;
 use fluxo_models::stack::StackConfig;
 
+use crate::compare::Case;
 use crate::error::Result;
 use crate::interface::{Interface, Part};
 use crate::runner::Runner;
@@ -13,22 +16,31 @@ use crate::samples::{self, Sizes};
 /// primes.
 const SIZES: [(usize, usize); 6] = [(1, 1), (1, 2), (1, 17), (3, 1), (3, 2), (3, 17)];
 /// The same for files that read images or sounds: those are of one size, and take long.
-const FEW_SIZES: [(usize, usize); 2] = [(1, 17), (3, 2)];
+const FEW_SIZES: [(usize, usize); 2] = [(1, 17), (2, 2)];
 /// The lengths of the calls of a decoding: a prompt, single tokens, and two at once.
 const STEPS: [usize; 5] = [4, 1, 1, 2, 1];
 /// Tokens of the text that an encoder-decoder reads while it decodes.
 const SOURCE: usize = 7;
 
+/// What a file is tried with.
+#[derive(Default)]
+pub(crate) struct Cases {
+    /// The inputs.
+    pub all: Vec<Case>,
+    /// What the reference gave for some of them when the caches were made, by number.
+    pub given: BTreeMap<usize, Tensors>,
+}
+
 /// Inputs of every size, and of a decoding in steps where the files have a cache, as the sizes
 /// that are fixed allow; `reference` computes the caches.
-pub(crate) fn cases(
-    files: &[Interface],
-    reference: &mut dyn Runner,
-) -> Result<Vec<(String, Tensors)>> {
+pub(crate) fn cases(files: &[Interface], reference: &mut dyn Runner) -> Result<Cases> {
+    let mut cases = Cases::default();
     let Some(file) = files.last() else {
-        return Ok(Vec::new());
+        return Ok(cases);
     };
-    let mut cases = Vec::new();
+    if file.cached() {
+        decoding(file, reference, &mut cases)?;
+    }
     // A past of a fixed length is there in every call.
     if file
         .fixed
@@ -40,11 +52,8 @@ pub(crate) fn cases(
                 batch, sequence, ..
             } = sizes;
             let label = format!("at batch {batch}, sequence {sequence}");
-            cases.push((label, samples::sized(&file.config, sizes)));
+            cases.all.push((label, samples::sized(&file.config, sizes)));
         }
-    }
-    if file.cached() {
-        decoding(file, reference, &mut cases)?;
     }
     Ok(cases)
 }
@@ -55,6 +64,8 @@ fn sizes(file: &Interface) -> Vec<Sizes> {
     let reads_text = |stack: &StackConfig| stack.tokens().is_some();
     let all = match file.config.stacks().all(|(_, stack)| reads_text(stack)) {
         true => &SIZES[..],
+        // A decoding begins at the other size, with the same sounds at every step.
+        false if file.cached() => &FEW_SIZES[..1],
         false => &FEW_SIZES,
     };
     let mut found = Vec::new();
@@ -92,11 +103,7 @@ fn fixed(file: &Interface, sizes: Sizes) -> Sizes {
 }
 
 /// Appends the calls of a decoding, each with the cache of the one before.
-fn decoding(
-    file: &Interface,
-    reference: &mut dyn Runner,
-    cases: &mut Vec<(String, Tensors)>,
-) -> Result<()> {
+fn decoding(file: &Interface, reference: &mut dyn Runner, cases: &mut Cases) -> Result<()> {
     let config = &file.config;
     let longest = samples::longest(config);
     let wanted = |name: &str| file.fixed.get(name).copied();
@@ -107,7 +114,7 @@ fn decoding(
         (Some(past), seq) => vec![past, seq.unwrap_or(2)],
     };
     let pair = file.part == Part::Decoder;
-    let (mut past, mut before) = (0, Tensors::new());
+    let (mut past, mut before, mut known) = (0, Tensors::new(), None);
     for (step, seq) in steps.into_iter().enumerate() {
         if past + seq > longest {
             break;
@@ -131,15 +138,21 @@ fn decoding(
                 let mask = extended(mask, sizes.batch, past, seq)?;
                 now.insert("attention_mask".into(), mask);
             }
-            for (name, cache) in reference.run(&before)? {
+            let given = reference.run(&before)?;
+            for (name, cache) in &given {
                 if let Some(name) = name.strip_prefix("present.") {
-                    now.insert(format!("past_key_values.{name}"), cache);
+                    now.insert(format!("past_key_values.{name}"), cache.clone());
                 }
             }
+            if let Some(case) = known {
+                cases.given.insert(case, given);
+            }
         }
+        known = None;
         if wanted("past_sequence").is_none_or(|wanted| wanted == past) {
             let label = format!("at step {step}, past {past}, sequence {seq}");
-            cases.push((label, now.clone()));
+            known = Some(cases.all.len());
+            cases.all.push((label, now.clone()));
         }
         (past, before) = (past + seq, now);
     }

@@ -1,6 +1,5 @@
 //! Every runner on the same inputs, every pair on every output.
 
-use burn::tensor::TensorData;
 use fluxo_models::Tensors;
 
 use crate::diff::{Difference, difference, excess};
@@ -9,6 +8,7 @@ use crate::inputs::split;
 use crate::mask::Mask;
 use crate::referee::{self, Ruling};
 use crate::report::{Alone, NO_OUTPUT, Pair, Report, Skipped};
+use crate::rounding::Rounding;
 use crate::runner::file::File;
 use crate::runner::{Kind, Label, Runner};
 use crate::verdict::{Close, Tolerance};
@@ -206,50 +206,50 @@ fn merged(
 
 /// Every output of one pair.
 fn pair(a: &Given, b: &Given, mask: &Mask, allowance: &Allowance<'_>, pairs: &mut Vec<Pair>) {
-    let noise = |output: &str| {
-        let ruling = allowance.ruling()?;
-        let noise = ruling.noise.get(output).copied().unwrap_or_default();
-        // Fewer digits, more noise.
-        let coarser = |given: &Given| given.label.unit.unwrap_or(ruling.unit) / ruling.unit;
-        Some(noise * coarser(a).max(coarser(b)).max(1.0))
+    let ruling = allowance.ruling();
+    // What is exact for weights of `b`'s precision.
+    let outputs = match (a.label.kind, ruling) {
+        (Kind::Referee, Some(ruling)) => &ruling.of(b.label.declared).exact,
+        _ => &a.outputs,
     };
-    let tolerance = |output: &str| match (allowance, noise(output)) {
+    let kinds = (a.label.kind, b.label.kind);
+    let tolerance = |noise: Option<f64>| match (allowance, noise) {
         (Allowance::Close(..), noise) => Tolerance::close(noise),
-        (_, Some(noise)) => Tolerance::measured(a.label.kind, b.label.kind, noise),
-        (Allowance::Fixed(given), None) => Tolerance::between(a.label.kind, b.label.kind, *given),
-        (Allowance::Measured(_), None) => Tolerance::between(a.label.kind, b.label.kind, None),
+        (_, Some(noise)) => Tolerance::measured(kinds.0, kinds.1, noise),
+        (Allowance::Fixed(given), None) => Tolerance::between(kinds.0, kinds.1, *given),
+        (Allowance::Measured(_), None) => Tolerance::between(kinds.0, kinds.1, None),
     };
-    let mut add = |output: &str, found: Difference| {
-        let mut pair = Pair::new(
-            &a.label.name,
-            &b.label.name,
-            output,
-            found,
-            &tolerance(output),
-        );
+    let mut add = |output: &str, mut found: Difference| {
+        let both = outputs.get(output).zip(b.outputs.get(output));
+        let both = both.filter(|_| found.scaled.is_finite());
+        let kept = both.and_then(|(left, _)| mask.of_output(output, left.shape().as_slice()));
+        let kept = kept.as_deref();
+        let mut noise = ruling.map(|_| 0.0);
+        if let (Some(ruling), Some((left, right))) = (ruling, both) {
+            let explained = explained(a, b, mask, ruling, output);
+            let coarser = coarser(a, b, ruling);
+            let allowed = |noise| Tolerance::measured(kinds.0, kinds.1, coarser * noise).value;
+            if let Some(off) = explained.worst(left, right, kept, allowed) {
+                (found.scaled, noise) = (off.scaled, Some(coarser * off.noise));
+            }
+        }
+        let names = [&a.label.name, &b.label.name];
+        let mut pair = Pair::new(names[0], names[1], output, found, &tolerance(noise));
         if let Allowance::Close(close, _) = allowance {
-            let kept = |data: &TensorData| mask.of_output(output, data.shape().as_slice());
-            let excess = match (a.outputs.get(output), b.outputs.get(output)) {
-                (Some(left), Some(right)) if !pair.scaled.is_infinite() => {
-                    excess(left, right, kept(left).as_deref(), *close)
-                }
-                _ => f64::INFINITY,
-            };
+            let excess = both.map(|(left, right)| excess(left, right, kept, *close));
+            let excess = excess.unwrap_or(f64::INFINITY);
             pair.agrees = excess <= 1.0;
             pair.excess = Some(excess);
         }
         pairs.push(pair);
     };
     let nothing = |why: &str| Difference::unmeasured(why.to_string());
-    let mut shared = a
-        .outputs
-        .keys()
-        .filter(|name| b.outputs.contains_key(*name));
+    let mut shared = outputs.keys().filter(|name| b.outputs.contains_key(*name));
     if shared.next().is_none() {
         return add(NO_OUTPUT, nothing("no output in common"));
     }
     let (mut compared, mut hidden) = (0, 0);
-    for (name, left) in &a.outputs {
+    for (name, left) in outputs {
         match b.outputs.get(name) {
             Some(right) => {
                 let kept = mask.of_output(name, left.shape().as_slice());
@@ -268,11 +268,7 @@ fn pair(a: &Given, b: &Given, mask: &Mask, allowance: &Allowance<'_>, pairs: &mu
             None => {}
         }
     }
-    for name in b
-        .outputs
-        .keys()
-        .filter(|name| !a.outputs.contains_key(*name))
-    {
+    for name in b.outputs.keys().filter(|name| !outputs.contains_key(*name)) {
         if a.label.kind.owes(b.label.kind) {
             add(name, missing(&a.label.name));
         }
@@ -283,6 +279,36 @@ fn pair(a: &Given, b: &Given, mask: &Mask, allowance: &Allowance<'_>, pairs: &mu
             nothing("the mask keeps no position: nothing was compared"),
         );
     }
+}
+
+/// How many times more one of `a` and `b` rounds than what the noise was measured of: fewer digits,
+/// more noise.
+fn coarser(a: &Given, b: &Given, ruling: &Ruling) -> f64 {
+    let coarser = |given: &Given| {
+        let own = ruling.of(given.label.declared).unit;
+        given.label.unit.unwrap_or(own) / own
+    };
+    coarser(a).max(coarser(b)).max(1.0)
+}
+
+/// What rounding explains of `output` between `a` and `b`: of each from what is exact for weights
+/// of its precision, and how far those lie apart.
+fn explained(a: &Given, b: &Given, mask: &Mask, ruling: &Ruling, output: &str) -> Rounding {
+    let ours = ruling.of(b.label.declared);
+    let noise = ours.noise.get(output).cloned();
+    let mut noise = noise.unwrap_or_else(|| Rounding::of_output(0.0));
+    if matches!(a.label.kind, Kind::Referee) || a.label.declared == b.label.declared {
+        return noise;
+    }
+    let theirs = ruling.of(a.label.declared);
+    if let Some(other) = theirs.noise.get(output) {
+        noise.join(other);
+    }
+    if let (Some(here), Some(there)) = (ours.exact.get(output), theirs.exact.get(output)) {
+        let kept = mask.of_output(output, here.shape().as_slice());
+        noise.widen(here, there, kept.as_deref());
+    }
+    noise
 }
 
 fn missing(runner: &str) -> Difference {

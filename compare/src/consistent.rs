@@ -6,10 +6,10 @@ use fluxo_models::Tensors;
 
 use crate::artifact::precision;
 use crate::compare::compare_refereed;
-use crate::diff::difference;
 use crate::error::{Error, Result};
 use crate::referee::{self, Noise, Ruling, nudged, unit};
 use crate::report::Report;
+use crate::rounding::Rounding;
 use crate::runner::guard::guard;
 use crate::runner::{Label, Runner};
 
@@ -140,11 +140,11 @@ pub fn consistent<M: Module, G: Gives>(
     let mut noise = Noise::new();
     for seed in 0..=RUNS {
         for (name, data) in given(referee, referee, DType::F32, seed)? {
-            let off = exact
-                .get(&name)
-                .map(|exact| difference(exact, &data, None, false).scaled);
-            let most = noise.entry(name).or_default();
-            *most = f64::max(*most, off.filter(|off| off.is_finite()).unwrap_or(0.0));
+            if let Some(exact) = exact.get(&name) {
+                let noise = noise.entry(name);
+                let noise = noise.or_insert_with(|| Rounding::of_output(0.0));
+                noise.widen(exact, &data, None);
+            }
         }
     }
     let mut runners: Vec<Box<dyn Runner>> = Vec::new();
@@ -156,11 +156,7 @@ pub fn consistent<M: Module, G: Gives>(
             outputs: given(name, backend, dtype, 0)?,
         }));
     }
-    let ruling = Ruling {
-        exact,
-        noise,
-        unit: unit(DType::F32),
-    };
+    let ruling = Ruling::new(exact, noise, unit(DType::F32));
     // One alone is compared with float64.
     if let [one] = on {
         let name = format!("{one} again");

@@ -11,12 +11,14 @@ use serde::Serialize;
 use crate::error::Error;
 use crate::exported;
 use crate::interface::Interface;
+use crate::progress::{Step, Told, untold};
 use crate::publish::{beside, io, publish};
 use crate::report::Report;
+use crate::serves::judged;
 use crate::signature::{Port, Signature};
 use crate::taps::TapChoice;
 use crate::towers::towers;
-use crate::verify::verify;
+use crate::verify::verify_telling;
 
 /// What is exported, and how.
 #[derive(Debug, Clone)]
@@ -34,6 +36,8 @@ pub struct ExportOptions {
     pub cache: bool,
     /// Whether the file is run and compared before it is published.
     pub verify: bool,
+    /// Whether it is published, and marked, where that does not hold.
+    pub keep: bool,
     /// Height and width of the images that the file reads; the configuration's where it is
     /// `None`.
     pub image_size: Option<[usize; 2]>,
@@ -54,6 +58,7 @@ impl Default for ExportOptions {
             metadata: BTreeMap::new(),
             cache: true,
             verify: true,
+            keep: false,
             image_size: None,
             taps: TapChoice::None,
             hidden_states: false,
@@ -96,15 +101,17 @@ pub struct ExportReport {
     pub verification: Option<Report>,
     /// How long the check took, in seconds.
     pub verification_seconds: f64,
+    /// Why it was kept only because that was asked for; `None` where it holds.
+    pub kept: Option<String>,
 }
 
 /// Why nothing was published.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// The file computes something else than the model.
-    #[error("the exported file does not agree with Burn, and was not kept: {}", last_line(.0))]
+    #[error("the exported file does not agree with Burn, and was not kept: {}", judged(.0))]
     Disagrees(Box<Report>),
-    /// No embedded runtime could run the file.
+    /// No runtime could run the file.
     #[error("the exported file could not be checked, and was not kept: {0}")]
     Unverified(Error),
     /// It did not come so far.
@@ -119,23 +126,14 @@ impl ExportError {
     }
 }
 
-fn last_line(report: &Report) -> String {
-    report
-        .to_string()
-        .lines()
-        .last()
-        .unwrap_or_default()
-        .to_string()
-}
-
 /// Writes `model` as ONNX into the folder `dir`: `config.json`, the files of the tokenizer where
 /// there is one, and `onnx/model.onnx`, of an encoder-decoder that writes
 /// `onnx/encoder_model.onnx` and `onnx/decoder_model_merged.onnx`. Where texts are compared with
 /// images, `onnx/text_model.onnx` and `onnx/vision_model.onnx` stand beside the file of both.
 ///
-/// The files are made beside, the graphs are run in the embedded runtimes at sizes that no trace
-/// had and compared with Burn ([`verify`]), and only then do they come under their names; what
-/// was in `dir` before is replaced file by file.
+/// The files are made beside, the graphs are run in the runtimes that they are for at sizes that
+/// no trace had and compared with Burn ([`verify`](crate::verify())), and only then do they come
+/// under their names; what was in `dir` before is replaced file by file.
 ///
 /// # Errors
 /// [`ExportError::Disagrees`] and [`ExportError::Unverified`] when the check did not hold,
@@ -145,7 +143,22 @@ pub fn export(
     dir: &Path,
     options: &ExportOptions,
 ) -> std::result::Result<ExportReport, ExportError> {
-    export_with(model, dir, options, |folder| verify(model, folder, options))
+    export_telling(model, dir, options, &untold)
+}
+
+/// [`export()`], and `told` hears how far it is.
+///
+/// # Errors
+/// As [`export()`].
+pub fn export_telling(
+    model: &Model,
+    dir: &Path,
+    options: &ExportOptions,
+    told: Told<'_>,
+) -> std::result::Result<ExportReport, ExportError> {
+    export_with(model, dir, options, told, |folder| {
+        verify_telling(model, folder, options, told)
+    })
 }
 
 /// [`export()`] with the check as a function of the written folder.
@@ -153,15 +166,17 @@ fn export_with(
     model: &Model,
     dir: &Path,
     options: &ExportOptions,
+    told: Told<'_>,
     check: impl FnOnce(&Path) -> Result<Report, Error>,
 ) -> std::result::Result<ExportReport, ExportError> {
     let beside = beside(dir)?;
     let draft = beside.path();
-    let mut written = write(model, draft, options)?;
+    let mut written = write(model, draft, options, told)?;
     let main = written.len() - 1;
     for tower in towers(model, options)? {
         let interfaces = Interface::all(&tower.model, &tower.options)?;
         for interface in &interfaces {
+            recording(tower.file, told);
             write_file(
                 &tower.model,
                 interface,
@@ -172,20 +187,29 @@ fn export_with(
         written.push(tower.file);
     }
     let start = Instant::now();
-    let verification = match options.verify {
-        true => Some(check(draft).map_err(ExportError::Unverified)?),
+    let checked = match options.verify {
+        true => Some(check(draft)),
         false => None,
     };
     let verification_seconds = start.elapsed().as_secs_f64();
-    if let Some(report) = verification.as_ref().filter(|report| !report.agrees()) {
-        return Err(ExportError::Disagrees(Box::new(report.clone())));
-    }
-    if let Some(report) = &verification {
-        let parity = crate::verify::parity(report);
-        for file in &written {
-            fluxo_onnx::append_metadata(draft.join(file), [("fluxo.parity", parity.as_str())])
-                .map_err(Error::from)?;
+    let (verification, kept) = match checked {
+        Some(Ok(report)) if report.agrees() => (Some(report), None),
+        Some(Ok(report)) if options.keep => {
+            let why = judged(&report);
+            (Some(report), Some(why))
         }
+        Some(Ok(report)) => return Err(ExportError::Disagrees(Box::new(report))),
+        Some(Err(error)) if options.keep => (None, Some(format!("not checked: {error}"))),
+        Some(Err(error)) => return Err(ExportError::Unverified(error)),
+        None => (None, None),
+    };
+    let parity = verification.as_ref().map(crate::verify::parity);
+    let marks = [(exported::PARITY, &parity), (exported::KEPT, &kept)];
+    for file in &written {
+        let marks = marks
+            .iter()
+            .filter_map(|(key, said)| Some((*key, said.as_deref()?)));
+        fluxo_onnx::append_metadata(draft.join(file), marks).map_err(Error::from)?;
     }
     model.save_config_whole(draft).map_err(Error::from)?;
     let names = |ports: Vec<Port>| ports.into_iter().map(|port| port.name).collect();
@@ -217,6 +241,7 @@ fn export_with(
         outputs,
         verification,
         verification_seconds,
+        kept,
     })
 }
 
@@ -229,14 +254,26 @@ pub(crate) fn write(
     model: &Model,
     dir: &Path,
     options: &ExportOptions,
+    told: Told<'_>,
 ) -> Result<Vec<&'static str>, Error> {
     let mut written = Vec::new();
     for interface in Interface::all(model, options)? {
         let file = interface.file();
+        recording(file, told);
         write_file(model, &interface, &dir.join(file), options)?;
         written.push(file);
     }
     Ok(written)
+}
+
+/// Says that `file` is recorded and written.
+fn recording(file: &str, told: Told<'_>) {
+    let what = &format!("recording {file}");
+    told(Step {
+        what,
+        done: 0,
+        of: 0,
+    });
 }
 
 /// What a file says of itself: its model, and what made it.

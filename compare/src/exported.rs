@@ -20,6 +20,10 @@ pub(crate) const TASK: &str = "fluxo.task";
 pub(crate) const DTYPE: &str = "fluxo.dtype";
 /// The key of the operators' target.
 pub(crate) const TARGET: &str = "fluxo.target";
+/// The key of how near the runtimes came.
+pub(crate) const PARITY: &str = "fluxo.parity";
+/// The key of why a file was kept only because that was asked for.
+pub const KEPT: &str = "fluxo.kept";
 /// The key of the source checkpoint's digest ([`crate::source::digest`]).
 pub const SOURCE: &str = "fluxo.source.sha256";
 

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::TensorData;
+use burn::tensor::{DType, TensorData};
 
 use crate::error::Result;
 use crate::locate::numbers;
 use crate::publish::io;
 use crate::runner::{Runner, chain::Chain, ort, ort::Ort, rten, rten::Rten, tract, tract::Tract};
+use crate::signature::Signature;
 
 /// Where the graph lies in an exported folder.
 pub const GRAPH: &str = "onnx/model.onnx";
@@ -79,12 +80,32 @@ impl Graph {
         Ok(found)
     }
 
+    /// The element type of most of the weights, where that is not float32.
+    pub(crate) fn declared(&self) -> Option<DType> {
+        let file = *self.files().last()?;
+        Signature::read(file).ok()?.weights
+    }
+
     /// The files in the runtime `runtime`, one of [`RUNTIMES`]; reports show them as `name`.
     /// Together they take what the checkpoint takes.
     ///
     /// # Errors
     /// When a file cannot be read, or the runtime cannot load it or is not here.
     pub fn load(&self, runtime: &str, name: &str) -> Result<Box<dyn Runner>> {
+        self.load_as(runtime, name, |chain| chain)
+    }
+
+    /// [`Graph::load`], an encoder run once for inputs that come again one after the other.
+    pub(crate) fn load_keeping(&self, runtime: &str, name: &str) -> Result<Box<dyn Runner>> {
+        self.load_as(runtime, name, Chain::keeping)
+    }
+
+    fn load_as(
+        &self,
+        runtime: &str,
+        name: &str,
+        chained: impl FnOnce(Chain) -> Chain,
+    ) -> Result<Box<dyn Runner>> {
         let load = |file: &Path| -> Result<Box<dyn Runner>> {
             Ok(match runtime {
                 ort::NAME => Box::new(Ort::load(name, file)?),
@@ -95,7 +116,8 @@ impl Graph {
         match self {
             Self::Whole(file) => load(file),
             Self::Pair { encoder, decoder } => {
-                Ok(Box::new(Chain::new(name, load(encoder)?, load(decoder)?)))
+                let chain = Chain::new(name, load(encoder)?, load(decoder)?);
+                Ok(Box::new(chained(chain)))
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Whether a backend computes in an element type, and not only says so.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use fluxo_models::Model;
 
 use crate::error::{Error, Result};
 use crate::runner::guard::guard;
@@ -19,6 +20,16 @@ pub(crate) fn device(backend: &str, dtype: DType) -> Result<Device> {
         runner: format!("{backend}:{name}"),
         reason: format!("{backend} does not compute in {name} on this machine; leave it out"),
     })
+}
+
+/// `model` as a file of weights of the element type `dtype` computes it: bfloat16 is for weights
+/// alone, and computed with in 32 bits.
+pub(crate) fn rounded(model: &Model, dtype: DType) -> Model {
+    let rounded = model.clone().in_precision(dtype);
+    match dtype {
+        DType::BF16 => rounded.in_precision(DType::F32),
+        _ => rounded,
+    }
 }
 
 /// Whether what takes float64 gives it: software Vulkan says that it does, and computes noise.

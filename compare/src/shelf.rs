@@ -17,6 +17,8 @@ pub(crate) struct Wanted {
     task: Option<Task>,
     backend: String,
     dtype: DType,
+    /// What the weights are rounded to before they come into `dtype`.
+    rounded: Option<DType>,
 }
 
 impl Wanted {
@@ -33,7 +35,23 @@ impl Wanted {
             task,
             backend: backend.to_string(),
             dtype,
+            rounded: None,
         })
+    }
+
+    /// The same as files have it whose weights are of the element type `declared`.
+    ///
+    /// # Errors
+    /// When the backend does not compute in it.
+    pub fn declared(&self, declared: DType) -> Result<Self> {
+        match declared {
+            // For weights alone.
+            DType::BF16 => Ok(Self {
+                rounded: Some(declared),
+                ..self.clone()
+            }),
+            _ => Self::new(&self.path, self.task, &self.backend, declared),
+        }
     }
 
     /// The backend.
@@ -56,9 +74,17 @@ impl Wanted {
     /// When the checkpoint cannot be loaded.
     pub fn part(&self, part: &str) -> Result<Model> {
         let device = self.device()?;
-        Ok(Model::load_part(
-            &self.path, self.task, &device, self.dtype, part,
-        )?)
+        let dtype = self.rounded.unwrap_or(self.dtype);
+        let model = Model::load_part(&self.path, self.task, &device, dtype, part)?;
+        Ok(self.brought(model))
+    }
+
+    /// `model`, as it was loaded, in the precision that is wanted.
+    fn brought(&self, model: Model) -> Model {
+        match self.rounded {
+            Some(_) => model.in_precision(self.dtype),
+            None => model,
+        }
     }
 }
 
@@ -86,7 +112,9 @@ impl Shelf {
         }
         self.clear();
         let device = wanted.device()?;
-        let (model, _) = Model::load_as(&wanted.path, wanted.task, &device, wanted.dtype)?;
+        let dtype = wanted.rounded.unwrap_or(wanted.dtype);
+        let (model, _) = Model::load_as(&wanted.path, wanted.task, &device, dtype)?;
+        let model = wanted.brought(model);
         *self.0.borrow_mut() = Some((wanted.clone(), model.clone()));
         Ok(model)
     }

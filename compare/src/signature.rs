@@ -21,6 +21,8 @@ pub struct Signature {
     pub outputs: Vec<Port>,
     /// What it has rows for.
     pub(crate) limits: Limits,
+    /// The element type of most of its weights, where that is not float32.
+    pub weights: Option<DType>,
 }
 
 /// One input or output.
@@ -91,6 +93,7 @@ impl Signature {
         let signature = Self {
             inputs: ports(&inputs, "input")?,
             outputs: ports(&outputs, "output")?,
+            weights: weights(&graph.initializer),
             limits: Limits::of_graph(&names, &nodes, &shapes),
         };
         Ok((signature, about))
@@ -121,6 +124,22 @@ fn pairs(pairs: Vec<PairProto>) -> BTreeMap<String, String> {
         .map(|pair| (pair.key, pair.value))
         .collect()
 }
+
+/// The floating type of most of `weights`, where that is not float32.
+fn weights(weights: &[TensorProto]) -> Option<DType> {
+    let elements = |code: i32| -> i64 {
+        let own = weights.iter().filter(|weight| weight.data_type == code);
+        own.map(|weight| weight.dims.iter().product::<i64>()).sum()
+    };
+    let most = [FLOAT, FLOAT16, BFLOAT16].into_iter().rev();
+    let most = most.max_by_key(|code| elements(*code))?;
+    dtype(most).filter(|_| most != FLOAT)
+}
+
+/// ONNX's numbers of the types that weights have.
+const FLOAT: i32 = 1;
+const FLOAT16: i32 = 10;
+const BFLOAT16: i32 = 16;
 
 // The few fields of onnx.proto that are read here; prost skips the rest, weights included.
 
@@ -178,6 +197,8 @@ struct AttributeProto {
 struct TensorProto {
     #[prost(int64, repeated, tag = "1")]
     dims: Vec<i64>,
+    #[prost(int32, tag = "2")]
+    data_type: i32,
     #[prost(string, tag = "8")]
     name: String,
 }

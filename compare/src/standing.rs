@@ -153,6 +153,7 @@ mod tests {
     use crate::Case;
     use crate::referee::{Noise, Ruling};
     use crate::report::Report;
+    use crate::rounding::Rounding;
     use crate::runner::{Kind, Label, Runner};
     use crate::verdict::Close;
 
@@ -183,11 +184,12 @@ mod tests {
         compare: impl Fn(&mut [Box<dyn Runner>], Case, Ruling) -> crate::Result<Report>,
     ) -> Standing {
         let exact = TensorData::new(vec![1.0_f64, 2.0], [2]);
-        let ruling = Ruling {
-            exact: Tensors::from([("y".to_string(), exact.clone())]),
-            noise: Noise::from([("y".to_string(), 1e-6)]),
-            unit: crate::referee::unit(burn::tensor::DType::F32),
-        };
+        let noise = Rounding::of_output(1e-6);
+        let ruling = Ruling::new(
+            Tensors::from([("y".to_string(), exact.clone())]),
+            Noise::from([("y".to_string(), noise)]),
+            crate::referee::unit(burn::tensor::DType::F32),
+        );
         let mut runners: Vec<Box<dyn Runner>> = vec![
             Box::new(fixed("right", exact)),
             Box::new(fixed("other", given)),

@@ -1,54 +1,74 @@
 //! ONNX files against Burn, at sizes that no trace had.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::DType;
 use fluxo_models::{Model, Request};
 use fluxo_onnx::Target;
 
-use crate::cases::cases;
+use crate::cases::{Cases, cases};
 use crate::compare::{compare_cases, compare_refereed};
 use crate::error::{Error, Result};
 use crate::export::ExportOptions;
 use crate::graph::Graph;
 use crate::interface::Interface;
-use crate::referee::rule;
+use crate::precision;
+use crate::progress::{Meter, Step, Told, untold};
+use crate::referee::{MEASURING, rule_telling};
 use crate::report::{Report, Skipped};
-use crate::runner::{Runner, burn::Burn, ort, replay::Replay, rten, tract};
+use crate::runner::{Runner, burn::Burn, ort, ort_library, replay::Replay, rten, tract};
 use crate::taps::TapChoice;
 use crate::towers::towers;
 use crate::verdict::HALF;
 
-/// Runs the exported files in `folder` in the embedded runtimes and compares them with `model`,
-/// which was exported with `options`.
+/// Runs the exported files in `folder` in the runtimes that they are for and compares them with
+/// `model`, which was exported with `options`.
 ///
 /// A runtime that cannot load a file or run any of it is listed as skipped.
 ///
 /// # Errors
 /// When no runtime could run the files, or Burn could not run the model.
 pub fn verify(model: &Model, folder: &Path, options: &ExportOptions) -> Result<Report> {
+    verify_telling(model, folder, options, &untold)
+}
+
+/// [`verify`], and `told` hears how far it is.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_telling(
+    model: &Model,
+    folder: &Path,
+    options: &ExportOptions,
+    told: Told<'_>,
+) -> Result<Report> {
     let graph = Graph::in_folder(folder).ok_or_else(|| Error::Model {
         path: folder.to_path_buf(),
         reason: "holds no exported files".to_string(),
     })?;
-    let mut report = agreement(model, &graph, options, "")?;
+    let mut report = agreement(model, &graph, options, "", told)?;
     for tower in towers(model, options)? {
         let graph = Graph::Whole(folder.join(tower.file));
         let place = format!("in {}, ", tower.file);
-        report.merge(agreement(&tower.model, &graph, &tower.options, &place)?);
+        let own = agreement(&tower.model, &graph, &tower.options, &place, told)?;
+        report.merge(own);
     }
     Ok(report)
 }
 
-/// The embedded runtimes that read a file; where it is for ONNX Runtime, or of weights that only
-/// this one reads, ONNX Runtime too.
-fn runtimes(dtype: DType, target: Target) -> Vec<&'static str> {
-    match (dtype, target) {
-        (DType::BF16, _) => vec![ort::NAME],
-        (_, Target::Ort) => vec![ort::NAME, rten::NAME],
-        (_, Target::Tract) => vec![tract::NAME],
-        (_, Target::Rten) => vec![rten::NAME],
-        (_, Target::Any | Target::Web) => vec![tract::NAME, rten::NAME],
+/// The runtimes that a file is run in: those that it is for. Where ONNX Runtime is not here, others
+/// stand in for it that read the same operators; weights in bfloat16 nothing else reads.
+fn runtimes(dtype: DType, target: Target, ort_is_here: bool) -> Vec<&'static str> {
+    match (dtype, target, ort_is_here) {
+        (DType::BF16, ..) => vec![ort::NAME],
+        (_, Target::Ort | Target::Web, true) => vec![ort::NAME],
+        (_, Target::Ort, false) => vec![ort::NAME, rten::NAME],
+        (_, Target::Web, false) => vec![ort::NAME, tract::NAME, rten::NAME],
+        (_, Target::Tract, _) => vec![tract::NAME],
+        (_, Target::Rten, _) => vec![rten::NAME],
+        (_, Target::Any, true) => vec![tract::NAME, rten::NAME, ort::NAME],
+        (_, Target::Any, false) => vec![tract::NAME, rten::NAME],
     }
 }
 
@@ -70,33 +90,59 @@ pub(crate) fn parity(report: &Report) -> String {
 }
 
 /// One graph against one model; `place` stands before the cases' labels.
-fn agreement(model: &Model, graph: &Graph, options: &ExportOptions, place: &str) -> Result<Report> {
+fn agreement(
+    model: &Model,
+    graph: &Graph,
+    options: &ExportOptions,
+    place: &str,
+    told: Told<'_>,
+) -> Result<Report> {
     let interfaces = Interface::all(model, options)?;
     let backend = fluxo_backends::default_name().unwrap_or("flex");
     let request = Request {
         hidden_states: options.hidden_states,
         taps: options.taps != TapChoice::None,
     };
-    let runtimes = runtimes(model.dtype(), options.target);
-    // Weights in bfloat16 are computed with in 32 bits.
+    let ort_is_here = ort_library::environment().is_ok();
+    let runtimes = runtimes(model.dtype(), options.target, ort_is_here);
     let model = match model.dtype() {
-        DType::BF16 => &model.clone().in_precision(DType::F32),
+        DType::BF16 => &precision::rounded(model, DType::BF16),
         _ => model,
     };
+    let checking = |what: &str| format!("checking {place}{what}");
+    told(Step {
+        what: &checking("the inputs"),
+        done: 0,
+        of: 0,
+    });
     // One after the other: of a large model no two runtimes are in memory at once.
     let mut reference = Burn::new(backend, model, backend, request)?;
-    let mut cases = cases(&interfaces, &mut reference)?;
+    let Cases {
+        all: mut cases,
+        given,
+    } = cases(&interfaces, &mut reference)?;
     for (label, _) in &mut cases {
         label.insert_str(0, place);
     }
-    let rulings = rule(model, request, &cases)?;
-    let mut runners: Vec<Box<dyn Runner>> = vec![Box::new(Replay::of(&mut reference, &cases))];
+    let passes = cases.len() * (2 + MEASURING as usize + runtimes.len());
+    let told = |step: Step<'_>| {
+        let what = &checking(step.what);
+        told(Step { what, ..step });
+    };
+    let meter = Meter::new(&told, passes);
+    let rulings = rule_telling(model, request, &cases, &meter)?;
+    let replay = |runner: &mut dyn Runner, known| {
+        let name = runner.name().to_string();
+        meter.begin(&name);
+        Replay::of(runner, &cases, known, || meter.passed(&name, 1))
+    };
+    let mut runners: Vec<Box<dyn Runner>> = vec![Box::new(replay(&mut reference, given))];
     drop(reference);
     let mut skipped = Vec::new();
     let mut failed = None;
     for name in runtimes {
-        match graph.load(name, name) {
-            Ok(mut runner) => runners.push(Box::new(Replay::of(&mut *runner, &cases))),
+        match graph.load_keeping(name, name) {
+            Ok(mut runner) => runners.push(Box::new(replay(&mut *runner, BTreeMap::new()))),
             Err(error) => {
                 skipped.push(Skipped {
                     runner: name.to_string(),
@@ -118,4 +164,23 @@ fn agreement(model: &Model, graph: &Graph, options: &ExportOptions, place: &str)
     };
     report.skipped.extend(skipped);
     Ok(report)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_run_in_what_it_is_for() {
+        let of = |target, ort| runtimes(DType::F32, target, ort).join(" ");
+        assert_eq!(of(Target::Any, true), "tract rten ort");
+        assert_eq!(of(Target::Any, false), "tract rten");
+        assert_eq!(of(Target::Web, true), "ort");
+        assert_eq!(of(Target::Ort, true), "ort");
+        assert_eq!(of(Target::Tract, true), "tract");
+        assert_eq!(of(Target::Rten, true), "rten");
+        // It is said that it is not here.
+        assert_eq!(of(Target::Web, false), "ort tract rten");
+        assert_eq!(runtimes(DType::BF16, Target::Any, false), [ort::NAME]);
+    }
 }

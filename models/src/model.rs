@@ -11,6 +11,7 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use fluxo_backends::kernels;
 use serde_json::Value;
 
+use crate::batch::Batch;
 use crate::blocks::probe::{Part, Probe};
 use crate::blocks::taps::Taps;
 use crate::catalog::{self, Description};
@@ -271,7 +272,7 @@ impl Model {
     /// # Errors
     /// When an input is missing, misshapen or out of range, or the device fails.
     pub fn run(&self, inputs: &Tensors, request: &Request) -> Result<Tensors> {
-        Ok(self.pass(inputs, request, None)?.0)
+        Ok(self.pass(inputs, request, None, None)?.0)
     }
 
     /// [`Model::run`] while `probe` looks at the parts of the network; gives what it noted too.
@@ -285,7 +286,22 @@ impl Model {
         request: &Request,
         probe: Probe,
     ) -> Result<(Tensors, Vec<Part>)> {
-        self.pass(inputs, request, Some(probe))
+        self.pass(inputs, request, Some(probe), None)
+    }
+
+    /// The outputs of [`Model::probe`] where the encoder has given `state`
+    /// `[batch, source, d_model]` for the same inputs before, and is not run again.
+    ///
+    /// # Errors
+    /// As [`Model::run`], and when the state has not as many rows as the inputs.
+    pub fn probe_encoded(
+        &self,
+        inputs: &Tensors,
+        request: &Request,
+        probe: Probe,
+        state: &TensorData,
+    ) -> Result<Tensors> {
+        Ok(self.pass(inputs, request, Some(probe), Some(state))?.0)
     }
 
     fn pass(
@@ -293,11 +309,16 @@ impl Model {
         inputs: &Tensors,
         request: &Request,
         probe: Option<Probe>,
+        encoded: Option<&TensorData>,
     ) -> Result<(Tensors, Vec<Part>)> {
         let dtype = probe.as_ref().and_then(Probe::dtype);
         let dtype = dtype.unwrap_or(self.dtype);
-        let batch = inputs::batch(inputs, &self.config, &self.device(), dtype)?;
+        let mut batch = inputs::batch(inputs, &self.config, &self.device(), dtype)?;
+        if let Some(state) = encoded {
+            batch.encoded = Some(self.encoded(&batch, state, dtype)?);
+        }
         let terms = probe.as_ref().and_then(Probe::terms);
+        let units = probe.as_ref().map_or(0.0, Probe::units);
         let taps = if request.taps {
             Taps::on()
         } else {
@@ -307,7 +328,7 @@ impl Model {
             Some(probe) => taps.probed(probe),
             None => taps,
         };
-        let forward = || self.network.forward(batch, &mut taps);
+        let forward = || kernels::coarse(units, || self.network.forward(batch, &mut taps));
         let output = match terms {
             Some(terms) => kernels::in_sequence(terms, forward),
             None => forward(),
@@ -323,6 +344,20 @@ impl Model {
         let read = |(name, value)| Ok((name, read(value)?));
         let outputs = named.into_iter().map(read).collect::<Result<_>>()?;
         Ok((outputs, parts))
+    }
+
+    /// `state` as what the encoder gave for `batch`.
+    fn encoded(&self, batch: &Batch, state: &TensorData, dtype: DType) -> Result<Tensor<3>> {
+        let ids = batch.input_ids.as_ref().map(|ids| ids.dims()[0]);
+        let features = batch.input_features.as_ref().map(|x| x.dims()[0]);
+        let (rows, shape) = (ids.or(features), state.shape().as_slice());
+        if shape.len() != 3 || rows != Some(shape[0]) {
+            return Err(Error::Input(format!(
+                "an encoder's output of {shape:?}; it must be [batch, source, d_model] for {} rows",
+                rows.unwrap_or(0)
+            )));
+        }
+        Ok(Tensor::from_data(state.clone(), (&self.device(), dtype)))
     }
 }
 

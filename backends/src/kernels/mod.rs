@@ -8,6 +8,7 @@
 
 #[cfg(feature = "flex")]
 mod attention;
+mod coarse;
 #[cfg(feature = "flex")]
 mod elementwise;
 #[cfg(feature = "flex")]
@@ -23,6 +24,7 @@ mod view;
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Bool, Tensor, module};
 
+pub use coarse::{coarse, coarsened};
 pub use sequence::in_sequence;
 
 /// `x · Φ(x)`, Φ the normal distribution's (Hendrycks and Gimpel 2016), of any shape.

@@ -160,7 +160,10 @@ struct Judge {
 impl Judge {
     fn compare(&mut self, cases: &[Case]) -> Result<Report> {
         self.rulings = match (&self.model, self.tolerance) {
-            (Some(model), None) => referee::rule(model, self.request, cases)?.unwrap_or_default(),
+            (Some(model), None) => {
+                let declared = self.runners.iter().filter_map(|it| it.label().declared);
+                referee::rule_on(model, self.request, cases, declared)?.unwrap_or_default()
+            }
             _ => Vec::new(),
         };
         if self.once {

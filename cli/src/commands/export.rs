@@ -6,7 +6,9 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use fluxo_compare::exported::{Exported, SOURCE};
 use fluxo_compare::graph::{TEXT, VISION};
-use fluxo_compare::{ExportError, ExportOptions, Graph, source};
+use fluxo_compare::{
+    ExportError, ExportOptions, Graph, Step, export_telling, source, verify_telling,
+};
 use fluxo_models::Model;
 use fluxo_models::image::ImageProcessor;
 use fluxo_models::stack::InputConfig;
@@ -17,6 +19,7 @@ use super::fresh::made;
 use crate::Held;
 use crate::args::Export;
 use crate::print::Print;
+use crate::progress::Progress;
 
 pub fn run(args: &Export, print: Print) -> Result<Held> {
     match (&args.check, &args.out) {
@@ -34,9 +37,15 @@ fn check(checkpoint: &Path, folder: &Path, print: Print) -> Result<Held> {
         false => folder,
     };
     let exported = Exported::read(folder)?;
+    let progress = Progress::new(print.quiet);
+    progress.begin(&format!("reading {}", checkpoint.display()));
     let device = device(None)?;
     let (model, _) = Model::load_as(checkpoint, Some(exported.task), &device, exported.dtype)?;
-    let report = fluxo_compare::verify(&model, folder, &exported.options)?;
+    let report = verify_telling(&model, folder, &exported.options, &|step| {
+        progress.step(step)
+    });
+    progress.end();
+    let report = report?;
     let changed = match &exported.source {
         Some(source) => source::digest(checkpoint)? != *source,
         None => false,
@@ -94,6 +103,8 @@ fn fixed(sizes: &[(String, usize)]) -> Result<BTreeMap<String, usize>> {
 
 fn write(args: &Export, out: &Path, print: Print) -> Result<Held> {
     let static_sizes = fixed(&args.static_sizes)?;
+    let progress = Progress::new(print.quiet);
+    progress.begin(&format!("reading {}", args.model.display()));
     let device = device(None)?;
     // The weights are read twice: as what they are, and for their digest.
     let (loaded, digest) = std::thread::scope(|scope| {
@@ -113,13 +124,17 @@ fn write(args: &Export, out: &Path, print: Print) -> Result<Held> {
         cache: !args.no_cache,
         image_size,
         verify: true,
+        keep: args.keep,
         taps: args.taps.clone().unwrap_or_default(),
         hidden_states: args.hidden_states,
         static_sizes,
         metadata: [(SOURCE.to_string(), digest)].into(),
         ..ExportOptions::default()
     };
-    match made(out, || fluxo_compare::export(&model, out, &options)) {
+    let told = |step: Step<'_>| progress.step(step);
+    let exported = made(out, || export_telling(&model, out, &options, &told));
+    progress.end();
+    match exported {
         Ok(report) => {
             let check = report.verification.as_ref().map(ToString::to_string);
             let mut text = check.unwrap_or_default();
@@ -133,8 +148,13 @@ fn write(args: &Export, out: &Path, print: Print) -> Result<Held> {
                     file.outputs.join(", "),
                 );
             }
+            let Some(kept) = &report.kept else {
+                print.result(&report, text)?;
+                return Ok(Held::Yes);
+            };
+            text += &format!("\nkept, and marked, though it does not hold: {kept}");
             print.result(&report, text)?;
-            Ok(Held::Yes)
+            Ok(Held::No)
         }
         Err(error) if error.did_not_hold() => {
             let report = match &error {

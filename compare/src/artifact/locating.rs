@@ -31,6 +31,8 @@ pub fn locate<M: Clone + Into<Given>>(
     } = Lineup::new(models, names)?;
     // One model after the other: each is loaded once.
     entries.sort_by_key(|entry| entry.source);
+    // `open` says why.
+    entries.retain(|entry| asked || sources[entry.source].unfit(&entry.name).is_none());
     let (inputs, _) = split(inputs);
     let Some(first) = sources.iter().position(|source| source.checkpoint) else {
         let mut cuts = Vec::new();
@@ -50,7 +52,8 @@ pub fn locate<M: Clone + Into<Given>>(
         backend,
         DType::F32,
     )?;
-    let mut locator = Locator::on_shelf(&shelf, judge.clone(), &inputs)?;
+    // One for each precision of weights that files declare.
+    let mut locators: Vec<(Option<DType>, Locator<'_>)> = Vec::new();
     let mut found = Vec::new();
     for Entry {
         source,
@@ -59,7 +62,22 @@ pub fn locate<M: Clone + Into<Given>>(
     } in &entries
     {
         match sources[*source].suspect(name, label, &shelf, &judge) {
-            Ok(mut suspect) => found.push(locator.look(&mut *suspect)?),
+            Ok(mut suspect) => {
+                let declared = suspect.label().declared;
+                let known = locators.iter().position(|(known, _)| *known == declared);
+                let index = match known {
+                    Some(index) => index,
+                    None => {
+                        let judge = match declared {
+                            Some(declared) => judge.declared(declared)?,
+                            None => judge.clone(),
+                        };
+                        locators.push((declared, Locator::on_shelf(&shelf, judge, &inputs)?));
+                        locators.len() - 1
+                    }
+                };
+                found.push(locators[index].1.look(&mut *suspect)?);
+            }
             Err(error) if asked => return Err(error),
             // `open` has said why.
             Err(_) => {}

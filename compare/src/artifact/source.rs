@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use burn::tensor::DType;
 use fluxo_models::checkpoint::unread;
 use fluxo_models::model::CONFIG;
 use fluxo_models::{Model, Request, Task};
@@ -12,6 +13,7 @@ use super::names::{is_runtime, precision};
 use crate::error::{Error, Result};
 use crate::export::{self, ExportOptions};
 use crate::graph::{Graph, RUNTIMES};
+use crate::progress::untold;
 use crate::publish::{self, Draft};
 use crate::referee::unit;
 use crate::runner::{Kind, Label, Runner, burn::Burn, child::Child, ort, ort_library};
@@ -132,6 +134,18 @@ impl Source {
         self.graph()?.load(name, label)
     }
 
+    /// Why the runner `name` is not tried on this where it was not asked for by name.
+    pub fn unfit(&self, name: &str) -> Option<String> {
+        let declared = self
+            .graph
+            .as_ref()
+            .filter(|_| is_runtime(name))?
+            .declared()?;
+        (declared == DType::BF16 && name != ort::NAME).then(|| {
+            format!("weights in bfloat16, which ONNX Runtime reads; to try it, name {name} in --on")
+        })
+    }
+
     pub fn child(
         &self,
         name: &str,
@@ -154,6 +168,11 @@ impl Source {
         };
         let label = Label {
             unit: dtype.map(unit),
+            declared: self
+                .graph
+                .as_ref()
+                .and_then(Graph::declared)
+                .filter(|_| kind == Kind::Graph),
             ..Label::new(label, kind)
         };
         Ok(Box::new(Child {
@@ -175,7 +194,7 @@ impl Source {
         }
         let model = self.model.as_ref().ok_or_else(|| self.no_weights("onnx"))?;
         let folder = publish::beside(&std::env::temp_dir())?;
-        export::write(model, folder.path(), &ExportOptions::default())?;
+        export::write(model, folder.path(), &ExportOptions::default(), &untold)?;
         let graph = Graph::in_folder(folder.path()).ok_or_else(|| self.no_weights("onnx"))?;
         self.exported = Some((graph.clone(), Rc::new(folder)));
         Ok(graph)

@@ -50,7 +50,10 @@ impl Source {
                 ort_library::environment()?;
             }
             let (graph, folder) = self.graph_in_turn(&shelf)?;
-            let shown = Label::new(label, Kind::Graph);
+            let shown = Label {
+                declared: graph.declared(),
+                ..Label::new(label, Kind::Graph)
+            };
             let (name, label) = (name.to_string(), label.to_string());
             let load = move || {
                 // It holds what is loaded.

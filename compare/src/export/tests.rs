@@ -5,7 +5,7 @@ use fluxo_models::{Request, Settings};
 use super::*;
 use crate::graph::GRAPH;
 use crate::testing::skip;
-use crate::{artifact, compare, samples};
+use crate::{artifact, compare, samples, verify};
 
 fn model(family: &str, seed: u64) -> Model {
     let device = fluxo_backends::device("flex").unwrap();
@@ -42,7 +42,13 @@ fn round_trip(family: &str, options: &ExportOptions, inputs: &[&str], outputs: &
         verification.agrees() && verification.skipped.is_empty(),
         "{verification}"
     );
-    let judges = ["float64", "flex", "tract", "rten"];
+    let mut judges = vec!["float64", "flex", "tract", "rten"];
+    let here = artifact::runtimes();
+    judges.extend(
+        here.iter()
+            .filter(|it| it.name == "ort" && it.usable)
+            .map(|it| it.name),
+    );
     assert_eq!(verification.runners, judges, "{verification}");
     let mut wanted: Vec<_> = report.files.iter().map(|f| f.file.clone()).collect();
     wanted.insert(0, exported.join("config.json"));
@@ -163,7 +169,7 @@ fn a_file_that_does_not_agree_is_not_kept() {
     let target = dir.path().join("exported");
     let (model, other) = (model("bert", 3), model("bert", 4));
     let options = ExportOptions::default();
-    let error = export_with(&model, &target, &options, |folder| {
+    let error = export_with(&model, &target, &options, &untold, |folder| {
         verify(&other, folder, &options)
     })
     .unwrap_err();
@@ -180,7 +186,7 @@ fn a_file_that_does_not_agree_is_not_kept() {
     std::fs::create_dir_all(target.join("onnx")).unwrap();
     std::fs::write(target.join(GRAPH), "old").unwrap();
     let unverified = Error::runner("tract", "no");
-    let error = export_with(&model, &target, &options, |_| Err(unverified)).unwrap_err();
+    let error = export_with(&model, &target, &options, &untold, |_| Err(unverified)).unwrap_err();
     assert!(
         error
             .to_string()

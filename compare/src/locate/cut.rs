@@ -76,6 +76,7 @@ impl Cut {
         let mut types = read.signature.outputs.iter().map(|port| port.dtype);
         cut.dtype = types.find(DType::is_float).unwrap_or(DType::F32);
         cut.label.unit = Some(unit(cut.dtype));
+        cut.label.declared = read.signature.weights;
         Ok(cut)
     }
 

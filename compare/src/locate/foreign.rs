@@ -1,19 +1,27 @@
 //! Files that nobody's checkpoint judges: the first value at which two runners of them part.
 
+use burn::tensor::TensorData;
 use fluxo_models::Tensors;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 
 use super::cut::Cut;
-use super::{Location, PartError, Suspect, measure};
+use super::{Location, PartError, Suspect, allowed};
 use crate::error::{Error, Result};
-use crate::verdict::CPU;
+use crate::rounding::{Off, Rounding};
+use crate::runner::Kind;
+use crate::verdict::{CPU, MARGIN};
 
 /// How many values are looked at in one run.
 const PROBES: usize = 16;
+/// How many runs, of what is read moved by a unit of its last place, measure what rounding explains
+/// of a value that would be blamed.
+const MOVED: u64 = 2;
 
 /// Where each of `runners` but the first parts from the first, by the names of their values: the
-/// first value that differs by more than sums in another order explain. Runs see `PROBES` values
-/// each, spread over those that are left. A value's own error is that of a run which is given what
-/// the first runner has of the values before it that are looked at.
+/// first value that differs by more than sums in another order explain where both are given what
+/// the first runner has of the values before it that are looked at: what has gathered on the way is
+/// nobody's. Runs see `PROBES` values each, spread over those that are left.
 ///
 /// # Errors
 /// When the inputs do not fit a file. A runner that fails has its reason in [`Location::note`].
@@ -47,6 +55,8 @@ fn search(first: &mut Cut, other: &mut Cut, inputs: &Tensors, found: &mut Locati
     found.of = values.len();
     // What lies before the first of these is alike, and the last one differs.
     let mut left = values.as_slice();
+    // What the first has of those before it.
+    let mut before = Tensors::new();
     loop {
         let step = left.len().div_ceil(PROBES);
         let ends = (1..=left.len()).filter(|i| i % step == 0 || *i == left.len());
@@ -54,30 +64,55 @@ fn search(first: &mut Cut, other: &mut Cut, inputs: &Tensors, found: &mut Locati
         let probed: Vec<&str> = ends.iter().map(|end| left[*end].1.as_str()).collect();
         let exact = first.values_of(&probed, &Tensors::new(), inputs)?;
         let given = other.values_of(&probed, &Tensors::new(), inputs)?;
-        // Each from what the first runner has of those before it.
-        let forced = other.values_of(&probed, &exact, inputs)?;
+        let mut known = before.clone();
+        known.extend(exact.clone());
+        let forced = other.values_of(&probed, &known, inputs)?;
         found.looked_at += probed.len();
+        let even = || Rounding::of_part().with_even(CPU / MARGIN);
+        let mut noise: Vec<Rounding> = probed.iter().map(|_| even()).collect();
+        let off = |value: &str, given: &Tensors, noise: &Rounding| {
+            let both = exact.get(value).zip(given.get(value));
+            let off = both.and_then(|(exact, given)| noise.worst(exact, given, None, within));
+            off.unwrap_or(Off {
+                scaled: f64::INFINITY,
+                noise: CPU / MARGIN,
+            })
+        };
+        let own = |noise: &[Rounding]| -> Vec<Off> {
+            let values = probed.iter().zip(noise);
+            values
+                .map(|(value, noise)| off(value, &forced, noise))
+                .collect()
+        };
+        let beyond = |off: &Off| off.scaled.is_nan() || off.scaled > within(off.noise);
+        let mut errors = own(&noise);
+        if errors.iter().any(beyond) {
+            for seed in 1..=MOVED {
+                let moved = first.values_of(&probed, &moved(&known, seed), inputs)?;
+                for (value, noise) in probed.iter().zip(&mut noise) {
+                    if let (Some(exact), Some(moved)) = (exact.get(*value), moved.get(*value)) {
+                        noise.widen(exact, moved, None);
+                    }
+                }
+            }
+            errors = own(&noise);
+        }
         let mut parted = None;
-        for (i, end) in ends.iter().enumerate() {
+        for (i, (end, own)) in ends.iter().zip(&errors).enumerate() {
             let (node, value) = &left[*end];
-            let error = |given: &Tensors| match (exact.get(value), given.get(value)) {
-                (Some(exact), Some(given)) => measure::error(exact, given, None),
-                _ => f64::INFINITY,
-            };
-            let off = error(&given);
-            let guilty = measure::beyond(off, CPU);
+            let guilty = beyond(own);
             found.parts.push(PartError {
                 path: node.clone(),
-                cumulative: Some(off),
-                teacher_forced: Some(error(&forced)),
-                noise: CPU,
+                cumulative: Some(off(value, &given, &noise[i]).scaled),
+                teacher_forced: Some(own.scaled),
+                noise: own.noise,
                 guilty,
             });
             if guilty {
                 parted = Some(i);
                 break;
             }
-            found.largest = found.largest.max(off / CPU);
+            found.largest = found.largest.max(own.scaled / own.noise);
         }
         let Some(parted) = parted else {
             found.parts.clear();
@@ -87,15 +122,35 @@ fn search(first: &mut Cut, other: &mut Cut, inputs: &Tensors, found: &mut Locati
             let node = left[ends[parted]].0.clone();
             // Values further on were found in error first; the table reads in order.
             found.parts.retain(|part| !part.guilty || part.path == node);
-            // Where its own error is small it only shows what gathered before it.
-            for part in found.parts.iter_mut().filter(|part| part.guilty) {
-                part.teacher_forced
-                    .take_if(|own| !measure::beyond(*own, CPU));
-            }
             (found.path, found.node) = (Some(node.clone()), Some(node));
             return Ok(());
         }
+        let right = probed[..parted].iter();
+        before.extend(right.filter_map(|name| Some((name.to_string(), exact.get(*name)?.clone()))));
         let from = if parted == 0 { 0 } else { ends[parted - 1] + 1 };
         left = &left[from..=ends[parted]];
     }
+}
+
+/// The largest error of a value that is not blamed.
+fn within(noise: f64) -> f64 {
+    allowed(Kind::Graph, noise)
+}
+
+/// `values` with each number moved by a unit of its last place, up or down at random.
+fn moved(values: &Tensors, seed: u64) -> Tensors {
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut moved = |data: &TensorData| {
+        let values = data
+            .iter::<f32>()
+            .map(|value| match random.random::<bool>() {
+                true => value * (1.0 + f32::EPSILON),
+                false => value * (1.0 - f32::EPSILON),
+            });
+        TensorData::new(values.collect::<Vec<f32>>(), data.shape().clone())
+    };
+    let moved = values
+        .iter()
+        .map(|(name, data)| (name.clone(), moved(data)));
+    moved.collect()
 }

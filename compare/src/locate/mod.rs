@@ -18,7 +18,6 @@ mod cut;
 mod foreign;
 mod held;
 mod matched;
-mod measure;
 mod names;
 mod proto;
 mod referee;
@@ -31,6 +30,7 @@ use fluxo_models::{Model, Part, Tensors};
 use serde::Serialize;
 
 use crate::error::Result;
+use crate::rounding::{Off, Rounding};
 use crate::runner::{Kind, Label};
 use crate::shelf::{Shelf, Wanted};
 use crate::verdict::{LEAST, MARGIN};
@@ -39,7 +39,7 @@ pub use self::burn::Accused;
 pub use self::cut::Cut;
 pub use self::foreign::part;
 pub(crate) use self::proto::numbers;
-use self::referee::{Referee, Scope};
+use self::referee::{Noise, Referee, Scope};
 
 /// What parts read, by path.
 pub type Given = BTreeMap<String, TensorData>;
@@ -90,8 +90,9 @@ pub struct Asked<'a> {
 pub struct PartError {
     /// Its path among the modules, layers in the order of the computation.
     pub path: String,
-    /// Its error in a plain run: the largest distance from the referee's output, divided by the
-    /// largest magnitude of that. `None` where it cannot be seen.
+    /// Its error in a plain run: the distance from the referee's output in the row that rounding
+    /// explains least, divided by the largest magnitude of that row. `None` where it cannot be
+    /// seen.
     pub cumulative: Option<f64>,
     /// Its error where it reads what the referee's part reads.
     pub teacher_forced: Option<f64>,
@@ -310,51 +311,50 @@ impl Search<'_, '_> {
         let coarser = self.suspect.label().unit.unwrap_or(self.referee.unit) / self.referee.unit;
         let coarser = coarser.max(1.0);
         let kind = self.suspect.label().kind;
-        let allowed = |noise: f64| allowed(kind, noise);
-        let own = self.errors(&forced, scope);
-        drop(forced);
-        let beyond = |error: Option<f64>, noise: f64| {
-            error.is_some_and(|error| measure::beyond(error, allowed(noise * coarser)))
+        let allowed = |noise: f64| allowed(kind, noise * coarser);
+        let beyond = |off: &Option<Off>| {
+            off.is_some_and(|off| off.scaled.is_nan() || off.scaled > allowed(off.noise))
         };
-        let blamed = |scope: &Scope| -> Vec<bool> {
-            let parts = own.iter().zip(&scope.noise);
-            parts.map(|(own, noise)| beyond(*own, noise.own)).collect()
-        };
+        let own =
+            |search: &Self, scope: &Scope| search.off(&forced, scope, |noise| &noise.own, allowed);
         // More runs can only explain more.
-        let suspected = blamed(scope);
+        let mut found = own(self, scope);
+        let suspected: Vec<bool> = found.iter().map(beyond).collect();
         if suspected.contains(&true) {
             self.referee.measure_own(scope, &suspected)?;
+            found = own(self, scope);
         }
-        let blamed = blamed(scope);
+        drop(forced);
+        let blamed: Vec<bool> = found.iter().map(beyond).collect();
         // A whole run only for what is shown.
         let plain = match scope.is_whole() || blamed.contains(&true) {
             true => self.suspect.plain(self.inputs, &scope.asked())?,
             false => Vec::new(),
         };
-        let cumulative = self.errors(&plain, scope);
-        drop(plain);
-        if scope.is_whole() && self.tap.is_none() {
-            let parted = |scope: &Scope| {
-                let mut parts = cumulative.iter().zip(&scope.noise);
-                parts.position(|(off, noise)| beyond(*off, noise.gathered))
-            };
-            if parted(scope).is_some() {
-                self.referee.measure_gathered(scope)?;
-            }
-            let first = parted(scope).map(|index| &scope.exact[index].path);
+        let gathered = |search: &Self, scope: &Scope| {
+            search.off(&plain, scope, |noise| &noise.gathered, allowed)
+        };
+        let mut cumulative = gathered(self, scope);
+        if scope.is_whole() && self.tap.is_none() && cumulative.iter().any(beyond) {
+            self.referee.measure_gathered(scope)?;
+            cumulative = gathered(self, scope);
+            let first = cumulative.iter().position(beyond);
+            let first = first.map(|index| &scope.exact[index].path);
             self.tap = first.map(|path| self.referee.tap(path));
         }
+        drop(plain);
         let mut guilty = None;
         for (index, exact) in scope.exact.iter().enumerate() {
-            let (own, beyond) = (own[index], blamed[index]);
+            let (own, beyond) = (found[index], blamed[index]);
             if beyond && guilty.is_none() {
                 guilty = Some(exact.path.clone());
             }
+            let noise = own.map_or(scope.noise[index].own.even(), |own| own.noise);
             let part = PartError {
                 path: exact.path.clone(),
-                cumulative: cumulative[index],
-                teacher_forced: own,
-                noise: scope.noise[index].own * coarser,
+                cumulative: cumulative[index].map(|off| off.scaled),
+                teacher_forced: own.map(|own| own.scaled),
+                noise: noise * coarser,
                 guilty: beyond,
             };
             self.of += 1;
@@ -366,16 +366,22 @@ impl Search<'_, '_> {
         }
         Ok(guilty)
     }
-}
 
-impl Search<'_, '_> {
-    /// The errors of what the parts of `scope` wrote, where `parts` have them.
-    fn errors(&self, parts: &[Part], scope: &Scope) -> Vec<Option<f64>> {
-        let error = |exact: &Part| {
+    /// How far off what the parts of `scope` wrote is, where `parts` have them, for `which` of
+    /// their noises.
+    fn off(
+        &self,
+        parts: &[Part],
+        scope: &Scope,
+        which: impl Fn(&Noise) -> &Rounding,
+        allowed: impl Fn(f64) -> f64,
+    ) -> Vec<Option<Off>> {
+        let exact = scope.exact.iter().zip(&scope.noise);
+        let off = exact.map(|(exact, noise)| {
             let part = parts.iter().find(|part| part.path == exact.path)?;
-            Some(self.referee.error(exact, part))
-        };
-        scope.exact.iter().map(error).collect()
+            Some(self.referee.off(exact, part, which(noise), &allowed))
+        });
+        off.collect()
     }
 }
 

@@ -5,10 +5,11 @@ use std::ops::Range;
 use fluxo_models::{Model, NetworkConfig, Part, Probe, Tensors};
 
 use super::held::Held;
-use super::{Asked, Given, measure};
+use super::{Asked, Given};
 use crate::error::Result;
 use crate::mask::Mask;
 use crate::referee::{MEASURING, Run, unit};
+use crate::rounding::{Off, Rounding};
 use crate::shelf::{Shelf, Wanted};
 
 /// The referee, for one set of inputs.
@@ -41,14 +42,25 @@ pub(super) struct Scope {
 }
 
 /// How far rounding moves what a part writes.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Noise {
     /// Where it reads what the exact part reads.
-    pub own: f64,
+    pub own: Rounding,
     /// In how many runs that was measured.
     runs: u64,
     /// Where the parts before it round too; measured for the outermost parts.
-    pub gathered: f64,
+    pub gathered: Rounding,
+}
+
+impl Noise {
+    /// Nothing yet.
+    fn unmeasured() -> Self {
+        Self {
+            own: Rounding::of_part(),
+            runs: 0,
+            gathered: Rounding::of_part(),
+        }
+    }
 }
 
 impl Scope {
@@ -138,7 +150,7 @@ impl<'a> Referee<'a> {
             gathered: 0,
             given,
         };
-        scope.noise = vec![Noise::default(); scope.exact.len()];
+        scope.noise = vec![Noise::unmeasured(); scope.exact.len()];
         if !scope.exact.is_empty() {
             let within = scope.within.clone();
             self.own(&mut scope, within.as_deref(), 0..1)?;
@@ -234,27 +246,49 @@ impl<'a> Referee<'a> {
         exact: &[Part],
         run: &[Part],
         noise: &mut [Noise],
-        which: impl Fn(&mut Noise) -> &mut f64,
+        which: impl Fn(&mut Noise) -> &mut Rounding,
     ) {
         for (exact, noise) in exact.iter().zip(noise) {
             if let Some(part) = run.iter().find(|part| part.path == exact.path) {
-                let off = self.error(exact, part);
-                let noise = which(noise);
-                // Outputs that no number measures explain nothing.
-                *noise = noise.max(if off.is_finite() { off } else { 0.0 });
+                let kept = self.kept(exact);
+                which(noise).widen(&exact.output, &part.output, kept.as_deref());
             }
         }
     }
 
-    /// The error of what `part` wrote.
-    pub fn error(&self, exact: &Part, part: &Part) -> f64 {
+    /// How far off what `part` wrote is, where rounding explains `noise`, and so much of a row is
+    /// `allowed` where that explains so much of it.
+    pub fn off(
+        &self,
+        exact: &Part,
+        part: &Part,
+        noise: &Rounding,
+        allowed: impl Fn(f64) -> f64,
+    ) -> Off {
+        let kept = self.kept(exact);
+        let kept = kept.as_deref();
+        if kept.is_some_and(|kept| !kept.contains(&true)) {
+            // All of it is padding.
+            return Off {
+                scaled: 0.0,
+                noise: 0.0,
+            };
+        }
+        let off = noise.worst(&exact.output, &part.output, kept, allowed);
+        off.unwrap_or(Off {
+            scaled: f64::INFINITY,
+            noise: 0.0,
+        })
+    }
+
+    /// Which values of what `exact` wrote count.
+    fn kept(&self, exact: &Part) -> Option<Vec<bool>> {
         let shape = exact.output.shape().as_slice();
-        let kept = match shape.len() {
+        match shape.len() {
             // Heads may be as many as positions.
             4 => None,
             _ => self.mask.of_output(&self.shown(&exact.path), shape),
-        };
-        measure::error(&exact.output, &part.output, kept.as_deref())
+        }
     }
 
     /// What the masks know the part `path` by.

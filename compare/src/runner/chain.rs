@@ -11,6 +11,9 @@ pub struct Chain {
     label: Label,
     encoder: Box<dyn Runner>,
     decoder: Box<dyn Runner>,
+    /// What the encoder read last and gave for it, where that is kept.
+    kept: Option<(Tensors, Tensors)>,
+    keeps: bool,
 }
 
 impl Chain {
@@ -18,10 +21,37 @@ impl Chain {
     /// `encoder_hidden_states`; shown as `name`.
     pub fn new(name: &str, encoder: Box<dyn Runner>, decoder: Box<dyn Runner>) -> Self {
         Self {
-            label: Label::new(name, Kind::Graph),
+            label: Label {
+                declared: decoder.label().declared,
+                ..Label::new(name, Kind::Graph)
+            },
             encoder,
             decoder,
+            kept: None,
+            keeps: false,
         }
+    }
+
+    /// The same, whose encoder runs once for inputs that come again one after the other, as those
+    /// of a decoding do.
+    #[must_use]
+    pub fn keeping(self) -> Self {
+        Self {
+            keeps: true,
+            ..self
+        }
+    }
+
+    /// What the encoder gives for `read`.
+    fn encoded(&mut self, read: Tensors) -> Result<Tensors> {
+        if let Some((known, given)) = &self.kept
+            && *known == read
+        {
+            return Ok(given.clone());
+        }
+        let given = self.encoder.run(&read)?;
+        self.kept = self.keeps.then(|| (read, given.clone()));
+        Ok(given)
     }
 }
 
@@ -50,7 +80,7 @@ impl Runner for Chain {
         if let Some(mask) = read.get("attention_mask") {
             written.insert("encoder_attention_mask".into(), mask.clone());
         }
-        let mut outputs = self.encoder.run(&read)?;
+        let mut outputs = self.encoded(read)?;
         let state = outputs.remove("last_hidden_state").ok_or_else(|| {
             Error::runner(
                 &self.label.name,
@@ -91,6 +121,41 @@ mod tests {
             let state = TensorData::new(vec![1.0_f32], [1, 1, 1]);
             outputs.insert("last_hidden_state".into(), state);
             Ok(outputs)
+        }
+    }
+
+    /// Counts its runs.
+    struct Counted(Echo, std::rc::Rc<std::cell::Cell<usize>>);
+
+    impl Runner for Counted {
+        fn label(&self) -> &Label {
+            self.0.label()
+        }
+        fn run(&mut self, inputs: &Tensors) -> Result<Tensors> {
+            self.1.set(self.1.get() + 1);
+            self.0.run(inputs)
+        }
+    }
+
+    #[test]
+    fn the_encoder_runs_again_for_other_inputs_only() {
+        let echo = |name| Echo(Label::new(name, Kind::Graph));
+        let inputs = |read: i64, written: i64| {
+            let one = |value| TensorData::new(vec![value], [1, 1]);
+            Tensors::from([
+                ("input_ids".to_string(), one(read)),
+                ("decoder_input_ids".to_string(), one(written)),
+            ])
+        };
+        for (keeps, wanted) in [(true, 2), (false, 4)] {
+            let runs = std::rc::Rc::default();
+            let encoder = Box::new(Counted(echo("read"), std::rc::Rc::clone(&runs)));
+            let chain = Chain::new("x", encoder, Box::new(echo("write")));
+            let mut chain = if keeps { chain.keeping() } else { chain };
+            for (read, written) in [(1, 1), (1, 2), (2, 2), (2, 3)] {
+                chain.run(&inputs(read, written)).unwrap();
+            }
+            assert_eq!(runs.get(), wanted);
         }
     }
 

@@ -17,6 +17,7 @@ use fluxo_models::Tensors;
 
 use crate::error::Result;
 use crate::referee::unit;
+use crate::signature::Signature;
 use guard::guard;
 
 /// Something that computes a model's outputs from its inputs.
@@ -52,6 +53,8 @@ pub struct Label {
     /// A unit of the last place of 1 in the precision that it computes in; `None` where that is
     /// the model's own.
     pub unit: Option<f64>,
+    /// The element type of a file's weights, where that is not float32.
+    pub declared: Option<DType>,
 }
 
 impl Label {
@@ -61,6 +64,15 @@ impl Label {
             name: name.to_string(),
             kind,
             unit: None,
+            declared: None,
+        }
+    }
+
+    /// Of a runtime with the file that says `signature` of itself.
+    pub(crate) fn of_file(name: &str, signature: &Signature) -> Self {
+        Self {
+            declared: signature.weights,
+            ..Self::new(name, Kind::Graph)
         }
     }
 

@@ -7,7 +7,7 @@ use fluxo_models::Tensors;
 use ort::session::{Session, SessionInputValue};
 use ort::value::{DynValue, Tensor, TensorElementType};
 
-use super::{Kind, Label, Runner, guard, ort_library};
+use super::{Label, Runner, guard, ort_library};
 use crate::error::{Error, Result};
 use crate::inputs;
 use crate::signature::Signature;
@@ -35,7 +35,7 @@ impl Ort {
             Session::builder(environment)?.commit_from_file(path)
         })?;
         Ok(Self {
-            label: Label::new(name, Kind::Graph),
+            label: Label::of_file(name, &signature),
             signature,
             session,
         })

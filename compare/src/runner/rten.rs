@@ -7,7 +7,7 @@ use fluxo_models::Tensors;
 use rten::{Model, NodeId, Value};
 use rten_tensor::prelude::*;
 
-use super::{Kind, Label, Runner, guard};
+use super::{Label, Runner, guard};
 use crate::error::{Error, Result};
 use crate::inputs;
 use crate::signature::Signature;
@@ -39,7 +39,7 @@ impl Rten {
                 .collect()
         })?;
         Ok(Self {
-            label: Label::new(name, Kind::Graph),
+            label: Label::of_file(name, &signature),
             signature,
             model,
             outputs,

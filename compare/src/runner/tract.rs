@@ -7,7 +7,7 @@ use burn::tensor::{DType, TensorData};
 use fluxo_models::Tensors;
 use tract_onnx::prelude::*;
 
-use super::{Kind, Label, Runner, guard};
+use super::{Label, Runner, guard};
 use crate::error::{Error, Result};
 use crate::inputs;
 use crate::signature::Signature;
@@ -56,7 +56,7 @@ impl Tract {
             }
         };
         Ok(Self {
-            label: Label::new(name, Kind::Graph),
+            label: Label::of_file(name, &signature),
             signature,
             plans,
         })

@@ -31,6 +31,27 @@ fn one_weight_of_one_layer() {
 }
 
 #[test]
+fn a_hundredth_of_a_percent_of_one_row() {
+    for (family, stack) in FAMILIES {
+        let good = model(family, &[], 10);
+        for row in [0, 11, 30] {
+            let bad = changed(&good, 1, |block| {
+                let up = &mut block.feed_forward.as_mut().unwrap().up;
+                up.weight = one_row(&up.weight, row);
+            });
+            let path = format!("{stack}.layers.1.feed_forward.up");
+            found(&between(&good, &bad), &path);
+            let bad = changed(&good, 0, |block| {
+                let output = &mut block.attention.output;
+                output.weight = one_row(&output.weight, row);
+            });
+            let path = format!("{stack}.layers.0.attention.output");
+            found(&between(&good, &bad), &path);
+        }
+    }
+}
+
+#[test]
 fn swapped_norms() {
     for (family, stack) in FAMILIES {
         let good = model(family, &[], 2);

@@ -73,6 +73,16 @@ impl Activation {
     /// Applies the function to each element of `x`, any shape.
     pub fn forward<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
         match self {
+            // These multiply `x` by what runtimes approximate.
+            Self::Gelu | Self::GeluTanh | Self::QuickGelu | Self::Silu => {
+                kernels::coarsened(x, |x| self.of(x))
+            }
+            Self::Identity | Self::Relu | Self::ReluSquared | Self::Tanh => self.of(x),
+        }
+    }
+
+    fn of<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
+        match self {
             Self::Identity => x,
             Self::Relu => activation::relu(x),
             Self::ReluSquared => activation::relu(x).powi_scalar(2),

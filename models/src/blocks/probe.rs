@@ -50,6 +50,7 @@ pub struct Probe {
     within: Vec<String>,
     only: Option<String>,
     in_sequence: Option<usize>,
+    coarse: f64,
     given: BTreeMap<String, TensorData>,
     found: Vec<Noted>,
     /// The parts that run, outermost first.
@@ -106,6 +107,7 @@ impl Probe {
             within: Vec::new(),
             only: None,
             in_sequence: None,
+            coarse: 0.0,
             given: BTreeMap::new(),
             found: Vec::new(),
             running: Vec::new(),
@@ -133,6 +135,19 @@ impl Probe {
     pub fn in_sequence(mut self, terms: usize) -> Self {
         self.in_sequence = Some(terms);
         self
+    }
+
+    /// The factors of activations err by so many units of the last place
+    /// ([`kernels::coarse`]).
+    #[must_use]
+    pub fn coarse(mut self, units: f64) -> Self {
+        self.coarse = units;
+        self
+    }
+
+    /// By how many units they err.
+    pub(crate) fn units(&self) -> f64 {
+        self.coarse
     }
 
     /// How many terms at once, where it does.
