@@ -74,10 +74,13 @@ impl Activation {
     pub fn forward<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
         match self {
             // These multiply `x` by what runtimes approximate.
-            Self::Gelu | Self::GeluTanh | Self::QuickGelu | Self::Silu => {
-                kernels::coarsened(x, |x| self.of(x))
-            }
-            Self::Identity | Self::Relu | Self::ReluSquared | Self::Tanh => self.of(x),
+            Self::Gelu
+            | Self::GeluTanh
+            | Self::QuickGelu
+            | Self::Silu
+            | Self::GeluClipped
+            | Self::Mish => kernels::coarsened(x, |x| self.of(x)),
+            _ => self.of(x),
         }
     }
 
