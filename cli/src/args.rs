@@ -339,7 +339,7 @@ pub struct Export {
     #[arg(long, value_name = "DIR", required_unless_present = "check")]
     pub out: Option<PathBuf>,
     /// Write nothing; repeat the check of this exported folder or file beside its checkpoint.
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["out", "task", "opset", "target", "dtype", "no_cache", "image_size", "taps", "hidden_states", "static_sizes", "keep"])]
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["out", "task", "opset", "target", "dtype", "no_cache", "image_size", "taps", "hidden_states", "static_sizes", "keep", "position_ids"])]
     pub check: Option<PathBuf>,
     /// Export it for this task instead of its own.
     #[arg(long)]
@@ -369,6 +369,9 @@ pub struct Export {
     /// Give the hidden states of every layer too.
     #[arg(long)]
     pub hidden_states: bool,
+    /// Take the positions of tokens as an input, position_ids, instead of counting them inside.
+    #[arg(long)]
+    pub position_ids: bool,
     /// Fix sizes that are open otherwise, e.g. batch=1,sequence=128.
     #[arg(long = "static", value_name = "NAME=N,NAME=N", value_delimiter = ',', value_parser = size)]
     pub static_sizes: Vec<(String, usize)>,

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use burn::tensor::TensorData;
 use fluxo_models::Tensors;
+use fluxo_models::blocks::embedding::Counting;
 use fluxo_models::stack::StackConfig;
 
 use crate::compare::Case;
 use crate::error::Result;
 use crate::interface::{Interface, Part};
+use crate::positions;
 use crate::runner::Runner;
 use crate::samples::{self, Sizes};
 
@@ -52,7 +54,11 @@ pub(crate) fn cases(files: &[Interface], reference: &mut dyn Runner) -> Result<C
                 batch, sequence, ..
             } = sizes;
             let label = format!("at batch {batch}, sequence {sequence}");
-            cases.all.push((label, samples::sized(&file.config, sizes)));
+            let mut inputs = samples::sized(&file.config, sizes);
+            if file.position_ids {
+                inputs.insert(positions::NAME.into(), given(file, &inputs)?);
+            }
+            cases.all.push((label, inputs));
         }
     }
     Ok(cases)
@@ -149,6 +155,11 @@ fn decoding(file: &Interface, reference: &mut dyn Runner, cases: &mut Cases) -> 
             }
         }
         known = None;
+        if file.position_ids {
+            let counting = config.counting().unwrap_or(Counting::Kept);
+            let counted = positions::counted(counting, &now, past)?;
+            now.insert(positions::NAME.into(), counted);
+        }
         if wanted("past_sequence").is_none_or(|wanted| wanted == past) {
             let label = format!("at step {step}, past {past}, sequence {seq}");
             known = Some(cases.all.len());
@@ -157,6 +168,19 @@ fn decoding(file: &Interface, reference: &mut dyn Runner, cases: &mut Cases) -> 
         (past, before) = (past + seq, now);
     }
     Ok(())
+}
+
+/// Positions of the tokens of `inputs`: counted in the first row, in the others the other way
+/// round, as no file counts them itself.
+fn given(file: &Interface, inputs: &Tensors) -> Result<TensorData> {
+    let counting = file.config.counting().unwrap_or(Counting::Columns);
+    let counted = positions::counted(counting, inputs, 0)?;
+    let shape = counted.shape().to_vec();
+    let seq = shape.last().copied().unwrap_or_default();
+    let mut numbers = crate::inputs::integers(positions::NAME, &counted)?;
+    let rows = numbers.chunks_mut(seq.max(1)).skip(1);
+    rows.for_each(<[i64]>::reverse);
+    Ok(TensorData::new(numbers, shape))
 }
 
 /// `mask` of `[batch, past]` and `seq` ones behind each row.

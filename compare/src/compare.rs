@@ -2,6 +2,7 @@
 
 use fluxo_models::Tensors;
 
+use crate::convention::{Convention, Other};
 use crate::diff::{Difference, difference, excess};
 use crate::error::{Error, Result};
 use crate::inputs::split;
@@ -16,7 +17,21 @@ use crate::verdict::{Close, Tolerance};
 /// Inputs, and what reports call them: `at batch 3, sequence 17`.
 pub type Case = (String, Tensors);
 
+/// What decides whether runners agree on several inputs.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Judging<'a> {
+    /// The referee's rulings, one for each case, or none.
+    pub rulings: &'a [Ruling],
+    /// What any two values may differ by, whatever the referee says.
+    pub close: Option<Close>,
+    /// In place of the built-in tolerances, where there are no rulings.
+    pub tolerance: Option<f64>,
+    /// Each case under another convention, where there is one ([`convention`](crate::convention)).
+    pub others: &'a [Option<Other>],
+}
+
 /// Where the tolerances come from.
+#[derive(Clone, Copy)]
 enum Allowance<'a> {
     /// Built in, or as given.
     Fixed(Option<f64>),
@@ -55,18 +70,25 @@ pub fn compare(
     inputs: &Tensors,
     tolerance: Option<f64>,
 ) -> Result<Report> {
-    if let Some(value) = tolerance.filter(|value| !(value.is_finite() && *value >= 0.0)) {
-        return Err(Error::Input(format!(
+    checked(tolerance)?;
+    judged(runners, inputs, Allowance::Fixed(tolerance), None)
+}
+
+/// Refuses a tolerance that is none.
+fn checked(tolerance: Option<f64>) -> Result<()> {
+    match tolerance.filter(|value| !(value.is_finite() && *value >= 0.0)) {
+        Some(value) => Err(Error::Input(format!(
             "a tolerance of {value}; it must be a number of 0 or more"
-        )));
+        ))),
+        None => Ok(()),
     }
-    judged(runners, inputs, &Allowance::Fixed(tolerance))
 }
 
 fn judged(
     runners: &mut [Box<dyn Runner>],
     inputs: &Tensors,
-    allowance: &Allowance<'_>,
+    allowance: Allowance<'_>,
+    other: Option<&Other>,
 ) -> Result<Report> {
     let (inputs, expected) = split(inputs);
     let mask = Mask::of(&inputs)?;
@@ -123,18 +145,87 @@ fn judged(
     let mut pairs = Vec::new();
     for (i, a) in given.iter().enumerate() {
         for b in &given[i + 1..] {
-            pair(a, b, &mask, allowance, &mut pairs);
+            pair(a, b, &mask, &allowance, &mut pairs);
         }
     }
+    let conventions = match other {
+        Some(other) => excused(runners, &given, other, allowance, &mask, &mut pairs),
+        None => Vec::new(),
+    };
     // One output after the other, not one pair after the other.
     pairs.sort_by(|x, y| order(&x.output).cmp(&order(&y.output)));
     let alone = alone(&given, &pairs);
-    Ok(Report::new(
-        given.into_iter().map(|g| g.label.name).collect(),
-        pairs,
-        skipped,
-        alone,
-    ))
+    let runners = given.into_iter().map(|g| g.label.name).collect();
+    let mut report = Report::new(runners, pairs, skipped, alone);
+    report.follow(conventions);
+    Ok(report)
+}
+
+/// Who differs from the checkpoint here and agrees with it under the `other` convention: their
+/// pairs become those of that run.
+fn excused(
+    runners: &mut [Box<dyn Runner>],
+    given: &[Given],
+    other: &Other,
+    allowance: Allowance<'_>,
+    mask: &Mask,
+    pairs: &mut Vec<Pair>,
+) -> Vec<Convention> {
+    let differs = |name: &str| {
+        let own = |pair: &&Pair| pair.a == name || pair.b == name;
+        pairs.iter().filter(own).any(|pair| !pair.agrees)
+    };
+    let suspects: Vec<&Given> = given
+        .iter()
+        .filter(|g| matches!(g.label.kind, Kind::Graph | Kind::File) && differs(&g.label.name))
+        .collect();
+    if suspects.is_empty() {
+        return Vec::new();
+    }
+    let allowance = match (allowance, &other.ruling) {
+        (Allowance::Fixed(tolerance), _) => Allowance::Fixed(tolerance),
+        (Allowance::Measured(_), Some(ruling)) => Allowance::Measured(ruling),
+        (Allowance::Close(close, _), ruling) => Allowance::Close(close, ruling.as_ref()),
+        (Allowance::Measured(_), None) => return Vec::new(),
+    };
+    let exact = allowance.ruling().map(|ruling| Given {
+        label: Label::new(referee::NAME, Kind::Referee),
+        outputs: ruling.exact.clone(),
+    });
+    let backends = runners
+        .iter_mut()
+        .filter(|runner| matches!(runner.label().kind, Kind::Backend { .. }));
+    let again = backends.filter_map(|runner| {
+        let outputs = runner.run(&other.inputs).ok()?;
+        let label = runner.label().clone();
+        Some(Given { label, outputs })
+    });
+    let again: Vec<Given> = exact.into_iter().chain(again).collect();
+    let mut found: Vec<Convention> = Vec::new();
+    for suspect in suspects {
+        let name = &suspect.label.name;
+        let mut anew = Vec::new();
+        for checkpoint in &again {
+            pair(checkpoint, suspect, mask, &allowance, &mut anew);
+        }
+        if anew.is_empty() || !anew.iter().all(|pair| pair.agrees) {
+            continue;
+        }
+        let known = |other: &str| again.iter().any(|g| g.label.name == other);
+        pairs.retain(|pair| {
+            !(pair.b == *name && known(&pair.a) || pair.a == *name && known(&pair.b))
+        });
+        pairs.extend(anew);
+        found.push(Convention::new(name, other.counting));
+    }
+    // Two files of different conventions differ by that.
+    let follows = |name: &str| found.iter().any(|convention| convention.runner == name);
+    let checkpoint = |name: &str| again.iter().any(|g| g.label.name == name);
+    pairs.retain(|pair| {
+        let (a, b) = (follows(&pair.a), follows(&pair.b));
+        a == b || checkpoint(&pair.a) || checkpoint(&pair.b)
+    });
+    found
 }
 
 /// [`compare()`] on several inputs: of each output of each pair the worst case stays, and its
@@ -147,7 +238,35 @@ pub fn compare_cases(
     cases: &[Case],
     tolerance: Option<f64>,
 ) -> Result<Report> {
-    merged(cases, |_, inputs| compare(runners, inputs, tolerance))
+    let judging = Judging {
+        tolerance,
+        ..Judging::default()
+    };
+    compare_judged(runners, cases, &judging)
+}
+
+/// [`compare_cases()`], judged by all that `judging` says.
+///
+/// # Errors
+/// As [`compare()`].
+pub fn compare_judged(
+    runners: &mut [Box<dyn Runner>],
+    cases: &[Case],
+    judging: &Judging<'_>,
+) -> Result<Report> {
+    merged(cases, |i, inputs| {
+        let ruling = judging.rulings.get(i);
+        let other = judging.others.get(i).and_then(Option::as_ref);
+        let allowance = match (judging.close, ruling) {
+            (Some(close), ruling) => Allowance::Close(close, ruling),
+            (None, Some(ruling)) => Allowance::Measured(ruling),
+            (None, None) => {
+                checked(judging.tolerance)?;
+                Allowance::Fixed(judging.tolerance)
+            }
+        };
+        judged(runners, inputs, allowance, other)
+    })
 }
 
 /// [`compare_cases()`] with the referee's `rulings`, one for each case, as one more runner; what
@@ -160,10 +279,11 @@ pub fn compare_refereed(
     cases: &[Case],
     rulings: &[Ruling],
 ) -> Result<Report> {
-    merged(cases, |i, inputs| match rulings.get(i) {
-        Some(ruling) => judged(runners, inputs, &Allowance::Measured(ruling)),
-        None => compare(runners, inputs, None),
-    })
+    let judging = Judging {
+        rulings,
+        ..Judging::default()
+    };
+    compare_judged(runners, cases, &judging)
 }
 
 /// [`compare_refereed()`], and every two values that differ by more than `close` allows them
@@ -177,9 +297,12 @@ pub fn compare_close(
     rulings: &[Ruling],
     close: Close,
 ) -> Result<Report> {
-    merged(cases, |i, inputs| {
-        judged(runners, inputs, &Allowance::Close(close, rulings.get(i)))
-    })
+    let judging = Judging {
+        rulings,
+        close: Some(close),
+        ..Judging::default()
+    };
+    compare_judged(runners, cases, &judging)
 }
 
 /// The reports of all cases as one.
@@ -195,6 +318,9 @@ fn merged(
         }
         for pair in &mut report.pairs {
             pair.case = Some(label.clone());
+        }
+        for convention in &mut report.conventions {
+            convention.cases.push(label.clone());
         }
         match &mut merged {
             Some(merged) => merged.merge(report),

@@ -47,6 +47,9 @@ pub struct ExportOptions {
     pub hidden_states: bool,
     /// Sizes that are fixed, by name: `batch`, `sequence` and so on.
     pub static_sizes: BTreeMap<String, usize>,
+    /// Whether positions are an input, `position_ids` of `[batch, sequence]`; without it the file
+    /// counts them itself.
+    pub position_ids: bool,
 }
 
 impl Default for ExportOptions {
@@ -63,6 +66,7 @@ impl Default for ExportOptions {
             taps: TapChoice::None,
             hidden_states: false,
             static_sizes: BTreeMap::new(),
+            position_ids: false,
         }
     }
 }
@@ -278,6 +282,8 @@ fn recording(file: &str, told: Told<'_>) {
 
 /// What a file says of itself: its model, and what made it.
 fn about(model: &Model, options: &ExportOptions) -> BTreeMap<String, String> {
+    let counting = model.config().counting();
+    let positions = counting.and_then(|counting| serde_json::to_string(&counting).ok());
     let own = [
         ("fluxo.family", model.family().to_string()),
         (exported::TASK, model.task().to_string()),
@@ -293,6 +299,7 @@ fn about(model: &Model, options: &ExportOptions) -> BTreeMap<String, String> {
     ];
     let mut about = options.metadata.clone();
     about.extend(own.map(|(key, value)| (key.to_string(), value)));
+    about.extend(positions.map(|value| (exported::POSITIONS.to_string(), value)));
     about
 }
 

@@ -18,6 +18,8 @@ pub(crate) const OPTIONS: &str = "fluxo.options";
 pub(crate) const TASK: &str = "fluxo.task";
 /// The key of the weights' element type.
 pub(crate) const DTYPE: &str = "fluxo.dtype";
+/// The key of how the model counts positions that are not given.
+pub(crate) const POSITIONS: &str = "fluxo.positions";
 /// The key of the operators' target.
 pub(crate) const TARGET: &str = "fluxo.target";
 /// The key of how near the runtimes came.
@@ -35,6 +37,9 @@ struct Recorded {
     taps: String,
     hidden_states: bool,
     r#static: BTreeMap<String, usize>,
+    /// Files of earlier versions do not say it, and take none.
+    #[serde(default)]
+    position_ids: bool,
 }
 
 /// `options` as metadata.
@@ -45,6 +50,7 @@ pub(crate) fn record(options: &ExportOptions) -> String {
         taps: options.taps.to_string(),
         hidden_states: options.hidden_states,
         r#static: options.static_sizes.clone(),
+        position_ids: options.position_ids,
     };
     // A struct of plain fields has a JSON form.
     serde_json::to_string(&recorded).unwrap_or_default()
@@ -90,6 +96,7 @@ impl Exported {
             },
             hidden_states: recorded.hidden_states,
             static_sizes: recorded.r#static,
+            position_ids: recorded.position_ids,
             ..ExportOptions::default()
         };
         Ok(Self {

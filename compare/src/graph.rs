@@ -8,7 +8,9 @@ use burn::tensor::{DType, TensorData};
 use crate::error::Result;
 use crate::locate::numbers;
 use crate::publish::io;
-use crate::runner::{Runner, chain::Chain, ort, ort::Ort, rten, rten::Rten, tract, tract::Tract};
+use crate::runner::{
+    Runner, chain::Chain, ort, ort::Ort, rten, rten::Rten, split::Split, tract, tract::Tract,
+};
 use crate::signature::Signature;
 
 /// Where the graph lies in an exported folder.
@@ -17,6 +19,10 @@ pub const GRAPH: &str = "onnx/model.onnx";
 pub const ENCODER: &str = "onnx/encoder_model.onnx";
 /// Where its decoder lies, which serves first tokens and those that follow.
 pub const DECODER: &str = "onnx/decoder_model_merged.onnx";
+/// Where other exporters put a decoder that reads first tokens alone,
+pub const FIRST: &str = "onnx/decoder_model.onnx";
+/// and where the one that follows behind a cache.
+pub const THEN: &str = "onnx/decoder_with_past_model.onnx";
 /// Where the part lies that reads texts, of a model that compares them with images.
 pub const TEXT: &str = "onnx/text_model.onnx";
 /// Where its part lies that reads images.
@@ -39,6 +45,15 @@ pub enum Graph {
         /// The decoder.
         decoder: PathBuf,
     },
+    /// A decoder in two files, perhaps behind an encoder in a third.
+    Split {
+        /// The encoder, where there is one.
+        encoder: Option<PathBuf>,
+        /// The decoder for the first tokens.
+        first: PathBuf,
+        /// The decoder for those behind a cache.
+        then: PathBuf,
+    },
 }
 
 impl Graph {
@@ -49,10 +64,66 @@ impl Graph {
             let mut places = [dir.join(name), dir.join(beside)].into_iter();
             places.find(|path| path.is_file())
         };
-        match (find(GRAPH), find(ENCODER), find(DECODER)) {
-            (Some(whole), ..) => Some(Self::Whole(whole)),
-            (None, Some(encoder), Some(decoder)) => Some(Self::Pair { encoder, decoder }),
+        match find(GRAPH) {
+            Some(whole) => Some(Self::Whole(whole)),
+            None => Self::written(find(ENCODER), find(DECODER), find(FIRST), find(THEN)),
+        }
+    }
+
+    /// What the ONNX file at `path` is part of: an encoder and the files of a decoder beside it,
+    /// where it is named as one of them; else the file alone.
+    pub fn around(path: &Path) -> Self {
+        let beside = |name: &str| path.with_file_name(name.trim_start_matches("onnx/"));
+        let found = |name: &str| Some(beside(name)).filter(|file| file.is_file());
+        let named = |name: &str| path == beside(name);
+        let only = |name: &str| Some(path.to_path_buf()).filter(|_| named(name));
+        let encoder = found(ENCODER);
+        let graph = match () {
+            () if named(DECODER) => Self::written(encoder, only(DECODER), None, None),
+            () if named(FIRST) || named(THEN) => {
+                Self::written(encoder, None, found(FIRST), found(THEN))
+            }
+            () => None,
+        };
+        graph.unwrap_or_else(|| Self::Whole(path.to_path_buf()))
+    }
+
+    /// Of the files of a decoder the one for all tokens, or else those for the first ones and
+    /// those that follow; without a cache the first alone. An encoder alone is no model.
+    fn written(
+        encoder: Option<PathBuf>,
+        merged: Option<PathBuf>,
+        first: Option<PathBuf>,
+        then: Option<PathBuf>,
+    ) -> Option<Self> {
+        match (
+            encoder,
+            merged.or_else(|| first.clone().filter(|_| then.is_none())),
+            first,
+            then,
+        ) {
+            (Some(encoder), Some(decoder), ..) => Some(Self::Pair { encoder, decoder }),
+            (None, Some(decoder), ..) => Some(Self::Whole(decoder)),
+            (encoder, None, Some(first), Some(then)) => Some(Self::Split {
+                encoder,
+                first,
+                then,
+            }),
             _ => None,
+        }
+    }
+
+    /// The files that read what has no past.
+    #[must_use]
+    pub fn without_past(&self) -> Self {
+        match self.clone() {
+            Self::Split {
+                encoder: Some(encoder),
+                first: decoder,
+                ..
+            } => Self::Pair { encoder, decoder },
+            Self::Split { first, .. } => Self::Whole(first),
+            other => other,
         }
     }
 
@@ -61,6 +132,14 @@ impl Graph {
         match self {
             Self::Whole(file) => vec![file],
             Self::Pair { encoder, decoder } => vec![encoder, decoder],
+            Self::Split {
+                encoder,
+                first,
+                then,
+            } => {
+                let files = encoder.iter().chain([first, then]);
+                files.map(PathBuf::as_path).collect()
+            }
         }
     }
 
@@ -119,6 +198,17 @@ impl Graph {
                 let chain = Chain::new(name, load(encoder)?, load(decoder)?);
                 Ok(Box::new(chained(chain)))
             }
+            Self::Split {
+                encoder,
+                first,
+                then,
+            } => {
+                let decoder = Box::new(Split::new(name, load(first)?, load(then)?));
+                Ok(match encoder {
+                    Some(encoder) => Box::new(Chain::new(name, load(encoder)?, decoder)),
+                    None => decoder,
+                })
+            }
         }
     }
 }
@@ -140,6 +230,27 @@ mod tests {
         let pair = Graph::in_folder(dir.path()).unwrap();
         let files = [ENCODER, "decoder_model_merged.onnx"].map(|name| dir.path().join(name));
         assert_eq!(pair.files(), files);
+        // Those of other exporters.
+        std::fs::remove_file(dir.path().join("decoder_model_merged.onnx")).unwrap();
+        touch(FIRST);
+        let beside = |name: &str| dir.path().join(name);
+        let pair = Graph::Pair {
+            encoder: beside(ENCODER),
+            decoder: beside(FIRST),
+        };
+        assert_eq!(Graph::in_folder(dir.path()), Some(pair.clone()));
+        touch(THEN);
+        let split = Graph::in_folder(dir.path()).unwrap();
+        assert_eq!(split.files(), [ENCODER, FIRST, THEN].map(beside));
+        assert_eq!(split.without_past(), pair);
+        // A file stands for those that it belongs to.
+        assert_eq!(Graph::around(&beside(THEN)), split);
+        std::fs::remove_file(beside(ENCODER)).unwrap();
+        let split = Graph::in_folder(dir.path()).unwrap();
+        assert_eq!(split.files(), [FIRST, THEN].map(beside));
+        assert_eq!(split.without_past(), Graph::Whole(beside(FIRST)));
+        let other = beside("onnx/other.onnx");
+        assert_eq!(Graph::around(&other), Graph::Whole(other));
         touch(GRAPH);
         let whole = Graph::in_folder(dir.path()).unwrap();
         assert_eq!(whole.files(), [dir.path().join(GRAPH)]);

@@ -4,6 +4,8 @@ use burn::tensor::{DType, TensorData};
 use fluxo_models::Tensors;
 
 use crate::error::{Error, Result};
+use crate::mask::Mask;
+use crate::positions::{self, counted};
 use crate::signature::{Dim, Port, Signature};
 
 /// Splits a file's tensors into a model's inputs and the outputs that are expected of it:
@@ -24,14 +26,18 @@ pub fn split(tensors: &Tensors) -> (Tensors, Tensors) {
 /// Exactly the inputs that `signature` declares, in their element types.
 ///
 /// What is missing is filled in where only one value makes sense: an `attention_mask` of ones,
-/// `token_type_ids` of zeros, an empty past. An input that the model does not take is an error,
-/// unless it says what the model assumes anyway: a mask of ones, token types of zeros.
+/// `token_type_ids` of zeros, an empty past; `position_ids` as the file says that its model counts
+/// them ([`Signature::counting`]), and of what other exporters' files take which of their branches
+/// reads a past, that logits are wanted of all positions, and where in the cache tokens stand. An
+/// input that the model does not take is an error, unless it says what the model assumes anyway: a
+/// mask of ones, token types of zeros, positions as they are counted, or what an encoder gave where
+/// its keys are in the past.
 ///
 /// # Errors
 /// When an input is missing, unknown, or of another type or shape than declared.
 pub fn complete(signature: &Signature, inputs: &Tensors) -> Result<Tensors> {
     for (name, data) in inputs {
-        if signature.input(name).is_none() && !says_nothing(name, data) {
+        if signature.input(name).is_none() && !says_nothing(name, data, signature, inputs) {
             return Err(Error::Input(format!(
                 "the model takes no `{name}`; it takes {}",
                 list(signature.inputs.iter().map(|port| port.name.as_str()))
@@ -42,21 +48,44 @@ pub fn complete(signature: &Signature, inputs: &Tensors) -> Result<Tensors> {
     for port in &signature.inputs {
         let data = match inputs.get(&port.name) {
             Some(data) => fit(port, data)?,
-            None => fill(port, inputs)?,
+            None => fill(port, signature, inputs)?,
         };
         complete.insert(port.name.clone(), data);
     }
     Ok(complete)
 }
 
-/// Whether leaving out this input changes nothing.
-fn says_nothing(name: &str, data: &TensorData) -> bool {
+/// Whether leaving out this input, one of `inputs`, changes nothing.
+fn says_nothing(name: &str, data: &TensorData, signature: &Signature, inputs: &Tensors) -> bool {
     let all = |value: f64| crate::numbers(data).is_ok_and(|all| all.iter().all(|v| *v == value));
+    let empty = |name: &str| {
+        inputs
+            .get(name)
+            .is_some_and(|data| data.num_elements() == 0)
+    };
     match name {
+        _ if name.starts_with("past_key_values.") => empty(name) && !signature.takes_a_past(),
+        "encoder_hidden_states" => inputs
+            .get("past_key_values.0.encoder.key")
+            .is_some_and(|key| key.num_elements() > 0),
+        positions::NAME => as_counted(data, signature, inputs).unwrap_or(false),
         "attention_mask" | "decoder_attention_mask" | "encoder_attention_mask" => all(1.0),
         "token_type_ids" => all(0.0),
         _ => false,
     }
+}
+
+/// Whether the positions `data` are those that the file counts itself, of the tokens that count.
+fn as_counted(data: &TensorData, signature: &Signature, inputs: &Tensors) -> Result<bool> {
+    let counted = counted(signature.counting, inputs, past(inputs))?;
+    let shape = counted.shape().to_vec();
+    let [given, counted] = [data, &counted].map(|data| integers(positions::NAME, data));
+    let (given, counted) = (given?, counted?);
+    let kept = Mask::of(inputs)?.of_output(positions::NAME, &shape);
+    let kept = kept.unwrap_or_else(|| vec![true; counted.len()]);
+    let pairs = given.iter().zip(&counted).zip(kept);
+    let same = |((a, b), kept): ((&i64, &i64), bool)| a == b || !kept;
+    Ok(data.shape().to_vec() == shape && pairs.map(same).all(|same| same))
 }
 
 /// `data` in the element type and shape that `port` declares.
@@ -95,7 +124,7 @@ fn fit(port: &Port, data: &TensorData) -> Result<TensorData> {
 }
 
 /// The value of an input that was not given.
-fn fill(port: &Port, inputs: &Tensors) -> Result<TensorData> {
+fn fill(port: &Port, signature: &Signature, inputs: &Tensors) -> Result<TensorData> {
     let missing = || {
         Error::Input(format!(
             "the model needs `{}`, which was not given",
@@ -106,7 +135,24 @@ fn fill(port: &Port, inputs: &Tensors) -> Result<TensorData> {
     let [batch, seq] = *ids.shape().as_slice() else {
         return Err(missing());
     };
+    let before = past(inputs);
+    let cast = |data: TensorData| {
+        let cast = data.try_cast(port.dtype);
+        cast.map_err(|e| Error::Input(format!("`{}`: {e}", port.name)))
+    };
+    if port.name == positions::NAME {
+        return cast(counted(signature.counting, inputs, before)?);
+    }
+    if port.name == "cache_position" {
+        let at: Vec<i64> = (before as i64..(before + seq) as i64).collect();
+        return cast(TensorData::new(at, [seq]));
+    }
+    let scalar = || vec![1; port.dims.as_ref().map_or(1, Vec::len)];
     let (value, shape) = match port.name.as_str() {
+        // Legacy files of optimum hold two graphs, one of them for a past.
+        "use_cache_branch" => (usize::from(before > 0), scalar()),
+        // So many of the last; 0 for all.
+        "num_logits_to_keep" | "logits_to_keep" => (0, scalar()),
         "encoder_attention_mask" => {
             let state = inputs.get("encoder_hidden_states").ok_or_else(missing)?;
             let [batch, source, _] = *state.shape().as_slice() else {
@@ -114,7 +160,7 @@ fn fill(port: &Port, inputs: &Tensors) -> Result<TensorData> {
             };
             (1, vec![batch, source])
         }
-        "attention_mask" => (1, vec![batch, past(inputs) + seq]),
+        "attention_mask" | "decoder_attention_mask" => (1, vec![batch, before + seq]),
         "token_type_ids" => (0, vec![batch, seq]),
         name if name.starts_with("past_key_values.") => {
             // [batch, kv_heads, past, head_dim]
@@ -126,16 +172,15 @@ fn fill(port: &Port, inputs: &Tensors) -> Result<TensorData> {
         _ => return Err(missing()),
     };
     let elements = shape.iter().product();
-    TensorData::new(vec![value as i64; elements], shape)
-        .try_cast(port.dtype)
-        .map_err(|e| Error::Input(format!("`{}`: {e}", port.name)))
+    cast(TensorData::new(vec![value as i64; elements], shape))
 }
 
-/// The length of the past among `inputs`.
+/// The length of the past among `inputs`: that of a decoder's own text.
 pub(crate) fn past(inputs: &Tensors) -> usize {
+    let own = |name: &str| name.starts_with("past_key_values.") && !name.contains(".encoder.");
     inputs
         .iter()
-        .find(|(name, _)| name.starts_with("past_key_values."))
+        .find(|(name, _)| own(name))
         .and_then(|(_, data)| data.shape().as_slice().get(2).copied())
         .unwrap_or(0)
 }
@@ -171,6 +216,8 @@ pub(crate) fn is_bool(dtype: DType) -> bool {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use fluxo_models::blocks::embedding::Counting;
+
     use super::*;
 
     fn port(name: &str, dtype: DType, dims: &[Dim]) -> Port {
@@ -193,6 +240,7 @@ mod tests {
             Dim::Fixed(4),
         ];
         Signature {
+            counting: Counting::Kept,
             inputs: vec![
                 port(
                     "input_ids",

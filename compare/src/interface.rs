@@ -41,6 +41,8 @@ pub(crate) struct Interface {
     taps: Vec<String>,
     /// Whether the hidden states are among the outputs.
     hidden_states: bool,
+    /// Whether positions are among the inputs; counted inside where they are not.
+    pub(crate) position_ids: bool,
 }
 
 impl Interface {
@@ -49,12 +51,19 @@ impl Interface {
     /// for whole rows has no cache.
     ///
     /// # Errors
-    /// When `options` ask for images that the model does not read, or name a tap or a size that
-    /// it has not.
+    /// When `options` ask for images that the model does not read or positions that it does not
+    /// take, or name a tap or a size that it has not.
     pub(crate) fn all(model: &Model, options: &ExportOptions) -> Result<Vec<Self>> {
         let mut config = model.config().clone();
         if let Some(size) = options.image_size {
             resize(&mut config, size)?;
+        }
+        if options.position_ids && config.given_positions().is_none() {
+            let reason = match config.encodes_and_decodes() {
+                true => "positions as an input, and an encoder-decoder counts its own",
+                false => "positions as an input, and the model has none",
+            };
+            return Err(fluxo_onnx::Error::Option(reason.into()).into());
         }
         let goes_on = config
             .head
@@ -76,6 +85,7 @@ impl Interface {
             fixed: options.static_sizes.clone(),
             taps: taps.clone(),
             hidden_states: options.hidden_states,
+            position_ids: options.position_ids,
             config: config.clone(),
         };
         let all: Vec<_> = parts.iter().map(interface).collect();
@@ -101,6 +111,7 @@ impl Interface {
     pub(crate) fn names(&self) -> Vec<&'static str> {
         let (mut needed, optional) = inputs::names(&self.config);
         needed.extend(optional);
+        needed.retain(|name| self.position_ids || *name != "position_ids");
         needed.retain(|name| match self.part {
             Part::Whole => *name == "decoder_input_ids" || !name.starts_with("decoder_"),
             Part::Encoder | Part::Decoder => !name.starts_with("decoder_"),
@@ -179,6 +190,7 @@ impl Interface {
             input_ids: int("input_ids"),
             attention_mask: int("attention_mask"),
             token_type_ids: int("token_type_ids"),
+            position_ids: int("position_ids"),
             decoder_input_ids: int("decoder_input_ids"),
             pixel_values,
             input_features,
@@ -239,7 +251,7 @@ fn resize(config: &mut NetworkConfig, size: [usize; 2]) -> Result<()> {
 }
 
 /// Inputs in the order that transformers' own exports have.
-const ORDER: [&str; 8] = [
+const ORDER: [&str; 9] = [
     "encoder_attention_mask",
     "input_ids",
     "encoder_hidden_states",
@@ -247,5 +259,6 @@ const ORDER: [&str; 8] = [
     "input_features",
     "attention_mask",
     "token_type_ids",
+    "position_ids",
     "decoder_input_ids",
 ];

@@ -13,6 +13,7 @@ mod cases;
 mod compare;
 mod conclusion;
 pub mod consistent;
+pub mod convention;
 pub mod decisions;
 pub mod diff;
 mod encoding;
@@ -29,6 +30,7 @@ mod limits;
 pub mod locate;
 pub mod mask;
 pub mod page;
+pub mod positions;
 mod precision;
 mod progress;
 mod publish;
@@ -45,6 +47,7 @@ pub mod signature;
 mod sizes;
 pub mod source;
 pub mod standing;
+pub mod steps;
 mod streamed;
 pub mod stress;
 mod taps;
@@ -55,7 +58,9 @@ mod towers;
 pub mod verdict;
 mod verify;
 
-pub use compare::{Case, compare, compare_cases, compare_close, compare_refereed};
+pub use compare::{
+    Case, Judging, compare, compare_cases, compare_close, compare_judged, compare_refereed,
+};
 pub use conclusion::{Conclusion, Outcome, Unable};
 pub use error::{Error, Result};
 pub use export::{ExportError, ExportOptions, ExportReport, export, export_telling};

@@ -4,13 +4,16 @@ use burn::tensor::TensorData;
 use fluxo_models::Tensors;
 
 use crate::error::{Error, Result};
+use crate::inputs::past;
 
 /// The positions that count, of a batch of texts.
 #[derive(Debug, Clone, Default)]
 pub struct Mask {
     /// Of the text that is read: `attention_mask`. `None` where everything counts.
     read: Option<Kept>,
-    /// Of the text that an encoder-decoder writes: `decoder_attention_mask`.
+    /// Of the text that an encoder-decoder writes: `decoder_attention_mask`. What is read of a source
+    /// that is hidden whole has no meaning (transformers' eager attention takes the mean of what it
+    /// must not see, its fused one 0), so such rows do not count.
     written: Option<Kept>,
     /// Whether what has no other name belongs to the text that is written.
     writes: bool,
@@ -48,9 +51,18 @@ impl Mask {
     /// # Errors
     /// When a mask is not of `[batch, total]` with `total` at least `seq`.
     pub fn of(inputs: &Tensors) -> Result<Self> {
+        let read = Kept::of(inputs, "")?;
+        let mut written = Kept::of(inputs, "decoder_")?;
+        let sourceless = read.iter().flat_map(Kept::hidden_rows).collect::<Vec<_>>();
+        if !sourceless.is_empty() && written.is_none() {
+            written = Kept::all(inputs, "decoder_")?;
+        }
+        if let Some(written) = &mut written {
+            written.hide(&sourceless);
+        }
         Ok(Self {
-            read: Kept::of(inputs, "")?,
-            written: Kept::of(inputs, "decoder_")?,
+            read,
+            written,
             writes: inputs.keys().any(|name| name.starts_with("decoder_")),
         })
     }
@@ -131,6 +143,36 @@ impl Kept {
             total,
             seq,
         }))
+    }
+
+    /// Everything of the tokens whose name has `prefix` before it, and of their past.
+    fn all(inputs: &Tensors, prefix: &str) -> Result<Option<Self>> {
+        let ids = format!("{prefix}input_ids");
+        let Some(given) = inputs.get(&ids) else {
+            return Ok(None);
+        };
+        let [batch, seq] = two_axes(&ids, given)?;
+        let total = past(inputs) + seq;
+        Ok(Some(Self {
+            values: vec![true; batch * total],
+            batch,
+            total,
+            seq: Some(seq),
+        }))
+    }
+
+    /// The rows of which nothing is kept.
+    fn hidden_rows(&self) -> impl Iterator<Item = usize> + '_ {
+        let rows = self.values.chunks(self.total.max(1)).enumerate();
+        rows.filter_map(|(row, values)| (!values.contains(&true)).then_some(row))
+    }
+
+    /// Keeps nothing of `rows`.
+    fn hide(&mut self, rows: &[usize]) {
+        for row in rows {
+            let values = self.values.chunks_mut(self.total.max(1)).nth(*row);
+            values.into_iter().for_each(|values| values.fill(false));
+        }
     }
 
     fn keeps(&self, row: usize, position: usize) -> bool {
@@ -254,6 +296,16 @@ mod tests {
             written
         );
         assert_eq!(mask.of_output("encoder.layers.0.h", &[1, 2, 1]), read);
+    }
+
+    #[test]
+    fn what_is_written_of_nothing_does_not_count() {
+        let mut given = inputs(&[1, 1, 0, 0], [2, 2], 2);
+        let written = TensorData::zeros::<i64, _>([2, 3]);
+        given.insert("decoder_input_ids".into(), written);
+        let mask = Mask::of(&given).unwrap();
+        let rows = vec![true, true, true, false, false, false];
+        assert_eq!(mask.of_output("logits", &[2, 3, 1]), Some(rows));
     }
 
     #[test]

@@ -3,10 +3,11 @@
 use serde::Serialize;
 
 use crate::conclusion::Conclusion;
+use crate::convention::Convention;
 use crate::diff::Difference;
 use crate::greedy::Continued;
 use crate::locate::Location;
-use crate::standing::{Standing, standings};
+use crate::standing::{Finding, Standing, standings};
 use crate::stress::Stress;
 use crate::timing::Timing;
 use crate::verdict::Tolerance;
@@ -50,6 +51,9 @@ pub struct Report {
     /// What it comes to, where that was said: [`Report::conclude`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conclusion: Option<Conclusion>,
+    /// Who follows another convention than the checkpoint, and agrees with it under that.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conventions: Vec<Convention>,
 }
 
 /// One output of one pair of runners.
@@ -216,6 +220,29 @@ impl Report {
             timings: Vec::new(),
             stress: None,
             conclusion: None,
+            conventions: Vec::new(),
+        }
+    }
+
+    /// Notes who follows another convention: what is then no more than noise is called that.
+    pub(crate) fn follow(&mut self, conventions: Vec<Convention>) {
+        for new in conventions {
+            let same = |known: &&mut Convention| {
+                (&known.runner, known.convention) == (&new.runner, new.convention)
+            };
+            match self.conventions.iter_mut().find(same) {
+                Some(known) => known.cases.extend(new.cases),
+                None => self.conventions.push(new),
+            }
+        }
+        for standing in &mut self.standings {
+            let mut own = self.conventions.iter();
+            if let Some(convention) = own.find(|known| known.runner == standing.runner)
+                && standing.finding <= Finding::Noise
+            {
+                standing.finding = Finding::Convention;
+                standing.reason = convention.told();
+            }
         }
     }
 
@@ -270,12 +297,15 @@ impl Report {
         // What one set of inputs hides another may show.
         let shown = |alone: &Alone| self.pairs.iter().any(|pair| pair.output == alone.output);
         self.alone.retain(|alone| !shown(alone));
-        let merged = Self::new(
+        let conventions = std::mem::take(&mut self.conventions);
+        let mut merged = Self::new(
             std::mem::take(&mut self.runners),
             std::mem::take(&mut self.pairs),
             std::mem::take(&mut self.skipped),
             std::mem::take(&mut self.alone),
         );
+        merged.follow(conventions);
+        merged.follow(other.conventions);
         *self = merged;
     }
 }

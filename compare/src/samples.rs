@@ -101,10 +101,10 @@ pub fn drop_foreign(inputs: &mut Tensors, graph: &Graph) -> Result<()> {
 pub fn sized(config: &NetworkConfig, sizes: Sizes) -> Tensors {
     let (batch, seq) = (sizes.batch, sizes.sequence);
     let (needed, optional) = inputs::names(config);
-    // What a decoder reads is made where it need not be given.
+    // What a decoder reads is made where it need not be given, and positions are counted.
     let optional = optional
         .into_iter()
-        .filter(|name| !name.starts_with("decoder_"));
+        .filter(|name| !name.starts_with("decoder_") && *name != "position_ids");
     let mut made = Tensors::new();
     for name in needed.into_iter().chain(optional) {
         let data = match name {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
+use crate::convention::Convention;
 use crate::figures::{number, share, times};
 use crate::report::{Pair, Report};
 use crate::standing::Standing;
@@ -144,6 +145,12 @@ impl Report {
                 ));
             }
         }
+        // Standings say it themselves.
+        let unsaid = self
+            .conventions
+            .iter()
+            .filter(|_| self.standings.is_empty());
+        said.extend(unsaid.map(|known| format!("convention: {}", Convention::told(known))));
         said.extend(self.alone.iter().map(|alone| alone.told()));
         let skipped = self.skipped.iter();
         said.extend(

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use burn::tensor::{BoolStore, DType};
+use fluxo_models::blocks::embedding::Counting;
 use prost::Message;
 use prost::bytes::Buf;
 
 use crate::error::{Error, Result};
+use crate::exported::POSITIONS;
 use crate::limits::{Limits, Node};
 use crate::publish::io;
 use crate::streamed::Streamed;
@@ -23,6 +25,9 @@ pub struct Signature {
     pub(crate) limits: Limits,
     /// The element type of most of its weights, where that is not float32.
     pub weights: Option<DType>,
+    /// How its model counts positions: as the file says; of another exporter's, as kept tokens
+    /// where it writes text, which is how its users fill them in, and by column elsewhere.
+    pub counting: Counting,
 }
 
 /// One input or output.
@@ -95,8 +100,15 @@ impl Signature {
             outputs: ports(&outputs, "output")?,
             weights: weights(&graph.initializer),
             limits: Limits::of_graph(&names, &nodes, &shapes),
+            counting: counting(about.get(POSITIONS), &outputs),
         };
         Ok((signature, about))
+    }
+
+    /// Whether it takes a cache.
+    pub fn takes_a_past(&self) -> bool {
+        let past = |port: &Port| port.name.starts_with("past_key_values.");
+        self.inputs.iter().any(past)
     }
 
     /// The input called `name`.
@@ -116,6 +128,16 @@ pub fn metadata(path: &Path) -> Result<BTreeMap<String, String>> {
         reason: format!("not an ONNX file ({e})"),
     })?;
     Ok(pairs(model.metadata_props))
+}
+
+/// [`Signature::counting`] of a file that says `said` and gives `outputs`.
+fn counting(said: Option<&String>, outputs: &[&ValueInfoProto]) -> Counting {
+    let said = said.and_then(|said| serde_json::from_str(said).ok());
+    let writes = outputs.iter().any(|port| port.name == "logits");
+    said.unwrap_or(match writes {
+        true => Counting::Kept,
+        false => Counting::Columns,
+    })
 }
 
 fn pairs(pairs: Vec<PairProto>) -> BTreeMap<String, String> {

@@ -19,6 +19,9 @@ pub enum Finding {
     Same,
     /// Off by what rounding explains.
     Noise,
+    /// As near as that under another convention than the checkpoint's
+    /// ([`convention`](crate::convention)).
+    Convention,
     /// Off by more than rounding explains, and still deciding the same.
     Drift,
     /// It computes something else.
@@ -31,6 +34,7 @@ impl Finding {
         match self {
             Self::Same => "same",
             Self::Noise => "noise",
+            Self::Convention => "convention",
             Self::Drift => "drift",
             Self::Bug => "bug",
         }
@@ -113,7 +117,10 @@ fn standing(runner: &str, worst: &Pair, own: &[&Pair]) -> Standing {
             )
         }
         (Finding::Bug, Some(note)) => format!("{place}{case}: {note}"),
-        (Finding::Same, _) => "within two units of the last place of the exact outputs".to_string(),
+        // A convention gives its own reason ([`Report::follow`](crate::Report)).
+        (Finding::Same | Finding::Convention, _) => {
+            "within two units of the last place of the exact outputs".to_string()
+        }
         (Finding::Noise, _) => {
             format!("{place}{case} is off by {times:.1} times what rounding alone explains: noise")
         }

@@ -41,6 +41,7 @@ pub(crate) fn towers(model: &Model, options: &ExportOptions) -> Result<Vec<Tower
         ..plain.clone()
     };
     let images = ExportOptions {
+        position_ids: false,
         static_sizes: sizes(&[("image_batch", "batch")]),
         ..plain
     };

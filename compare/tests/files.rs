@@ -4,8 +4,11 @@
 
 use std::path::{Path, PathBuf};
 
+use burn::tensor::TensorData;
 use fluxo_compare::signature::{Dim, Signature};
-use fluxo_compare::{ExportOptions, Graph, TapChoice, artifact, compare, export, graph, samples};
+use fluxo_compare::{
+    ExportOptions, Exported, Graph, TapChoice, artifact, compare, export, graph, samples,
+};
 use fluxo_models::{Model, Request, Settings, Task};
 
 fn model(family: &str) -> Model {
@@ -222,4 +225,67 @@ fn sizes_may_be_fixed() {
         error.contains(&format!("has {longest} positions")),
         "{error}"
     );
+}
+
+/// Positions that were given, and those that are counted where none are.
+#[test]
+fn positions_are_an_input_where_that_is_asked() {
+    let options = ExportOptions {
+        position_ids: true,
+        ..ExportOptions::default()
+    };
+    for family in ["gpt2", "llama", "roberta", "clip"] {
+        let model = model(family);
+        let dir = tempfile::tempdir().unwrap();
+        let exported = export(&model, dir.path(), &options).unwrap();
+        assert!(exported.inputs.contains(&"position_ids".to_string()));
+        assert_eq!(
+            dims(&exported.file, "position_ids"),
+            ["batch", "sequence"],
+            "{family}"
+        );
+        let read = Exported::read(dir.path()).unwrap();
+        assert!(read.options.position_ids);
+        let graph = artifact::graph_of(dir.path()).unwrap().unwrap();
+        let mut runner = graph.load("rten", "rten").unwrap();
+        let mut inputs = samples::inputs(model.config(), 2, 6);
+        let mask = TensorData::new(vec![1_i64, 1, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1], [2, 6]);
+        inputs.insert("attention_mask".into(), mask);
+        let output = match family {
+            "clip" => "text_embeds",
+            _ => "logits",
+        };
+        let mut seen: Vec<Vec<f32>> = Vec::new();
+        for given in [None, Some([3_i64, 5, 2, 7, 4, 6, 7, 2, 6, 5, 3, 4])] {
+            if let Some(given) = given {
+                let given = TensorData::new(given.to_vec(), [2, 6]);
+                inputs.insert("position_ids".into(), given);
+            }
+            let wanted = model.run(&inputs, &Request::default()).unwrap();
+            let found = runner.run(&inputs).unwrap();
+            let [wanted, found] = [wanted, found].map(|outputs| {
+                let values = outputs[output].as_slice::<f32>().unwrap();
+                // The first row, and the last position of the second.
+                let first = values.len() / 2;
+                let last = values.len() - values.len() / 2 / 6;
+                [&values[..first], &values[last..]].concat()
+            });
+            let far = wanted.iter().zip(&found).map(|(a, b)| (a - b).abs());
+            // Sums of these widths in another order.
+            let far = far.fold(0f32, f32::max);
+            assert!(far < 2e-5, "{family}: {far:e}");
+            seen.push(found);
+        }
+        assert_ne!(seen[0], seen[1], "{family}");
+    }
+    for (family, reason) in [
+        ("t5", "counts its own"),
+        ("bart", "counts its own"),
+        ("bloom", "has none"),
+        ("vit", "has none"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let error = export(&model(family), dir.path(), &options).unwrap_err();
+        assert!(error.to_string().contains(reason), "{family}: {error}");
+    }
 }

@@ -15,6 +15,9 @@ pub struct Batch {
     pub attention_mask: Option<Tensor<2, Int>>,
     /// Token types `[batch, seq]`.
     pub token_type_ids: Option<Tensor<2, Int>>,
+    /// Positions `[batch, seq]` of the tokens of a model with one stack that reads text, as
+    /// transformers takes them; counted where there are none.
+    pub position_ids: Option<Tensor<2, Int>>,
     /// Images `[batch, channels, height, width]`.
     pub pixel_values: Option<Tensor<4>>,
     /// Spectrograms `[batch, mel_bins, frames]`.
@@ -23,6 +26,8 @@ pub struct Batch {
     pub decoder_input_ids: Option<Tensor<2, Int>>,
     /// 1 for tokens and 0 for padding of the decoder, `[batch, past + seq]`.
     pub decoder_attention_mask: Option<Tensor<2, Int>>,
+    /// Positions `[batch, seq]` of the decoder's tokens; counted where there are none.
+    pub decoder_position_ids: Option<Tensor<2, Int>>,
     /// The encoder's output `[batch, source, d_model]`, where it was run before; all of it, also
     /// where the cache has keys and values of its first positions.
     pub encoded: Option<Tensor<3>>,

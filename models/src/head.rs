@@ -27,19 +27,21 @@ pub struct HeadConfig {
     pub softcap: Option<f64>,
 }
 
-/// Which positions a head reads, of those that the mask keeps: padding moves nothing.
+/// Which positions a head reads, as transformers' classes do: by column or by token number. The
+/// mask counts for a mean alone, and for the last position where no token stands for padding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Read {
     /// Every one: an answer a position.
     All,
-    /// The first.
+    /// The first column.
     First,
-    /// The mean of all.
+    /// The mean of those that the mask keeps.
     Mean,
     /// The first, and behind it the mean of the others.
     FirstAndMean,
-    /// The last whose token is not this one, which stands for padding; without one, the last.
+    /// The last whose token is not this one, which stands for padding; without one, the last that
+    /// the mask keeps (transformers refuses several rows then, and reads the last column of one).
     LastBut(Option<usize>),
     /// The first whose token is this one.
     FirstOf(usize),
@@ -230,67 +232,51 @@ impl HeadLayers {
                 let others = x.clone().narrow(1, 1, seq - 1).mean_dim(1);
                 Tensor::cat(vec![first(x), others], 2)
             }
-            read => match place(read, context.ids.as_ref(), keep) {
+            Read::LastBut(None) => match keep {
+                Some(keep) => picked(x, last_of(keep)),
+                None => x.narrow(1, seq - 1, 1),
+            },
+            read => match place(read, context.ids.as_ref()) {
                 Some(place) => picked(x, place),
-                None if matches!(read, Read::LastBut(_) | Read::LastOf(_)) => {
-                    x.narrow(1, seq - 1, 1)
-                }
                 None => first(x),
             },
         }
     }
 }
 
-/// 1 at the one position of each row that `read` reads, elsewhere 0, `[batch, seq]`; `None`
-/// where neither tokens nor mask say it.
+/// 1 at the one position of each row that `read` reads by its token, elsewhere 0, `[batch, seq]`;
+/// `None` where no token says it.
 ///
-/// `ids` and `keep` are `[batch, seq]`. A row without the position that is looked for is read
-/// at the first that is kept.
-fn place(
-    read: Read,
-    ids: Option<&Tensor<2, Int>>,
-    keep: Option<Tensor<2, Int>>,
-) -> Option<Tensor<2, Int>> {
-    let is = |token: usize| ids.map(|ids| ids.clone().equal_elem(token as i64).int());
-    let but = |token: usize| ids.map(|ids| ids.clone().not_equal_elem(token as i64).int());
-    let wanted = match read {
-        Read::LastBut(padding) => padding.and_then(but),
-        Read::FirstOf(token) | Read::LastOf(token) => is(token),
-        Read::Highest => ids.map(|ids| {
-            let ids = keep
-                .iter()
-                .fold(ids.clone(), |ids, keep| ids * keep.clone());
-            let highest = ids.clone().max_dim(1).expand(ids.dims());
-            ids.equal(highest).int()
-        }),
-        _ => None,
-    };
-    let found = match (wanted, keep.clone()) {
-        (Some(wanted), Some(keep)) => wanted * keep,
-        (Some(found), None) | (None, Some(found)) => found,
-        (None, None) => return None,
-    };
-    let keep = keep.unwrap_or_else(|| found.ones_like());
+/// `ids` are `[batch, seq]`. A row without the token that is looked for is read at its first.
+fn place(read: Read, ids: Option<&Tensor<2, Int>>) -> Option<Tensor<2, Int>> {
+    let ids = ids?.clone();
     Some(match read {
-        Read::LastBut(_) | Read::LastOf(_) => last_of(found, keep),
-        _ => first_of(found, keep),
+        Read::LastBut(Some(padding)) => last_of(ids.not_equal_elem(padding as i64).int()),
+        Read::LastOf(token) => last_of(ids.equal_elem(token as i64).int()),
+        Read::FirstOf(token) => first_of(ids.equal_elem(token as i64).int()),
+        Read::Highest => {
+            let highest = ids.clone().max_dim(1).expand(ids.dims());
+            first_of(ids.equal(highest).int())
+        }
+        _ => return None,
     })
 }
 
-/// `[batch, seq]`, 1 at the first place of each row that is not 0, or at the first of `keep`
-/// where none is.
-fn first_of(found: Tensor<2, Int>, keep: Tensor<2, Int>) -> Tensor<2, Int> {
+/// `[batch, seq]`, 1 at the first place of each row that is not 0, or at its first place where
+/// all are.
+fn first_of(found: Tensor<2, Int>) -> Tensor<2, Int> {
     let first = |found: Tensor<2, Int>| found.clone().cumsum(1).equal_elem(1).int() * found;
     let none = found.clone().sum_dim(1).equal_elem(0).int();
-    first(found.clone()) + none.expand(keep.dims()) * first(keep)
+    let none = none.expand(found.dims()) * first(found.ones_like());
+    first(found) + none
 }
 
 /// The same for the last place that is not 0.
-fn last_of(found: Tensor<2, Int>, keep: Tensor<2, Int>) -> Tensor<2, Int> {
+fn last_of(found: Tensor<2, Int>) -> Tensor<2, Int> {
     // The only place where as many have come as ever will, and which is one of them.
     let so_far = found.clone().cumsum(1);
     let all = found.clone().sum_dim(1).expand(so_far.dims());
-    first_of(so_far.equal(all).int() * found, keep)
+    first_of(so_far.equal(all).int() * found)
 }
 
 /// The position of each row where `place` `[batch, seq]` is 1: `[batch, 1, width]`.

@@ -263,8 +263,10 @@ impl Model {
 
     /// Runs the model on named inputs: `input_ids` `[batch, sequence]`, `pixel_values`,
     /// `input_features` or `decoder_input_ids` as its stacks read them and, where wanted,
-    /// `attention_mask` `[batch, past + sequence]`, `token_type_ids`, `past_key_values.{i}.key`
-    /// and `.value` `[batch, kv_heads, past, head_dim]`.
+    /// `attention_mask` `[batch, past + sequence]`, `token_type_ids`, `position_ids`,
+    /// `past_key_values.{i}.key` and `.value` `[batch, kv_heads, past, head_dim]`.
+    ///
+    /// Positions that are not given are counted ([`Counting`](crate::blocks::embedding::Counting)).
     ///
     /// Gives the outputs of [`crate::Output::named`] and what `request` asks for, in float32; those
     /// of a model in float64 stay so.

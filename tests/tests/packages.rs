@@ -2,6 +2,8 @@
 //! against transformers' outputs (`fixtures/make_packages.py`).
 #![allow(clippy::unwrap_used)]
 
+#[path = "packages/exporters.rs"]
+mod exporters;
 #[path = "packages/foreign.rs"]
 mod foreign;
 
@@ -57,7 +59,8 @@ fn main() {
         };
         trial(title, needs, move || agrees(name, &folder?, task))
     });
-    let trials = trials.chain(foreign::trials()).collect();
+    let trials = trials.chain(foreign::trials()).chain(exporters::trials());
+    let trials = trials.collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
 

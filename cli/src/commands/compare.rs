@@ -15,12 +15,13 @@ use fluxo_compare::inputs::split;
 use fluxo_compare::page::{Shown, page};
 use fluxo_compare::record::{self, Gave};
 use fluxo_compare::referee::{self, Ruling};
-use fluxo_compare::runner::{Runner, file};
+use fluxo_compare::runner::{Kind, Runner, file};
+use fluxo_compare::steps::steps;
 use fluxo_compare::stress::{self, Stress};
 use fluxo_compare::verdict::Close;
 use fluxo_compare::{
-    Case, Graph, Outcome, Report, Verdict, compare_cases, compare_close, compare_refereed, greedy,
-    samples, timing,
+    Case, Graph, Judging, Outcome, Report, Verdict, compare_judged, convention, greedy, samples,
+    timing,
 };
 use fluxo_models::catalog::Description;
 use fluxo_models::config::Raw;
@@ -60,14 +61,18 @@ pub fn run(args: &Compare, print: Print) -> Result<Held> {
         tolerance: args.tolerance,
         rulings: Vec::new(),
     };
+    let steps = match (&given, &judge.model) {
+        (None, Some(model)) if !in_turn(args) => steps(model, &graphs(&args.model)?)?,
+        _ => Vec::new(),
+    };
     let mut cases = match given {
         Some(inputs) => vec![("on these inputs".to_string(), inputs)],
         None if args.stress => Vec::new(),
         None => vec![("on these inputs".to_string(), made_up(args)?)],
     };
     let compared = match args.stress {
-        true => stressed(args, &mut judge, &mut cases),
-        false => judge.compare(&cases),
+        true => stressed(args, &mut judge, &mut cases, steps),
+        false => judge.decoded(&cases, steps),
     };
     let names = judge.runners.iter().map(|runner| runner.name().to_string());
     let (mut report, mut unable) = ending::compared(compared, names.collect());
@@ -166,20 +171,50 @@ impl Judge {
             }
             _ => Vec::new(),
         };
+        let graphs = self.runners.iter().any(|runner| {
+            let kind = runner.label().kind;
+            matches!(kind, Kind::Graph)
+        });
+        let saved = cases
+            .iter()
+            .any(|(_, inputs)| inputs.keys().any(|name| name.starts_with("out.")));
+        let others = match &self.model {
+            Some(model) if graphs || saved => {
+                convention::others(model, self.request, cases, !self.rulings.is_empty())?
+            }
+            _ => Vec::new(),
+        };
         if self.once {
             self.model = None;
         }
-        let (runners, rulings) = (&mut self.runners, &self.rulings);
-        Ok(match self.close {
-            Some(close) => compare_close(runners, cases, rulings, close)?,
-            None if !rulings.is_empty() => compare_refereed(runners, cases, rulings)?,
-            None => compare_cases(runners, cases, self.tolerance)?,
-        })
+        let judging = Judging {
+            rulings: &self.rulings,
+            close: self.close,
+            tolerance: self.tolerance,
+            others: &others,
+        };
+        Ok(compare_judged(&mut self.runners, cases, &judging)?)
+    }
+
+    /// [`Judge::compare`] of `steps` and `cases`, the last of which is what a page and a bundle
+    /// show.
+    fn decoded(&mut self, cases: &[Case], steps: Vec<Case>) -> Result<Report> {
+        let all: Vec<Case> = steps.into_iter().chain(cases.iter().cloned()).collect();
+        let report = self.compare(&all)?;
+        self.rulings = self
+            .rulings
+            .split_off(self.rulings.len().saturating_sub(cases.len()));
+        Ok(report)
     }
 }
 
 /// Compares hard inputs; where some differ, `cases` is left with the smallest that do.
-fn stressed(args: &Compare, judge: &mut Judge, cases: &mut Vec<Case>) -> Result<Report> {
+fn stressed(
+    args: &Compare,
+    judge: &mut Judge,
+    cases: &mut Vec<Case>,
+    steps: Vec<Case>,
+) -> Result<Report> {
     let config = configured(args)?;
     let mut hard = stress::cases(&config, judge.model.as_ref(), args.seeds)?;
     for graph in graphs(&args.model)? {
@@ -187,6 +222,7 @@ fn stressed(args: &Compare, judge: &mut Judge, cases: &mut Vec<Case>) -> Result<
             samples::drop_foreign(inputs, &graph)?;
         }
     }
+    hard.extend(steps);
     let (mut hard, left_out) = stress::possible(&mut judge.runners, hard);
     let mut report = judge.compare(&hard)?;
     let names = hard.iter().map(|(name, _)| name.clone()).collect();
@@ -350,8 +386,16 @@ fn configured(args: &Compare) -> Result<NetworkConfig> {
 fn made_up(args: &Compare) -> Result<Tensors> {
     let config = configured(args)?;
     let graphs = graphs(&args.model)?;
-    let files = graphs.iter().flat_map(Graph::files);
-    let files: Vec<_> = files.map(Path::to_path_buf).collect();
+    // Made-up inputs have no past.
+    let first = graphs.iter().map(Graph::without_past);
+    let files = first.flat_map(|graph| {
+        graph
+            .files()
+            .into_iter()
+            .map(Path::to_path_buf)
+            .collect::<Vec<_>>()
+    });
+    let files: Vec<_> = files.collect();
     let mut inputs = samples::fitting(&config, &files)?;
     for graph in &graphs {
         samples::drop_foreign(&mut inputs, graph)?;

@@ -128,6 +128,7 @@ fn write(args: &Export, out: &Path, print: Print) -> Result<Held> {
         taps: args.taps.clone().unwrap_or_default(),
         hidden_states: args.hidden_states,
         static_sizes,
+        position_ids: args.position_ids,
         metadata: [(SOURCE.to_string(), digest)].into(),
         ..ExportOptions::default()
     };

@@ -6,11 +6,11 @@ use anyhow::{Context, Result, bail};
 use burn::tensor::DType;
 use fluxo_compare::artifact::{self, Given};
 use fluxo_compare::inputs::split;
-use fluxo_compare::runner::Runner;
+use fluxo_compare::runner::{Kind, Runner};
 use fluxo_compare::timing::peak_memory;
 use fluxo_models::answer::{self, Answer, Asked, Row};
 use fluxo_models::generate::Prompts;
-use fluxo_models::inputs::begin;
+use fluxo_models::inputs::{begin, plain_call};
 use fluxo_models::{Model, Request, Task, Tensors, tensors};
 use serde_json::json;
 
@@ -209,9 +209,16 @@ impl Opened {
     }
 
     fn run(&mut self, inputs: &Tensors) -> Result<Tensors> {
+        let mut inputs = inputs.clone();
+        let graph = |runner: &Box<dyn Runner>| matches!(runner.label().kind, Kind::Graph);
+        if let Some(model) = &self.model
+            && !self.runner.as_ref().is_some_and(graph)
+        {
+            plain_call(model.config(), &mut inputs);
+        }
         match (&mut self.runner, &self.model) {
-            (Some(runner), _) => Ok(runner.run(inputs)?),
-            (None, Some(model)) => Ok(model.run(inputs, &self.request)?),
+            (Some(runner), _) => Ok(runner.run(&inputs)?),
+            (None, Some(model)) => Ok(model.run(&inputs, &self.request)?),
             (None, None) => bail!("there is nothing to run"),
         }
     }

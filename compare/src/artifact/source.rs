@@ -98,7 +98,7 @@ impl Source {
                 false => "neither a folder nor an .onnx file",
             });
         }
-        Ok(source(false, Some(Graph::Whole(path.to_path_buf()))))
+        Ok(source(false, Some(Graph::around(path))))
     }
 
     /// `request`, and what the ONNX files give: a backend must give it too.

@@ -62,7 +62,8 @@ impl Cut {
         let mut cut = Self {
             label: Label::new(name, Kind::Graph),
             runtime: runtime.to_string(),
-            graph,
+            // Parts are looked for in a text as a whole.
+            graph: graph.without_past(),
             dtype: DType::F32,
             nodes: Vec::new(),
             shelf: Shelf::default(),
@@ -93,6 +94,7 @@ impl Cut {
             Graph::Whole(file) => file,
             Graph::Pair { encoder, .. } if path.starts_with("encoder") => encoder,
             Graph::Pair { decoder, .. } => decoder,
+            Graph::Split { first, .. } => first,
         }
     }
 

@@ -73,6 +73,7 @@ impl Runner for Chain {
             }
             match name.as_str() {
                 "decoder_input_ids" => written.insert("input_ids".into(), data.clone()),
+                "decoder_position_ids" => written.insert("position_ids".into(), data.clone()),
                 "decoder_attention_mask" => written.insert(name.clone(), data.clone()),
                 _ => read.insert(name.clone(), data.clone()),
             };
@@ -95,6 +96,21 @@ impl Runner for Chain {
             }
         }
         outputs.extend(self.decoder.run(&written)?);
+        // What the encoder's keys were before they are still: other exporters' decoders give them
+        // no more, or empty.
+        let caches = outputs.keys().any(|name| name.starts_with("present."));
+        for (name, data) in written.iter().filter(|_| caches) {
+            if let Some(place) = name.strip_prefix("past_key_values.")
+                && place.contains(".encoder.")
+                && data.num_elements() > 0
+            {
+                let present = outputs.entry(format!("present.{place}"));
+                let present = present.or_insert_with(|| data.clone());
+                if present.num_elements() == 0 {
+                    *present = data.clone();
+                }
+            }
+        }
         Ok(outputs)
     }
 }

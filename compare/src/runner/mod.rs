@@ -9,6 +9,7 @@ pub mod ort;
 pub mod ort_library;
 pub(crate) mod replay;
 pub mod rten;
+pub mod split;
 pub mod tract;
 pub(crate) mod turn;
 

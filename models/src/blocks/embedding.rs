@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::nn::{self, Initializer, Linear};
 use burn::tensor::{Device, Int, Tensor, module::embedding};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::linear;
 use super::norm::{Norm, NormConfig};
@@ -23,23 +23,31 @@ pub struct EmbeddingConfig {
     pub scale: Option<f64>,
     /// Absolute positions.
     pub position: Option<PositionConfig>,
-    /// Which tokens count as positions.
+    /// Which tokens count as positions, where nobody says which they have.
     pub counting: Counting,
+    /// Whether positions may be given with the tokens: transformers' BART and its kin take none.
+    pub takes_positions: bool,
     /// Token types; 0 for none.
     pub token_types: usize,
     /// A norm after the sum.
     pub norm: Option<NormConfig>,
 }
 
-/// Which tokens count as positions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// Which tokens count as positions: as transformers has it, for the same class.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Counting {
-    /// Those that the mask keeps.
+    /// Every one, padding too: the column is the position (BERT and its kin, CLIP, BART).
+    #[default]
+    Columns,
+    /// Those that the mask keeps: decoders, as `generate` counts for them. A plain call of
+    /// transformers counts columns ([`plain_call`](crate::inputs::plain_call)).
     Kept,
-    /// Those that the mask keeps, and only if they are not this one, which stands for padding
-    /// (RoBERTa).
-    KeptBut(usize),
+    /// Those that the mask keeps, in a plain call too (OPT).
+    KeptAlways,
+    /// Those that are not this one, which stands for padding, whatever the mask says: padding has
+    /// the position before the first (RoBERTa's `create_position_ids_from_input_ids`).
+    But(usize),
 }
 
 impl EmbeddingConfig {
@@ -51,9 +59,18 @@ impl EmbeddingConfig {
             width: None,
             scale: None,
             position: None,
-            counting: Counting::Kept,
+            counting: Counting::Columns,
+            takes_positions: true,
             token_types: 0,
             norm: None,
+        }
+    }
+
+    /// Tokens alone, of a decoder that nothing but its text tells what to write.
+    pub fn decoder(vocab_size: usize) -> Self {
+        Self {
+            counting: Counting::Kept,
+            ..Self::tokens(vocab_size)
         }
     }
 

@@ -12,7 +12,8 @@ use super::mask::Span;
 /// Position numbers `[batch, query]`.
 ///
 /// With a mask `keep` `[batch, key]` a token's number is the count of kept tokens before it,
-/// so that padding on the left moves nothing; without one it is its index.
+/// so that padding on the left moves nothing, as transformers' `generate` has it
+/// (`_prepare_position_ids_for_generation`); without one it is its index.
 pub fn position_ids(keep: Option<&Tensor<2, Int>>, span: Span, device: &Device) -> Tensor<2, Int> {
     let Span {
         batch, query, past, ..

@@ -97,6 +97,7 @@ pub(super) fn network(
     let tokens = EmbeddingConfig {
         scale: scale.then(|| (d_model as f64).sqrt()),
         position: Some(position),
+        takes_positions: false,
         ..EmbeddingConfig::tokens(raw.size("vocab_size")?)
     };
     let encoder = BlockConfig {

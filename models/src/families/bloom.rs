@@ -63,7 +63,7 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
     );
     let input = InputConfig::Tokens(EmbeddingConfig {
         norm: Some(norm),
-        ..EmbeddingConfig::tokens(raw.size("vocab_size")?)
+        ..EmbeddingConfig::decoder(raw.size("vocab_size")?)
     });
     let layers = raw.layers("n_layer")?;
     let mut config = NetworkConfig {

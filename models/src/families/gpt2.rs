@@ -62,7 +62,7 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
             rows: raw.size("n_positions")?,
             offset: 0,
         }),
-        ..EmbeddingConfig::tokens(raw.size("vocab_size")?)
+        ..EmbeddingConfig::decoder(raw.size("vocab_size")?)
     };
     let layers = raw.layers("n_layer")?;
     let input = InputConfig::Tokens(embedding);

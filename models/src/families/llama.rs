@@ -86,7 +86,7 @@ pub(super) fn network(raw: &Raw, rotating: Rotating) -> Result<NetworkConfig> {
         },
         FeedForwardConfig::gated(raw.size("intermediate_size")?, act),
     );
-    let input = InputConfig::Tokens(EmbeddingConfig::tokens(raw.size("vocab_size")?));
+    let input = InputConfig::Tokens(EmbeddingConfig::decoder(raw.size("vocab_size")?));
     let layers = raw.layers("num_hidden_layers")?;
     Ok(NetworkConfig {
         decoder: Some(StackConfig {

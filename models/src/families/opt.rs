@@ -10,7 +10,7 @@ use super::heads::decoder;
 use super::{Class, Family, Preset, Ties, activation, head_dim, object, only};
 use crate::blocks::attention::{AttentionConfig, ProjectionBias};
 use crate::blocks::block::{BlockConfig, NormPosition};
-use crate::blocks::embedding::EmbeddingConfig;
+use crate::blocks::embedding::{Counting, EmbeddingConfig};
 use crate::blocks::feed_forward::FeedForwardConfig;
 use crate::blocks::norm::NormConfig;
 use crate::blocks::position::PositionConfig;
@@ -80,6 +80,7 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
             rows: raw.size("max_position_embeddings")? + OFFSET,
             offset: OFFSET,
         }),
+        counting: Counting::KeptAlways,
         ..EmbeddingConfig::tokens(raw.size("vocab_size")?)
     });
     let layers = raw.layers("num_hidden_layers")?;

@@ -72,7 +72,7 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
         },
         FeedForwardConfig::plain(raw.size("intermediate_size")?, act),
     );
-    let input = InputConfig::Tokens(EmbeddingConfig::tokens(raw.size("vocab_size")?));
+    let input = InputConfig::Tokens(EmbeddingConfig::decoder(raw.size("vocab_size")?));
     let layers = raw.layers("num_hidden_layers")?;
     let mut config = NetworkConfig {
         decoder: Some(StackConfig {

@@ -62,7 +62,7 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
         };
         stack.max_positions = position.positions();
         tokens.position = Some(position);
-        tokens.counting = Counting::KeptBut(padding);
+        tokens.counting = Counting::But(padding);
     }
     let (d_model, norm) = (config.main().d_model, config.main().block().norm);
     match task {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::bart::{self, TENSORS};
 use super::{Class, Family, Preset, Ties, merged};
 use crate::blocks::block::NormPosition;
+use crate::blocks::embedding::Counting;
 use crate::blocks::frames::FramesConfig;
 use crate::blocks::norm::NormConfig;
 use crate::blocks::position::PositionConfig;
@@ -60,6 +61,8 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
         tokens.borrowed = false;
         // The key is there, and transformers' model does not look at it.
         tokens.scale = None;
+        tokens.counting = Counting::Kept;
+        tokens.takes_positions = true;
     }
     for stack in [&mut config.encoder, &mut config.decoder]
         .into_iter()

@@ -40,6 +40,43 @@ impl Reader<'_> {
         ))
     }
 
+    /// Positions of `[rows, seq]` tokens, each below `limit`, where the input is there; one row of
+    /// them stands for all.
+    pub(super) fn positions(
+        &self,
+        name: &str,
+        [rows, seq]: [usize; 2],
+        limit: usize,
+    ) -> Result<Option<Tensor<2, Int>>> {
+        let Some(data) = self.inputs.get(name) else {
+            return Ok(None);
+        };
+        let shared = matrix(name, data)? == [1, seq];
+        let shape = if shared { [1, seq] } else { [rows, seq] };
+        let positions = self.integers(name, shape, limit)?;
+        Ok(positions.map(|positions| positions.expand([rows, seq])))
+    }
+
+    /// Refuses positions that do not go up by one from token to token, where no mask is there:
+    /// transformers reads such a row as several texts that do not see each other
+    /// (`find_packed_sequence_indices`).
+    pub(super) fn one_text(&self, name: &str) -> Result<()> {
+        let Some(data) = self.inputs.get(name) else {
+            return Ok(());
+        };
+        let [_, seq] = matrix(name, data)?;
+        let numbers = integers(name, data)?;
+        let goes_on = |row: &[i64]| row.windows(2).all(|pair| pair[1] == pair[0] + 1);
+        match numbers.chunks(seq.max(1)).all(goes_on) {
+            true => Ok(()),
+            false => refuse(format!(
+                "`{name}` do not go up by one in every row: without `attention_mask` that means \
+                 several texts in a row, which are not supported; give `attention_mask` too, of \
+                 ones where each row is one text"
+            )),
+        }
+    }
+
     /// Whole numbers from 0 to below `limit`, where the input is there.
     pub(super) fn integers(
         &self,

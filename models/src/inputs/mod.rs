@@ -5,11 +5,13 @@ mod cache;
 mod floats;
 mod integers;
 mod naming;
+mod plain;
 mod start;
 
 use burn::tensor::{DType, Device};
 
 pub use naming::names;
+pub use plain::plain_call;
 pub use start::{begin, start_token};
 
 use crate::batch::Batch;
@@ -65,10 +67,21 @@ pub fn batch(
         batch.token_type_ids = reader
             .integers("token_type_ids", ids.dims(), types.max(1))?
             .filter(|_| types > 0);
+        if let Some(positions) = config.given_positions() {
+            batch.position_ids = reader.positions("position_ids", ids.dims(), positions)?;
+        }
+        let alone = batch.attention_mask.is_none() && cache.is_none() && config.cached();
+        if alone && batch.position_ids.is_some() {
+            reader.one_text("position_ids")?;
+        }
     }
     if both && let Some(stack) = &config.decoder {
         (batch.decoder_input_ids, batch.decoder_attention_mask) =
             reader.tokens("decoder_", stack, past)?;
+        if let (Some(ids), Some(positions)) = (&batch.decoder_input_ids, stack.given_positions()) {
+            let name = "decoder_position_ids";
+            batch.decoder_position_ids = reader.positions(name, ids.dims(), positions)?;
+        }
     }
     reader.rows(&batch, cache.as_ref())?;
     batch.cache = cache;

@@ -23,6 +23,10 @@ pub fn names(config: &NetworkConfig) -> (Vec<&'static str>, Vec<&'static str>) {
         if reads.is_none_or(|read| read == Read::All) {
             needed.push("decoder_input_ids");
             optional.push("decoder_attention_mask");
+            let decoder = config.decoder.as_ref();
+            if decoder.and_then(StackConfig::given_positions).is_some() {
+                optional.push("decoder_position_ids");
+            }
         }
     } else if config.decoder.is_some() {
         needed.push("input_ids");
@@ -30,6 +34,9 @@ pub fn names(config: &NetworkConfig) -> (Vec<&'static str>, Vec<&'static str>) {
     }
     if config.token_types() > 0 {
         optional.push("token_type_ids");
+    }
+    if config.given_positions().is_some() {
+        optional.push("position_ids");
     }
     if config.vision.is_some() {
         needed.push("pixel_values");

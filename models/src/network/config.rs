@@ -5,6 +5,7 @@ use burn::tensor::{DType, Device};
 use serde::Serialize;
 
 use super::Network;
+use crate::blocks::embedding::Counting;
 use crate::blocks::taps;
 use crate::error::{Error, Result};
 use crate::head::{HeadConfig, OutputConfig};
@@ -130,6 +131,22 @@ impl NetworkConfig {
         tokens
             .and_then(StackConfig::tokens)
             .map_or(0, |tokens| tokens.token_types)
+    }
+
+    /// How positions are counted that are not given, by the stack that reads text or, where two
+    /// do, by the one that writes it.
+    pub fn counting(&self) -> Option<Counting> {
+        let mut stacks = [&self.decoder, &self.encoder].into_iter().flatten();
+        let tokens = stacks.find_map(StackConfig::tokens)?;
+        Some(tokens.counting)
+    }
+
+    /// [`StackConfig::given_positions`] of the one stack that reads text.
+    pub fn given_positions(&self) -> Option<usize> {
+        let alone = self.encoder.as_ref().or(self.decoder.as_ref());
+        alone
+            .filter(|_| !self.encodes_and_decodes())
+            .and_then(StackConfig::given_positions)
     }
 
     /// What taps and parameters of the stack `stack` have before their names: nothing where it

@@ -97,6 +97,10 @@ impl Network {
             let signal = Signal::Tokens {
                 ids,
                 types: batch.token_type_ids.filter(|_| !encoding),
+                positions: match encoding {
+                    true => batch.decoder_position_ids,
+                    false => batch.position_ids,
+                },
                 table: given(self.token_table(), "a table of tokens"),
                 length: batch.length,
             };
@@ -161,6 +165,7 @@ impl Network {
             Some(table) => Signal::Tokens {
                 ids: given(batch.input_ids.clone(), "input_ids"),
                 types: batch.token_type_ids.clone(),
+                positions: batch.position_ids.clone(),
                 table: table.weight.val(),
                 length: batch.length,
             },
@@ -180,8 +185,8 @@ impl Network {
     }
 
     /// The tokens that the decoder reads and its mask: those given, or the encoder's tokens,
-    /// shifted by one behind the start token, as classifiers have it. Padding before them stays
-    /// before the start token, and hidden; that behind them nobody sees.
+    /// shifted by one behind the start token, as classifiers have it (`shift_tokens_right`):
+    /// padding among them is read as any other token.
     fn decoder_tokens(&self, batch: &Batch) -> (Tensor<2, Int>, Option<Tensor<2, Int>>) {
         let keep = batch.decoder_attention_mask.clone();
         if let Some(ids) = &batch.decoder_input_ids {
@@ -192,13 +197,7 @@ impl Network {
         let start = self.config.decoder_start.unwrap_or_default() as i64;
         let first = ids.clone().narrow(1, 0, 1).zeros_like() + start;
         let shifted = Tensor::cat(vec![first, ids], 1).slice([0..rows, 0..seq]);
-        let Some(read) = batch.attention_mask.clone() else {
-            return (shifted, keep);
-        };
-        let counted = read.clone().cumsum(1);
-        let first = (counted.clone().equal_elem(1).int() * read).equal_elem(1);
-        let begun = counted.greater_elem(0).int();
-        (shifted.mask_fill(first, start), Some(keep.unwrap_or(begun)))
+        (shifted, keep)
     }
 
     /// Text and images, each into one space, and how they fit (arXiv:2103.00020, figure 3).

@@ -6,10 +6,11 @@ use serde::Serialize;
 use super::Stack;
 use crate::blocks::bias::BiasConfig;
 use crate::blocks::block::BlockConfig;
-use crate::blocks::embedding::EmbeddingConfig;
+use crate::blocks::embedding::{Counting, EmbeddingConfig};
 use crate::blocks::frames::FramesConfig;
 use crate::blocks::norm::NormConfig;
 use crate::blocks::patches::PatchesConfig;
+use crate::blocks::position::PositionConfig;
 use crate::error::{Error, Result};
 
 /// The longest sequence where nothing else bounds it.
@@ -86,6 +87,18 @@ impl StackConfig {
         match &self.input {
             InputConfig::Tokens(embedding) => Some(embedding),
             _ => None,
+        }
+    }
+
+    /// How many positions may be given with tokens, each below that; `None` where the stack takes
+    /// none, or looks at distances alone.
+    pub fn given_positions(&self) -> Option<usize> {
+        let tokens = self.tokens().filter(|tokens| tokens.takes_positions)?;
+        let rotary = |block: &BlockConfig| block.attention.rotary.is_some();
+        match (tokens.position, tokens.counting) {
+            (Some(PositionConfig::Learned { rows, .. }), Counting::But(_)) => Some(rows),
+            (Some(_), _) => Some(self.max_positions),
+            (None, _) => self.blocks.iter().any(rotary).then_some(self.max_positions),
         }
     }
 

@@ -24,13 +24,15 @@ pub use config::{InputConfig, StackConfig, UNBOUNDED};
 #[derive(Debug, Clone)]
 #[allow(clippy::large_enum_variant)]
 pub enum Signal {
-    /// Token numbers and their types, each `[batch, seq]`, and the table of tokens
+    /// Token numbers, their types and positions, each `[batch, seq]`, and the table of tokens
     /// `[vocab, width]`.
     Tokens {
         /// Token numbers.
         ids: Tensor<2, Int>,
         /// Token types.
         types: Option<Tensor<2, Int>>,
+        /// Positions; counted where they are not given.
+        positions: Option<Tensor<2, Int>>,
         /// The table of tokens.
         table: Tensor<2>,
         /// Whose length scaled positions depend on.
@@ -202,7 +204,11 @@ impl Stack {
         match (signal, &self.embedding, &self.patches, &self.frames) {
             (
                 Signal::Tokens {
-                    ids, types, table, ..
+                    ids,
+                    types,
+                    positions,
+                    table,
+                    ..
                 },
                 Some(embedding),
                 ..,
@@ -214,7 +220,7 @@ impl Stack {
                     past,
                     room: 0,
                 };
-                let positions = self.positions(&ids, keep, span);
+                let positions = self.positions(&ids, positions, keep, span);
                 taps.start(format_args!("{name}.embedding"));
                 let embedding = embedding.without_tokens();
                 let embedding = taps.weights(&embedding);
@@ -235,22 +241,29 @@ impl Stack {
         }
     }
 
+    /// The positions of `ids`, `[batch, seq]` from 0: as they are `given`, else counted.
     fn positions(
         &self,
         ids: &Tensor<2, Int>,
+        given: Option<Tensor<2, Int>>,
         keep: Option<&Tensor<2, Int>>,
         span: Span,
     ) -> Tensor<2, Int> {
         let counting = self.config.tokens().map(|tokens| tokens.counting);
-        let Some(Counting::KeptBut(padding)) = counting else {
-            return position_ids(keep, span, &ids.device());
-        };
-        let mut counted = ids.clone().not_equal_elem(padding as i64).int();
-        if let Some(keep) = keep {
-            counted = counted * keep.clone();
+        match (counting.unwrap_or(Counting::Columns), given) {
+            // Given ones are rows of the table, the first of which are padding's.
+            (Counting::But(padding), Some(given)) => given - (padding as i64 + 1),
+            (_, Some(given)) => given,
+            (Counting::But(padding), None) => {
+                let counted = ids.clone().not_equal_elem(padding as i64).int();
+                // Padding keeps the row of position −1.
+                counted.clone().cumsum(1) * counted - 1
+            }
+            (Counting::Kept | Counting::KeptAlways, None) => {
+                position_ids(keep, span, &ids.device())
+            }
+            (Counting::Columns, None) => position_ids(None, span, &ids.device()),
         }
-        // Padding keeps the row of position −1.
-        counted.clone().cumsum(1) * counted - 1
     }
 
     /// What each block's queries see.

@@ -1,13 +1,15 @@
-//! Padding, other rows and a cache in pieces change nothing: every text family's fixture, on the
-//! default backend, against its own run of one row as a whole.
+//! Padding, other rows and a cache in pieces change nothing, but where transformers numbers
+//! columns: every text family's fixture, on the default backend, against its own run of one row as a
+//! whole, and against transformers (`world.rs`).
 #![allow(clippy::unwrap_used)]
 
 mod cache;
 mod rows;
+mod world;
 
 use fluxo_models::{Model, Tensors};
 
-use rows::{Padding, Rows, answers, checkpoints, difference, lengths, run, words};
+use rows::{Padding, Rows, answers, checkpoints, difference, lengths, paddings, run, words};
 
 /// The bound on differences: absolute, divided by the output's largest magnitude where that is
 /// over 1. It is that of the comparison with transformers; float32 noise of these models is
@@ -56,12 +58,13 @@ fn assert_same(what: &str, alone: &Answers, found: &Answers) {
     }
 }
 
-/// A short row padded to the width of a long one, on either side: both are what they are alone.
+/// A short row padded to the width of a long one, on either side where the model numbers tokens:
+/// both are what they are alone.
 #[test]
 fn padding_changes_nothing() {
     for (name, model) in checkpoints() {
         for seq in lengths(&model, 3) {
-            for padding in [Padding::Left, Padding::Right] {
+            for &padding in paddings(&model) {
                 let rows = [texts(&model, seq, 1), texts(&model, seq + 3, 5)];
                 let rows = batch(&model, &rows, padding, 0);
                 let outputs: Tensors = run(&model, &rows, true);
@@ -84,7 +87,7 @@ fn rows_are_independent() {
             let wanted = alone(&model, seq, 1);
             let real = texts(&model, seq, 1);
             let empty = (Vec::new(), Vec::new());
-            for padding in [Padding::Left, Padding::Right] {
+            for &padding in paddings(&model) {
                 let rows = [real.clone(), empty.clone(), real.clone()];
                 let rows = batch(&model, &rows, padding, 2);
                 let outputs = run(&model, &rows, true);

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use burn::tensor::TensorData;
+use fluxo_models::blocks::embedding::{Counting, EmbeddingConfig};
 use fluxo_models::blocks::rotary_scaling::RotaryScaling;
+use fluxo_models::head::Read;
 use fluxo_models::stack::{InputConfig, StackConfig};
-use fluxo_models::{Model, Request, Tensors, inputs};
+use fluxo_models::{Model, Request, Task, Tensors, inputs};
 
 use super::Answers;
 
@@ -89,6 +91,25 @@ pub fn words(model: &Model, seq: usize, seed: i64) -> Vec<i64> {
 pub enum Padding {
     Left,
     Right,
+}
+
+/// Where padding changes nothing. On the left it does where columns are numbered by a table, and
+/// where an answer is read in the first column.
+pub fn paddings(model: &Model) -> &'static [Padding] {
+    let config = model.config();
+    let stacks = [&config.encoder, &config.decoder].into_iter().flatten();
+    let mut tokens = stacks.filter_map(StackConfig::tokens);
+    let numbered = |tokens: &EmbeddingConfig| {
+        tokens.position.is_some() && tokens.counting == Counting::Columns
+    };
+    let heads = [&config.head, &config.pooler].into_iter().flatten();
+    let mut first = heads.filter(|head| head.read == Read::First);
+    // A classifier's decoder reads the padding that its encoder does not see.
+    let classifies = config.encodes_and_decodes() && model.task() == Task::TextClassification;
+    match tokens.any(numbered) || first.next().is_some() || classifies {
+        true => &[Padding::Right],
+        false => &[Padding::Left, Padding::Right],
+    }
 }
 
 /// Rows of tokens, padded to one width.

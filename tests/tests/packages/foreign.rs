@@ -19,7 +19,7 @@ const FILE: &str = "model/paraphrase-MiniLM-L3-v2.onnx";
 const HIDDEN: &str = "onnx::Shape_422";
 
 /// The runtimes that are here.
-fn runtimes() -> Vec<&'static str> {
+pub fn runtimes() -> Vec<&'static str> {
     let all = artifact::runtimes().into_iter();
     all.filter(|runtime| runtime.usable)
         .map(|runtime| runtime.name)

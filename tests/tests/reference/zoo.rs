@@ -91,6 +91,25 @@ that, over the positions that the mask keeps, divided by the output's largest ma
 is over 1. On the backends (flex, ndarray, wgpu) the hidden states of every layer count too; the
 runtimes (tract, rten, ort) run the exported ONNX file and have the file's outputs.
 
+## Which tokens count as positions
+
+Each model counts as its class in transformers does, whatever the padding:
+
+| models | a token's position is |
+|---|---|
+| bert, distilbert, electra, albert, modernbert, CLIP's texts; bart and marian, encoder and decoder | its column, padding counted |
+| roberta | the number of tokens up to it whose number is not that of padding, whatever the mask says |
+| decoders: gpt2, gpt-neox, llama and its kin, phi, opt; whisper's | the number of tokens before it that the mask keeps, as `generate` counts, here and in exported files; its column in `fluxo run` of a checkpoint, which is a plain call (of all but OPT) |
+| t5 | none: the distance of two columns |
+| bloom | none: the distance of two tokens by those that the mask keeps |
+
+Given `position_ids` (`decoder_position_ids` of whisper) decide instead, wherever the class takes
+them; `fluxo export --position-ids` makes them an input of the file. Heads read as transformers'
+do too: the first column, or a token by its number, padding or not. `padding.safetensors` in every
+folder holds what transformers made of padding on the left, holes, hidden rows and given positions.
+
+## Differences
+
 Written by `FLUXO_WRITE_DOCS=1 cargo test -p fluxo-tests --features wgpu --test reference`; figures
 differ a little between machines.
 
