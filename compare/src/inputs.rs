@@ -83,9 +83,9 @@ fn as_counted(data: &TensorData, signature: &Signature, inputs: &Tensors) -> Res
     let (given, counted) = (given?, counted?);
     let kept = Mask::of(inputs)?.of_output(positions::NAME, &shape);
     let kept = kept.unwrap_or_else(|| vec![true; counted.len()]);
-    let pairs = given.iter().zip(&counted).zip(kept);
+    let mut pairs = given.iter().zip(&counted).zip(kept);
     let same = |((a, b), kept): ((&i64, &i64), bool)| a == b || !kept;
-    Ok(data.shape().to_vec() == shape && pairs.map(same).all(|same| same))
+    Ok(data.shape().to_vec() == shape && pairs.all(same))
 }
 
 /// `data` in the element type and shape that `port` declares.

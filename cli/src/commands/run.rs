@@ -210,10 +210,9 @@ impl Opened {
 
     fn run(&mut self, inputs: &Tensors) -> Result<Tensors> {
         let mut inputs = inputs.clone();
-        let graph = |runner: &Box<dyn Runner>| matches!(runner.label().kind, Kind::Graph);
-        if let Some(model) = &self.model
-            && !self.runner.as_ref().is_some_and(graph)
-        {
+        let runner = self.runner.as_ref();
+        let graph = runner.is_some_and(|runner| matches!(runner.label().kind, Kind::Graph));
+        if let (Some(model), false) = (&self.model, graph) {
             plain_call(model.config(), &mut inputs);
         }
         match (&mut self.runner, &self.model) {
