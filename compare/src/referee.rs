@@ -36,10 +36,6 @@ const RUNS: u64 = 2;
 /// coarser functions.
 pub(crate) const MEASURING: u64 = RUNS + 2;
 
-/// Terms of a product that are added at once in the run with another order of sums: as many as a
-/// pass over a large model takes hardly longer with.
-const TERMS: usize = 64;
-
 /// Units of the last place by which the functions of that run err. Runtimes' own err by up to 4
 /// ([`coarse`](fluxo_backends::kernels::coarse)).
 const UNITS: f64 = 2.0;
@@ -87,33 +83,33 @@ impl Ruling {
 #[derive(Clone, Copy)]
 pub(crate) struct Run {
     weights: Weights,
-    /// Terms of a product that are added at once, where not as ever.
-    terms: Option<usize>,
+    /// Whether products are added up in another order, and functions approximated.
+    otherwise: bool,
 }
 
 impl Run {
     /// In float64.
     pub const EXACT: Self = Self {
         weights: Weights::In(DType::F64),
-        terms: None,
+        otherwise: false,
     };
 
-    /// One of the runs that measure noise, the last of which adds so many `terms` at once.
-    pub fn measuring(number: u64, terms: usize) -> Self {
+    /// One of the runs that measure noise.
+    pub fn measuring(number: u64) -> Self {
         let weights = match number {
             seed @ 1..=RUNS => Weights::Moved { seed },
             _ => Weights::AsTheyAre,
         };
-        let terms = (number > RUNS).then_some(terms);
-        Self { weights, terms }
+        let otherwise = number > RUNS;
+        Self { weights, otherwise }
     }
 
     /// A pass of which nothing is noted.
     pub fn probe(self) -> Probe {
         let probe = Probe::new(self.weights);
-        match self.terms {
-            Some(terms) => probe.in_sequence(terms).coarse(UNITS),
-            None => probe,
+        match self.otherwise {
+            true => probe.in_sequence().coarse(UNITS),
+            false => probe,
         }
     }
 }
@@ -194,7 +190,7 @@ pub(crate) fn rule_telling(
     let mut rulings: Vec<Ruling> = exact.into_iter().map(ruling).collect();
     for number in 0..MEASURING {
         let what = format!("rounding, {} of {MEASURING}", number + 1);
-        let given = all(Run::measuring(number, TERMS), &what)?;
+        let given = all(Run::measuring(number), &what)?;
         for ((ruling, given), (_, inputs)) in rulings.iter_mut().zip(given).zip(cases) {
             let mask = Mask::of(&split(inputs).0)?;
             for (name, given) in given {
@@ -208,7 +204,23 @@ pub(crate) fn rule_telling(
             }
         }
     }
+    share(&mut rulings);
     Ok(Some(rulings))
+}
+
+/// What rounding explains in half of an output's rows it explains wherever that output is: of a single
+/// token there are few rows to tell it from.
+fn share(rulings: &mut [Ruling]) {
+    let mut even: BTreeMap<String, f64> = BTreeMap::new();
+    for (name, noise) in rulings.iter().flat_map(|ruling| &ruling.noise) {
+        let most = even.entry(name.clone()).or_default();
+        *most = most.max(noise.even());
+    }
+    for noise in rulings.iter_mut().map(|ruling| &mut ruling.noise) {
+        for (name, noise) in noise {
+            *noise = noise.clone().with_even(even[name]);
+        }
+    }
 }
 
 /// `model` with all its weights as a pass would have them.

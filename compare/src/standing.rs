@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::report::Pair;
-use crate::verdict::{LEAST, MARGIN};
+use crate::verdict::{FLOOR, LEAST, MARGIN};
 use crate::{figures, referee};
 
 /// Beyond rounding by no more than this factor, with every decision the same, a runner drifts:
@@ -54,7 +54,7 @@ pub struct Standing {
     pub error: f64,
     /// What rounding explains of it.
     pub noise: f64,
-    /// How many times the noise the distance is; of noise at least what outputs are rounded by.
+    /// How many times the noise the distance is; of noise at least a quarter of what nobody is blamed for.
     pub times: f64,
     /// The least share of rows with the same largest entry; logits only.
     pub argmax_agreement: Option<f64>,
@@ -90,7 +90,7 @@ fn standing(runner: &str, worst: &Pair, own: &[&Pair]) -> Standing {
     let decisions = own.iter().filter_map(|pair| pair.argmax_agreement);
     let argmax_agreement = decisions.reduce(f64::min);
     let decided = argmax_agreement.is_none_or(|share| share == 1.0);
-    let least = LEAST / MARGIN;
+    let least = FLOOR / MARGIN;
     let times = worst.scaled / worst.noise.unwrap_or_default().max(least);
     let finding = if !worst.scaled.is_finite() {
         Finding::Bug

@@ -22,6 +22,17 @@ pub const COARSE: f64 = 4.0;
 /// Two units of float32's last place: rounding of the outputs themselves.
 pub const LEAST: f64 = 2.4e-7;
 
+/// Sixteen units of float32's last place: nobody is blamed for less in an output, whatever was
+/// measured. A few runs may happen to round the few values of a single token alike: of SmolLM2's
+/// keys 1.3 units were measured at one, and tract was 11 off.
+pub const FLOOR: f64 = 16.0 / (1 << 23) as f64;
+/// Half of that for what a part writes, in which nothing has gathered.
+pub const PART_FLOOR: f64 = FLOOR / 2.0;
+/// The error of a part, in multiples of its measured noise. Thousands of rows are looked at, each of
+/// which was measured in a few runs: 6.8 was seen where nothing was wrong, and 103 where a row of one
+/// weight was by a hundredth of a percent (`compare/tests/locate`).
+pub const PART_MARGIN: f64 = 3.0 * MARGIN;
+
 /// What a pair of runners may differ by, in the scaled measure
 /// ([`Difference::scaled`](crate::diff::Difference::scaled)).
 #[derive(Debug, Clone, PartialEq)]
@@ -88,7 +99,7 @@ impl Tolerance {
         let exact = |kind| matches!(kind, Kind::Referee);
         let gpu = |kind| matches!(kind, Kind::Backend { gpu: true });
         let coarse = if gpu(a) || gpu(b) { COARSE } else { 1.0 };
-        let own = (coarse * MARGIN * noise).max(LEAST);
+        let own = (coarse * MARGIN * noise).max(FLOOR);
         Self {
             value: if exact(a) || exact(b) { own } else { 2.0 * own },
             reason: match coarse == 1.0 {

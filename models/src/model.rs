@@ -168,6 +168,10 @@ impl Model {
                 write_bytes(&to, &bytes)?;
             }
         }
+        if let Some(text) = self.text.as_ref().filter(|text| text.is_alone()) {
+            // A family's own class would make something else of it.
+            text.write_whole(dir)?;
+        }
         let mut raw = self.raw.0.clone();
         if self.text.as_ref().is_some_and(Text::is_bytes) {
             raw.insert(TEXT_KEY.into(), Value::from("bytes"));
@@ -319,7 +323,7 @@ impl Model {
         if let Some(state) = encoded {
             batch.encoded = Some(self.encoded(&batch, state, dtype)?);
         }
-        let terms = probe.as_ref().and_then(Probe::terms);
+        let in_sequence = probe.as_ref().is_some_and(Probe::is_in_sequence);
         let units = probe.as_ref().map_or(0.0, Probe::units);
         let taps = if request.taps {
             Taps::on()
@@ -331,9 +335,9 @@ impl Model {
             None => taps,
         };
         let forward = || kernels::coarse(units, || self.network.forward(batch, &mut taps));
-        let output = match terms {
-            Some(terms) => kernels::in_sequence(terms, forward),
-            None => forward(),
+        let output = match in_sequence {
+            true => kernels::in_sequence(forward),
+            false => forward(),
         };
         let mut named: Named = output.named(&self.network);
         if request.hidden_states {

@@ -40,8 +40,20 @@ enum Kind {
     Tokenizer {
         tokenizer: Box<Tokenizer>,
         decoding: Decoding,
+        from: From,
         files: Vec<PathBuf>,
     },
+}
+
+/// What a tokenizer was read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum From {
+    /// A `tokenizer.json` alone.
+    File,
+    /// The files of a checkpoint, which say all that there is to say.
+    Folder,
+    /// Those, of whose `tokenizer.json` a class of transformers made something else.
+    Class,
 }
 
 impl Text {
@@ -60,6 +72,7 @@ impl Text {
         Ok(Self(Kind::Tokenizer {
             tokenizer: Box::new(tokenizer),
             decoding: Decoding::default(),
+            from: From::File,
             files: vec![path.to_path_buf()],
         }))
     }
@@ -113,6 +126,10 @@ impl Text {
         Ok(Some(Self(Kind::Tokenizer {
             tokenizer: Box::new(tokenizer),
             decoding,
+            from: match class {
+                Some(_) => From::Class,
+                None => From::Folder,
+            },
             files,
         })))
     }
@@ -129,6 +146,17 @@ impl Text {
             Kind::Bytes => &[],
             Kind::Tokenizer { files, .. } => files,
         }
+    }
+
+    /// Whether it was read from a `tokenizer.json` alone ([`Text::from_file`]).
+    pub(crate) fn is_alone(&self) -> bool {
+        matches!(
+            self.0,
+            Kind::Tokenizer {
+                from: From::File,
+                ..
+            }
+        )
     }
 
     /// How many tokens there are, added ones included.

@@ -46,6 +46,13 @@ pub fn attention(
     bias: Option<Tensor<4>>,
     options: AttentionModuleOptions,
 ) -> Tensor<4> {
+    let bias = match coarse::of_scores(key.dims()[2], &key.device(), key.dtype()) {
+        None => bias,
+        Some(errors) => Some(match bias {
+            None => errors,
+            Some(bias) => bias + errors,
+        }),
+    };
     #[cfg(feature = "flex")]
     if let Some(y) = attention::attention([&query, &key, &value], &mask, &bias, &options) {
         return y;
@@ -60,7 +67,7 @@ pub fn linear<const D: usize>(
     bias: Option<Tensor<1>>,
 ) -> Tensor<D> {
     if sequence::is_on() {
-        let y = sequence::product(x, |from, count| weight.clone().narrow(0, from, count));
+        let y = sequence::product(x, weight);
         return match bias {
             Some(bias) => y + bias.unsqueeze(),
             None => y,
@@ -76,9 +83,7 @@ pub fn linear<const D: usize>(
 /// `x · tableᵀ`: `[…, d_model]` by `[vocab, d_model]`, the output of a tied embedding.
 pub fn tied<const D: usize>(x: Tensor<D>, table: Tensor<2>) -> Tensor<D> {
     if sequence::is_on() {
-        return sequence::product(x, |from, count| {
-            table.clone().narrow(1, from, count).transpose()
-        });
+        return sequence::product(x, table.transpose());
     }
     #[cfg(feature = "flex")]
     if let Some(y) = product::tied(&x, &table) {

@@ -1,58 +1,100 @@
-//! Products whose terms are added up one after the other, a few at a time.
+//! Products whose terms are added up one after the other.
 //!
 //! Kernels add the terms of a product in orders of their own; float32 rounds each of them
 //! otherwise. How far that carries a model is measured by a pass in the order that rounds most: a
-//! partial sum of nearly all terms takes every further one.
+//! partial sum of nearly all terms takes every further one (Higham, Accuracy and Stability of
+//! Numerical Algorithms, 2002, 4.2).
 
 use std::cell::Cell;
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor, TensorData};
+
+#[cfg(feature = "flex")]
+use super::parallel::wide;
 
 thread_local! {
-    /// How many terms are added at once; 0 where a kernel's own order is taken.
-    static TERMS: Cell<usize> = const { Cell::new(0) };
+    static ON: Cell<bool> = const { Cell::new(false) };
 }
 
 /// What `run` gives when every product of this thread with a weight
-/// ([`linear`](super::linear), [`tied`](super::tied)) is added up in sequence, `terms` at once: with
-/// few of them each sum rounds most, and a pass takes several times as long as another.
-pub fn in_sequence<T>(terms: usize, run: impl FnOnce() -> T) -> T {
+/// ([`linear`](super::linear), [`tied`](super::tied)) is added up in sequence.
+pub fn in_sequence<T>(run: impl FnOnce() -> T) -> T {
     /// Ends it, also where `run` panics.
-    struct Until(usize);
+    struct Until(bool);
     impl Drop for Until {
         fn drop(&mut self) {
-            TERMS.set(self.0);
+            ON.set(self.0);
         }
     }
-    let _until = Until(TERMS.replace(terms));
+    let _until = Until(ON.replace(true));
     run()
 }
 
 /// Whether products are added up in sequence.
 pub(super) fn is_on() -> bool {
-    TERMS.get() > 0
+    ON.get()
 }
 
-/// `x · weight`: `[…, d_in]` by what `part` gives of its rows from one to another,
-/// `[terms, d_out]`.
-pub(super) fn product<const D: usize>(
-    x: Tensor<D>,
-    part: impl Fn(usize, usize) -> Tensor<2>,
-) -> Tensor<D> {
+/// `x · weight`: `[…, d_in]` by `[d_in, d_out]`.
+pub(super) fn product<const D: usize>(x: Tensor<D>, weight: Tensor<2>) -> Tensor<D> {
+    let [d_in, d_out] = weight.dims();
     let mut shape = x.dims();
-    let d_in = shape[D - 1];
     let rows: usize = shape[..D - 1].iter().product();
     let x = x.reshape([rows, d_in]);
-    let at_once = TERMS.get().max(1);
-    let terms = (0..d_in).step_by(at_once).map(|from| {
-        let count = at_once.min(d_in - from);
-        x.clone().narrow(1, from, count).matmul(part(from, count))
+    shape[D - 1] = d_out;
+    exactly(&x, &weight)
+        .unwrap_or_else(|| roughly(x, weight))
+        .reshape(shape)
+}
+
+/// One term after the other; `None` of other types than float32.
+fn exactly(x: &Tensor<2>, weight: &Tensor<2>) -> Option<Tensor<2>> {
+    if x.dtype() != DType::F32 || weight.dtype() != DType::F32 {
+        return None;
+    }
+    let ([rows, d_in], [_, d_out]) = (x.dims(), weight.dims());
+    let device = x.device();
+    let x: Vec<f32> = x.to_data().try_into_vec().ok()?;
+    let weight: Vec<f32> = weight.to_data().try_into_vec().ok()?;
+    let mut y = vec![0.0f32; rows * d_out];
+    // The weights of some columns are read once for all rows.
+    for from in (0..d_out).step_by(COLUMNS) {
+        let columns = from..(from + COLUMNS).min(d_out);
+        let add = || {
+            for (x, y) in x.chunks(d_in.max(1)).zip(y.chunks_mut(d_out)) {
+                let y = &mut y[columns.clone()];
+                for (x, weight) in x.iter().zip(weight.chunks(d_out)) {
+                    for (y, weight) in y.iter_mut().zip(&weight[columns.clone()]) {
+                        *y += x * weight;
+                    }
+                }
+            }
+        };
+        #[cfg(feature = "flex")]
+        wide(add);
+        #[cfg(not(feature = "flex"))]
+        add();
+    }
+    let y = TensorData::new(y, [rows, d_out]);
+    Some(Tensor::from_data(y, (&device, DType::F32)))
+}
+
+/// Columns whose weights stay in a cache.
+const COLUMNS: usize = 256;
+
+/// Some terms at once. A type of 16 bits rounds each partial sum far more than the float32 in which
+/// runtimes keep those.
+fn roughly(x: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
+    const TERMS: usize = 64;
+    let d_in = weight.dims()[0];
+    let terms = (0..d_in).step_by(TERMS).map(|from| {
+        let count = TERMS.min(d_in - from);
+        let weight = weight.clone().narrow(0, from, count);
+        x.clone().narrow(1, from, count).matmul(weight)
     });
-    // There is a term: no layer is without inputs.
     let sum = terms.reduce(|sum, term| sum + term);
-    let sum = sum.unwrap_or_else(|| x.matmul(part(0, d_in)));
-    shape[D - 1] = sum.dims()[1];
-    sum.reshape(shape)
+    // There is a term: no layer is without inputs.
+    sum.unwrap_or_else(|| x.matmul(weight))
 }
 
 #[cfg(test)]
@@ -73,15 +115,37 @@ mod tests {
         let weight = row(1000 * 5, 0.11).reshape([1000, 5]);
         let bias = Some(row(5, 1.0));
         let plain = kernels::linear(x.clone(), weight.clone(), bias.clone());
-        let other = in_sequence(4, || kernels::linear(x.clone(), weight.clone(), bias));
+        let other = in_sequence(|| kernels::linear(x.clone(), weight.clone(), bias));
         assert_eq!(other.dims(), [2, 3, 5]);
         let off: f32 = (plain - other).abs().max().into_scalar();
         assert!(off > 0.0 && off < 1e-4, "{off}");
         let table = weight.transpose();
         let plain = kernels::tied(x.clone(), table.clone());
-        let other = in_sequence(4, || kernels::tied(x.clone(), table.clone()));
+        let other = in_sequence(|| kernels::tied(x.clone(), table.clone()));
         let off: f32 = (plain - other).abs().max().into_scalar();
         assert!(off > 0.0 && off < 1e-4, "{off}");
         assert!(!is_on());
+    }
+
+    #[test]
+    fn terms_are_added_one_by_one() {
+        let device = Device::default();
+        // A million and more takes no sixteenth.
+        let small = vec![0.0625f32; 400];
+        let values = [vec![2e6], small].concat();
+        let x = Tensor::<1>::from_floats(values.as_slice(), &device).reshape([1, 401]);
+        let one = Tensor::<2>::ones([401, 1], &device);
+        let sum =
+            |x: &Tensor<2>| kernels::linear(x.clone(), one.clone(), None).into_scalar::<f32>();
+        assert_eq!(in_sequence(|| sum(&x)), 2e6);
+        assert_eq!(in_sequence(|| sum(&x.clone().flip([1]))), 2e6 + 25.0);
+        // Columns of several pieces, and rows of each.
+        let x = Tensor::<1, burn::tensor::Int>::arange(0..6, &device).float();
+        let x = x.reshape([2, 3]);
+        let weight = Tensor::<1, burn::tensor::Int>::arange(0..3 * 600, &device).float();
+        let weight = weight.reshape([3, 600]);
+        let plain = x.clone().matmul(weight.clone());
+        let other = in_sequence(|| kernels::linear(x.clone(), weight.clone(), None));
+        assert_eq!(plain.into_data(), other.into_data());
     }
 }

@@ -33,7 +33,7 @@ use crate::error::Result;
 use crate::rounding::{Off, Rounding};
 use crate::runner::{Kind, Label};
 use crate::shelf::{Shelf, Wanted};
-use crate::verdict::{LEAST, MARGIN};
+use crate::verdict::{PART_FLOOR, PART_MARGIN};
 
 pub use self::burn::Accused;
 pub use self::cut::Cut;
@@ -107,7 +107,7 @@ impl PartError {
     /// rounding explains.
     pub fn times(&self) -> f64 {
         let own = self.teacher_forced.or(self.cumulative);
-        own.unwrap_or_default() / self.noise.max(LEAST / MARGIN)
+        own.unwrap_or_default() / self.noise.max(PART_FLOOR / PART_MARGIN)
     }
 }
 
@@ -391,5 +391,5 @@ fn allowed(kind: Kind, noise: f64) -> f64 {
         Kind::Backend { gpu: true } => crate::verdict::COARSE,
         _ => 1.0,
     };
-    (coarse * MARGIN * noise).max(LEAST)
+    (coarse * PART_MARGIN * noise).max(PART_FLOOR)
 }

@@ -199,7 +199,7 @@ impl<'a> Referee<'a> {
 
     /// Measures the noise of the parts of `scope` in these runs, of the block or head `only` alone.
     fn own(&mut self, scope: &mut Scope, only: Option<&str>, runs: Range<u64>) -> Result<()> {
-        for run in runs.map(measuring) {
+        for run in runs.map(Run::measuring) {
             let mut own = self.pass(run, &scope.paths, only, &scope.given)?;
             if let Some(only) = only.filter(|_| scope.is_whole()) {
                 // The others did not run.
@@ -214,7 +214,7 @@ impl<'a> Referee<'a> {
         if !scope.is_whole() {
             return Ok(());
         }
-        for run in runs.clone().map(measuring) {
+        for run in runs.clone().map(Run::measuring) {
             let run = self.pass(run, &scope.paths, None, &Given::new())?;
             self.widen(&scope.exact, &run, &mut scope.noise, |n| &mut n.gathered);
         }
@@ -310,16 +310,8 @@ impl<'a> Referee<'a> {
     }
 }
 
-/// Terms of a product that are added at once where a part would be blamed: so few that their sum
-/// rounds nearly as often as a runtime's that adds them one by one.
-const TERMS: usize = 4;
-
 /// What ends the path of the encoder's output where a decoder reads it.
 const ENCODED: &str = ".encoded";
-
-fn measuring(number: u64) -> Run {
-    Run::measuring(number, TERMS)
-}
 
 /// The pass `probe` that feeds `given` and notes the parts of `paths`, running only the block or
 /// head `only`.

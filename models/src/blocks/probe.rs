@@ -49,7 +49,7 @@ pub struct Probe {
     random: StdRng,
     within: Vec<String>,
     only: Option<String>,
-    in_sequence: Option<usize>,
+    in_sequence: bool,
     coarse: f64,
     given: BTreeMap<String, TensorData>,
     found: Vec<Noted>,
@@ -106,7 +106,7 @@ impl Probe {
             random: StdRng::seed_from_u64(seed),
             within: Vec::new(),
             only: None,
-            in_sequence: None,
+            in_sequence: false,
             coarse: 0.0,
             given: BTreeMap::new(),
             found: Vec::new(),
@@ -129,11 +129,10 @@ impl Probe {
         self
     }
 
-    /// Adds up the products with weights in sequence, so many terms at once
-    /// ([`kernels::in_sequence`]).
+    /// Adds up the products with weights in sequence ([`kernels::in_sequence`]).
     #[must_use]
-    pub fn in_sequence(mut self, terms: usize) -> Self {
-        self.in_sequence = Some(terms);
+    pub fn in_sequence(mut self) -> Self {
+        self.in_sequence = true;
         self
     }
 
@@ -150,8 +149,8 @@ impl Probe {
         self.coarse
     }
 
-    /// How many terms at once, where it does.
-    pub(crate) fn terms(&self) -> Option<usize> {
+    /// Whether it adds in sequence.
+    pub(crate) fn is_in_sequence(&self) -> bool {
         self.in_sequence
     }
 

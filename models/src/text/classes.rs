@@ -114,6 +114,8 @@ pub(super) fn class(
     match class {
         // Llama 3's files name it, and are of another kind.
         Named::Own(Class::Llama) if is_byte_level(tokenizer) => None,
+        // No class has whole words, and what it would make of them reads nothing.
+        Named::Own(_) if tokenizer["model"]["type"] == "WordLevel" => None,
         Named::Own(class) => Some(class),
         Named::Base | Named::Unknown => None,
     }

@@ -50,6 +50,17 @@ fn every_layout_reads_as_in_transformers() {
     }
 }
 
+/// The settings beside this one's `tokenizer.json` say something else than the file.
+#[test]
+fn a_reported_folder_reads_as_in_transformers() {
+    let folder = fixtures().join("../reports/tokenizer-settings/bert");
+    let told = std::fs::read(folder.join("tokens.json")).unwrap();
+    let told: Value = serde_json::from_slice(&told).unwrap();
+    let text = Text::from_folder(&folder).unwrap().unwrap();
+    let got = text.encode(told["text"].as_str().unwrap());
+    assert_eq!(got.unwrap(), ids(&told["ids"]));
+}
+
 /// Each setting beside a `tokenizer.json`, for each of transformers' classes:
 /// `tests/fixtures/text/make_settings.py` says where these come from.
 #[test]

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
+use tokenizers::Tokenizer;
 
 use super::settings::{TOKENIZER_CONFIG, content, read_object};
-use super::{Kind, TOKENIZER, Text};
+use super::{From, Kind, TOKENIZER, Text};
 use crate::error::{Error, Result};
 use crate::files;
 
@@ -22,21 +23,26 @@ pub(super) const USUAL: [(&str, &[&str]); 7] = [
 
 impl Text {
     /// Writes into `dir`, where the tokenizer's own files already are ([`Text::files`]),
-    /// `tokenizer.json` and `tokenizer_config.json` if either is not among them. The
+    /// `tokenizer.json` and `tokenizer_config.json` if either is not among them, and the former
+    /// anew where a class makes another tokenizer of it: other programs take it as it is. The
     /// configuration's own entries stay; added are the special tokens that it does not name.
     /// Where tokens are bytes, nothing is written.
     ///
     /// # Errors
     /// When a file cannot be written, or the configuration is no JSON object.
     pub fn write_whole(&self, dir: &Path) -> Result<()> {
-        let Kind::Tokenizer { tokenizer, .. } = &self.0 else {
+        let Kind::Tokenizer {
+            tokenizer, from, ..
+        } = &self.0
+        else {
             return Ok(());
         };
         let (whole, settings) = (dir.join(TOKENIZER), dir.join(TOKENIZER_CONFIG));
-        if whole.exists() && settings.exists() {
+        let stands = whole.exists() && (*from != From::Class || reads_as(&whole, tokenizer)?);
+        if stands && settings.exists() {
             return Ok(());
         }
-        if !whole.exists() {
+        if !stands {
             let json = tokenizer.to_string(false);
             let json = json.map_err(|e| Error::Text(e.to_string()))?;
             write(&whole, json.as_bytes())?;
@@ -61,6 +67,14 @@ impl Text {
         let json = json.map_err(|e| Error::malformed(&settings, e))?;
         write(&settings, &json)
     }
+}
+
+/// Whether the `tokenizer.json` at `path` by itself is `tokenizer`.
+fn reads_as(path: &Path, tokenizer: &Tokenizer) -> Result<bool> {
+    let own = super::parsed(path, &super::bytes(path)?)?;
+    let [own, other] = [&own, tokenizer].map(serde_json::to_value);
+    let malformed = |e| Error::malformed(path, e);
+    Ok(own.map_err(malformed)? == other.map_err(malformed)?)
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
@@ -105,6 +119,34 @@ mod tests {
         assert_eq!(settings["do_lower_case"], true);
         assert_eq!(settings["pad_token"], "[UNK]");
         assert_eq!(settings["cls_token"], "[CLS]");
+    }
+
+    /// What a class makes of the file stands in it: programs that know no classes read the same.
+    #[test]
+    fn what_a_class_makes_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../tests/fixtures/reports/tokenizer-settings/bert");
+        for file in [TOKENIZER, TOKENIZER_CONFIG, crate::model::CONFIG] {
+            std::fs::copy(fixture.join(file), dir.path().join(file)).unwrap();
+        }
+        let text = Text::from_folder(dir.path()).unwrap().unwrap();
+        let whole = dir.path().join(TOKENIZER);
+        let alone = || {
+            Text::from_file(&whole)
+                .unwrap()
+                .encode("Hello worlds")
+                .unwrap()
+        };
+        let read = text.encode("Hello worlds").unwrap();
+        assert_ne!(alone(), read);
+        text.write_whole(dir.path()).unwrap();
+        assert_eq!(alone(), read);
+        let written = std::fs::read(&whole).unwrap();
+        let again = Text::from_folder(dir.path()).unwrap().unwrap();
+        assert_eq!(again.encode("Hello worlds").unwrap(), read);
+        again.write_whole(dir.path()).unwrap();
+        assert_eq!(std::fs::read(&whole).unwrap(), written);
     }
 
     #[test]

@@ -29,7 +29,11 @@ fn a_full_disk_leaves_nothing_behind() {
     // Nor a folder that was made for it.
     assert!(!out.exists());
     let model = fixture("hf/bert");
-    refused(&format!("export {} --out {}", text(&model), text(&out)));
+    refused(&format!(
+        "export {} --out {} --quiet",
+        text(&model),
+        text(&out)
+    ));
     let inputs = fixture("hf/bert/reference.safetensors");
     refused(&format!(
         "run {} --inputs {} --out {} --taps --hidden-states",
