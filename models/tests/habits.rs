@@ -107,6 +107,7 @@ golden! {
     gpt2_has_its_habits: "gpt2",
     llama_has_its_habits: "llama",
     t5_has_its_habits: "t5",
+    bart_has_its_habits: "bart",
     whisper_has_its_habits: "whisper",
 }
 

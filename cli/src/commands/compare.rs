@@ -24,7 +24,6 @@ use fluxo_compare::{
     timing,
 };
 use fluxo_models::catalog::Description;
-use fluxo_models::config::Raw;
 use fluxo_models::{Model, NetworkConfig, Request, Tensors, files, model::CONFIG, tensors};
 
 use crate::Held;
@@ -74,11 +73,15 @@ pub fn run(args: &Compare, print: Print) -> Result<Held> {
         true => stressed(args, &mut judge, &mut cases, steps),
         false => judge.decoded(&cases, steps),
     };
+    if cases.is_empty() {
+        // Not even what to compare was found.
+        return Err(compared.err().context("there are no inputs")?);
+    }
     let names = judge.runners.iter().map(|runner| runner.name().to_string());
     let (mut report, mut unable) = ending::compared(compared, names.collect());
     report.skipped.extend(skipped);
     // The inputs that the rest is about: the only ones, or the smallest that show it.
-    let (_, inputs) = cases.first().context("there are no inputs")?;
+    let (_, inputs) = &cases[0];
     let kept = args.html.is_some() || args.bundle.is_some();
     let outputs = kept.then(|| outputs(&judge, &gave, inputs));
     let mut rest = Ok(());
@@ -224,6 +227,7 @@ fn stressed(
     }
     hard.extend(steps);
     let (mut hard, left_out) = stress::possible(&mut judge.runners, hard);
+    *cases = hard.first().cloned().into_iter().collect();
     let mut report = judge.compare(&hard)?;
     let names = hard.iter().map(|(name, _)| name.clone()).collect();
     let worst = report.worst().and_then(|pair| pair.case.clone());
@@ -369,10 +373,12 @@ fn arguments(args: &Compare, report: &Report) -> Vec<String> {
 
 /// The first model that says what it is.
 fn described(args: &Compare) -> Result<Option<Description>> {
-    let mut paths = args.model.iter().map(|model| model.join(CONFIG));
-    let path = paths.find(|path| path.is_file());
-    let read = |path: PathBuf| Ok(Description::of(Raw::read(&path)?, args.task)?);
-    path.map(read).transpose()
+    let mut folders = args.model.iter();
+    let Some(folder) = folders.find(|folder| folder.join(CONFIG).is_file()) else {
+        return Ok(None);
+    };
+    let device = super::device(None)?;
+    Ok(Some(Model::description(folder, args.task, &device)?))
 }
 
 /// The configuration to make up inputs from.

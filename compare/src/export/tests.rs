@@ -200,6 +200,40 @@ fn a_file_that_does_not_agree_is_not_kept() {
 }
 
 #[test]
+fn a_file_that_does_not_agree_is_kept_where_asked_and_marked() {
+    let dir = tempfile::tempdir().unwrap();
+    let (model, other) = (model("bert", 3), model("bert", 4));
+    let options = ExportOptions {
+        keep: true,
+        ..ExportOptions::default()
+    };
+    let mark = |folder: &Path| {
+        let about = crate::signature::metadata(&folder.join(GRAPH)).unwrap();
+        about.get(exported::KEPT).cloned()
+    };
+    let target = dir.path().join("differs");
+    let report = export_with(&model, &target, &options, &untold, |folder| {
+        verify(&other, folder, &options)
+    })
+    .unwrap();
+    assert!(!report.verification.unwrap().agrees());
+    assert_eq!(files(&target), ["config.json", GRAPH]);
+    assert_eq!(mark(&target), report.kept);
+    assert!(report.kept.unwrap().contains("differ"));
+
+    let target = dir.path().join("unchecked");
+    let unverified = Error::runner("tract", "no");
+    let report = export_with(&model, &target, &options, &untold, |_| Err(unverified)).unwrap();
+    assert_eq!(report.kept.as_deref(), Some("not checked: tract: no"));
+    assert_eq!(mark(&target), report.kept);
+
+    // One that agrees is not marked.
+    let target = dir.path().join("agrees");
+    let report = export(&model, &target, &options).unwrap();
+    assert_eq!((report.kept, mark(&target)), (None, None));
+}
+
+#[test]
 fn what_cannot_be_written_is_said() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");

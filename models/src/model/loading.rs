@@ -76,6 +76,16 @@ impl Model {
         })
     }
 
+    /// What a [`load`](Model::load) of the checkpoint in `dir` would make of its configuration, the
+    /// weights' names asked where that names no model.
+    ///
+    /// # Errors
+    /// When there is no `config.json`, or the family is unknown.
+    pub fn description(dir: &Path, task: Option<Task>, device: &Device) -> Result<Description> {
+        let (raw, _) = named(Raw::read(&dir.join(CONFIG))?, dir, device)?;
+        Description::of(raw, task)
+    }
+
     /// The model with `values` for the parameters at their paths in the network, and the others as
     /// they are.
     #[must_use]
@@ -99,13 +109,9 @@ impl Model {
         if !config.is_file() {
             checkpoint::unread::refuse(dir, None)?;
         }
-        let mut raw = Raw::read(&config)?;
+        let raw = Raw::read(&config)?;
         checkpoint::unread::refuse(dir, Some(&raw))?;
-        let mut guessed = Vec::new();
-        if !raw.names_a_model() {
-            let store = Store::open(dir)?;
-            guessed = checkpoint::guess::complete(&mut raw, &store, device)?;
-        }
+        let (raw, guessed) = named(raw, dir, device)?;
         let mut description = Description::of(raw, task)?;
         let wanted = checkpoint::Wanted {
             family: description.family,
@@ -142,4 +148,14 @@ impl Model {
         };
         Ok((model, report))
     }
+}
+
+/// `raw`, the configuration of the checkpoint in `dir`, with what its weights' names tell of a model
+/// that it does not name; and what that was.
+fn named(mut raw: Raw, dir: &Path, device: &Device) -> Result<(Raw, Vec<String>)> {
+    let guessed = match raw.names_a_model() {
+        true => Vec::new(),
+        false => checkpoint::guess::complete(&mut raw, &Store::open(dir)?, device)?,
+    };
+    Ok((raw, guessed))
 }

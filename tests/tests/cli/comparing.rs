@@ -272,3 +272,21 @@ fn isolated_runners_give_the_same() {
     assert_eq!(report["verdict"], "agree");
     assert_eq!(report["runners"].as_array().unwrap().len(), 4);
 }
+
+/// A configuration that names no model is completed for made-up inputs as it is for loading.
+#[test]
+fn a_model_told_by_its_weights_is_compared() {
+    let dir = copy("bert-classify");
+    let path = dir.path().join("config.json");
+    let mut config: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let map = config.as_object_mut().unwrap();
+    map.remove("model_type").unwrap();
+    map.remove("architectures").unwrap();
+    std::fs::write(&path, config.to_string()).unwrap();
+    for more in [&[] as &[&str], &["--stress", "--seeds", "1"]] {
+        let args = ["compare", text(dir.path()), "--on", "flex,ndarray"];
+        let report = json(&[&args, more].concat());
+        assert_eq!(report["verdict"], "agree");
+        assert!(!report["pairs"].as_array().unwrap().is_empty());
+    }
+}
