@@ -14,7 +14,7 @@ pub const HALF: f64 = 16.0 / 1024.0;
 
 /// A runtime's distance from the exact outputs, in multiples of the measured noise: other orders
 /// of sums err more than the few runs that it was measured with. The most that was seen is 1.6 in
-/// the check of the zoo's exports, and 3.4 under hard inputs (`docs/consistency.md`).
+/// the check of the zoo's exports, and 2.7 under hard inputs (`docs/consistency.md`).
 pub const MARGIN: f64 = 4.0;
 /// The same again for a GPU: its exponentials, square roots and divisions are specified to a few
 /// units of the last place, not to half of one (Vulkan 1.3, precision of SPIR-V instructions).
