@@ -262,7 +262,7 @@ pub struct Habits {
     #[arg(long, value_name = "TEXT")]
     pub stop: Vec<String>,
     /// Sets any key of generation_config.json for this call, e.g. forced_bos_token_id=7 or
-    /// eos_token_id=[2,5]; null takes one away.
+    /// no_repeat_ngram_size=2 (JSON, so lists too); null takes one away.
     #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
     pub set: Vec<(String, String)>,
 }
