@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn::tensor::TensorData;
 use fluxo_models::Tensors;
 use fluxo_models::blocks::embedding::Counting;
-use fluxo_models::stack::StackConfig;
+use fluxo_models::stack::{InputConfig, StackConfig};
 
 use crate::compare::Case;
 use crate::error::Result;
@@ -70,7 +70,7 @@ fn sizes(file: &Interface) -> Vec<Sizes> {
     let reads_text = |stack: &StackConfig| stack.tokens().is_some();
     let all = match file.config.stacks().all(|(_, stack)| reads_text(stack)) {
         true => &SIZES[..],
-        // A decoding begins at the other size, with the same sounds at every step.
+        // A decoding has the same sounds at every step.
         false if file.cached() => &FEW_SIZES[..1],
         false => &FEW_SIZES,
     };
@@ -91,6 +91,12 @@ fn sizes(file: &Interface) -> Vec<Sizes> {
         }
     }
     found
+}
+
+/// Whether it reads sounds.
+fn hears(file: &Interface) -> bool {
+    let sounds = |stack: &StackConfig| matches!(stack.input, InputConfig::Frames(_));
+    file.config.stacks().any(|(_, stack)| sounds(stack))
 }
 
 /// `sizes`, but for those that are fixed.
@@ -120,13 +126,15 @@ fn decoding(file: &Interface, reference: &mut dyn Runner, cases: &mut Cases) -> 
         (Some(past), seq) => vec![past, seq.unwrap_or(2)],
     };
     let pair = file.part == Part::Decoder;
+    // Half a minute of sound takes most of the time, and the exporter traces at other batches.
+    let batch = if hears(file) { 1 } else { 2 };
     let (mut past, mut before, mut known) = (0, Tensors::new(), None);
     for (step, seq) in steps.into_iter().enumerate() {
         if past + seq > longest {
             break;
         }
         let sizes = Sizes {
-            batch: 2,
+            batch,
             images: 2,
             sequence: if pair { SOURCE.min(longest) } else { seq },
             written: seq,

@@ -1,6 +1,7 @@
 //! Every runner on the same inputs, every pair on every output.
 
 use fluxo_models::Tensors;
+use rayon::prelude::*;
 
 use crate::convention::{Convention, Other};
 use crate::diff::{Difference, difference, excess};
@@ -142,12 +143,16 @@ fn judged(
         };
         given.insert(0, exact);
     }
-    let mut pairs = Vec::new();
-    for (i, a) in given.iter().enumerate() {
-        for b in &given[i + 1..] {
-            pair(a, b, &mask, &allowance, &mut pairs);
-        }
-    }
+    let all: Vec<_> = (0..given.len())
+        .flat_map(|i| (i + 1..given.len()).map(move |j| (i, j)))
+        .collect();
+    // Logits are long, and there are many pairs.
+    let found = all.into_par_iter().flat_map_iter(|(i, j)| {
+        let mut own = Vec::new();
+        pair(&given[i], &given[j], &mask, &allowance, &mut own);
+        own
+    });
+    let mut pairs: Vec<Pair> = found.collect();
     let conventions = match other {
         Some(other) => excused(runners, &given, other, allowance, &mask, &mut pairs),
         None => Vec::new(),

@@ -15,17 +15,29 @@ const STATE: &str = "encoder_last_hidden_state";
 pub(crate) struct Encoding<'a> {
     model: &'a Model,
     request: Request,
-    /// The sounds that were read last, and what the encoder gave for them.
-    kept: Option<(TensorData, TensorData)>,
+    heard: Heard,
 }
+
+/// The sounds that were read last, and what the encoder gave for them.
+pub(crate) type Heard = Option<(TensorData, TensorData)>;
 
 impl<'a> Encoding<'a> {
     pub fn new(model: &'a Model, request: Request) -> Self {
         Self {
             model,
             request,
-            kept: None,
+            heard: None,
         }
+    }
+
+    /// The same, which knows what another run `heard`.
+    pub fn after(self, heard: Heard) -> Self {
+        Self { heard, ..self }
+    }
+
+    /// What another run may know of this one.
+    pub fn into_heard(self) -> Heard {
+        self.heard
     }
 
     /// The outputs of a pass `probe` on `inputs`.
@@ -46,14 +58,14 @@ impl<'a> Encoding<'a> {
         }
         let (outputs, _) = model.probe(inputs, request, probe)?;
         if let (Some(sounds), Some(state)) = (sounds, outputs.get(STATE)) {
-            self.kept = Some((sounds.clone(), state.clone()));
+            self.heard = Some((sounds.clone(), state.clone()));
         }
         Ok(outputs)
     }
 
     /// What the encoder gave for `sounds`, where those are the first rows of what was read last.
     fn known(&self, sounds: &TensorData) -> Option<TensorData> {
-        let (read, state) = self.kept.as_ref()?;
+        let (read, state) = self.heard.as_ref()?;
         let (all, these) = (read.shape().as_slice(), sounds.shape().as_slice());
         let [rows, ..] = *these else { return None };
         let first = all.len() == these.len() && all[1..] == these[1..] && rows <= all[0];

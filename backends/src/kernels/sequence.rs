@@ -10,6 +10,9 @@ use std::cell::Cell;
 use burn::tensor::{DType, Tensor, TensorData};
 
 #[cfg(feature = "flex")]
+use rayon::prelude::*;
+
+#[cfg(feature = "flex")]
 use super::parallel::wide;
 
 thread_local! {
@@ -56,13 +59,12 @@ fn exactly(x: &Tensor<2>, weight: &Tensor<2>) -> Option<Tensor<2>> {
     let device = x.device();
     let x: Vec<f32> = x.to_data().try_into_vec().ok()?;
     let weight: Vec<f32> = weight.to_data().try_into_vec().ok()?;
-    let mut y = vec![0.0f32; rows * d_out];
     // The weights of some columns are read once for all rows.
-    for from in (0..d_out).step_by(COLUMNS) {
+    let block = |from: usize| {
         let columns = from..(from + COLUMNS).min(d_out);
+        let mut y = vec![0.0f32; rows * columns.len()];
         let add = || {
-            for (x, y) in x.chunks(d_in.max(1)).zip(y.chunks_mut(d_out)) {
-                let y = &mut y[columns.clone()];
+            for (x, y) in x.chunks(d_in.max(1)).zip(y.chunks_mut(columns.len())) {
                 for (x, weight) in x.iter().zip(weight.chunks(d_out)) {
                     for (y, weight) in y.iter_mut().zip(&weight[columns.clone()]) {
                         *y += x * weight;
@@ -74,6 +76,19 @@ fn exactly(x: &Tensor<2>, weight: &Tensor<2>) -> Option<Tensor<2>> {
         wide(add);
         #[cfg(not(feature = "flex"))]
         add();
+        (columns, y)
+    };
+    let starts: Vec<usize> = (0..d_out).step_by(COLUMNS).collect();
+    #[cfg(feature = "flex")]
+    let blocks: Vec<_> = starts.into_par_iter().map(block).collect();
+    #[cfg(not(feature = "flex"))]
+    let blocks: Vec<_> = starts.into_iter().map(block).collect();
+    let mut y = vec![0.0f32; rows * d_out];
+    for (columns, block) in blocks {
+        let pieces = block.chunks(columns.len());
+        for (row, piece) in y.chunks_mut(d_out).zip(pieces) {
+            row[columns.clone()].copy_from_slice(piece);
+        }
     }
     let y = TensorData::new(y, [rows, d_out]);
     Some(Tensor::from_data(y, (&device, DType::F32)))
