@@ -62,7 +62,7 @@ def measure(case: Case, fluxo: Fluxo, cache: Path, heard: Path, again: list[str]
         "greedy_resaved": lambda: greedy(fluxo, case, resaved, wanted, heard),
         "export_any": lambda: verdicts.export(fluxo, case, checkpoint, exports["any"], "any"),
         "export_web": lambda: verdicts.export(fluxo, case, checkpoint, exports["web"], "web"),
-        "stress": lambda: verdicts.stress(fluxo, checkpoint, exports["any"], STRESS_SEEDS),
+        "stress": lambda: verdicts.stress(fluxo, case, checkpoint, exports["any"], STRESS_SEEDS),
         "located": lambda: verdicts.blamed(
             fluxo, case, checkpoint, exports["any"], range(case.seeds)),
         "javascript": lambda: javascript.opens(

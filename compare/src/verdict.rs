@@ -29,9 +29,9 @@ pub const FLOOR: f64 = 16.0 / (1 << 23) as f64;
 /// Half of that for what a part writes, in which nothing has gathered.
 pub const PART_FLOOR: f64 = FLOOR / 2.0;
 /// The error of a part, in multiples of its measured noise. Thousands of rows are looked at, each of
-/// which was measured in a few runs: 6.8 was seen where nothing was wrong, and 103 where a row of one
-/// weight was by a hundredth of a percent (`compare/tests/locate`).
-pub const PART_MARGIN: f64 = 3.0 * MARGIN;
+/// which was measured in a few runs: 11.7 was seen in ONNX Runtime on SmolLM2 where nothing was wrong,
+/// and 32 there where one output of one layer was off by a hundredth of a percent.
+pub const PART_MARGIN: f64 = 4.0 * MARGIN;
 
 /// What a pair of runners may differ by, in the scaled measure
 /// ([`Difference::scaled`](crate::diff::Difference::scaled)).

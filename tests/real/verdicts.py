@@ -20,9 +20,10 @@ def export(fluxo: Fluxo, case: Case, folder: Path, out: Path, target: str) -> st
     return said if code else f"yes, {seconds:.0f} s"
 
 
-def stress(fluxo: Fluxo, folder: Path, exported: Path, seeds: int) -> str:
+def stress(fluxo: Fluxo, case: Case, folder: Path, exported: Path, seeds: int) -> str:
     """Hard and random inputs, everywhere."""
-    code, report, said, _ = fluxo("compare", folder, exported, "--stress", "--seeds", seeds)
+    words = [folder, exported, "--stress", "--seeds", seeds, *with_task(case)]
+    code, report, said, _ = fluxo("compare", *words)
     if not report:
         return said
     cases = len(report["stress"]["cases"])
@@ -42,7 +43,7 @@ def blamed(fluxo: Fluxo, case: Case, folder: Path, exported: Path, seeds: range)
         for seed in seeds:
             inputs = Path(home) / "in.safetensors"
             save_file({f"in.{k}": v for k, v in located(case, vocab, seed).items()}, inputs)
-            words = [folder, exported, "--locate", "--inputs", inputs]
+            words = [folder, exported, "--locate", "--inputs", inputs, *with_task(case)]
             code, report, said, _ = fluxo("compare", *words)
             if not report:
                 return f"seed {seed}: {said}"
