@@ -77,7 +77,8 @@ async function greedy() {
   let same = 0;
   for (const row of rows) {
     const written = await model.generate(one.kind === 'speech' ? await heard() : {
-      inputs: new lib.Tensor('int64', BigInt64Array.from(row.prompt, BigInt), [1, row.prompt.length]),
+      inputs: integers(row.prompt),
+      attention_mask: integers(row.prompt.map(() => 1)),
       max_new_tokens: one.greedy.max_new_tokens,
       do_sample: false,
     });
@@ -86,6 +87,11 @@ async function greedy() {
   }
   failed ||= same !== rows.length;
   found.push(`greedy ${same} of ${rows.length}`);
+}
+
+/** One row of them. */
+function integers(row) {
+  return new lib.Tensor('int64', BigInt64Array.from(row, BigInt), [1, row.length]);
 }
 
 /** What Whisper reads: the features that transformers made of the sound. */

@@ -18,7 +18,7 @@ they are not in this repository, and some may not be handed on.
   the folder that transformers {version} wrote of it.
 - **greedy**: how many texts come out token for token.
 - **export**: with the default target and for the web, verification and all, in a binary of the
-  development profile.
+  development profile at `opt-level` 2.
 - **stress**: `fluxo compare CHECKPOINT EXPORT --stress` with {seeds} random inputs: how many inputs, and the
   largest multiple of the measured rounding.
 - **blamed**: what `--locate` blames on made-up inputs of batch 1 to 4, and the largest error of a

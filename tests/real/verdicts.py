@@ -38,7 +38,7 @@ def stress(fluxo: Fluxo, case: Case, folder: Path, exported: Path, seeds: int) -
 def blamed(fluxo: Fluxo, case: Case, folder: Path, exported: Path, seeds: range) -> str:
     """On how many inputs a part is blamed, and which."""
     vocab = json.loads((folder / "config.json").read_text()).get("vocab_size", 0)
-    found, largest, looked = [], 0.0, 0
+    found, drifting, largest, looked = [], [], 0.0, 0
     with tempfile.TemporaryDirectory() as home:
         for seed in seeds:
             inputs = Path(home) / "in.safetensors"
@@ -52,8 +52,12 @@ def blamed(fluxo: Fluxo, case: Case, folder: Path, exported: Path, seeds: range)
                 largest = max(largest, location["largest"])
                 if location["path"]:
                     found.append(f"seed {seed}: {location['runner']} {location['path']}")
-            if code and not found:
-                found.append(f"seed {seed}: {said}")
+            if code and not any(location["path"] for location in report["locations"]):
+                # The outputs differ, and no part is to blame.
+                off = [s for s in report["standings"] if s["finding"] in ("drift", "bug")]
+                told = [f"{s['runner']} {s['finding']}, {s['times']:.1f} times" for s in off]
+                drifting.append(f"seed {seed}: {', '.join(told) or said}")
     if found:
         return f"{len(found)}: {'; '.join(found[:3])}"
-    return f"nowhere in {len(seeds)}, {largest:.1f} of {looked} parts"
+    beside = f"; outputs of {len(drifting)}: {'; '.join(drifting[:3])}" if drifting else ""
+    return f"nowhere in {len(seeds)}, {largest:.1f} of {looked} parts{beside}"
