@@ -60,6 +60,7 @@ pub fn steps(model: &Model, graphs: &[Graph]) -> Result<Vec<Case>> {
         return Ok(Vec::new());
     }
     let both = config.encodes_and_decodes();
+    let source = SOURCE.min(longest);
     let written = if both {
         "decoder_input_ids"
     } else {
@@ -72,7 +73,7 @@ pub fn steps(model: &Model, graphs: &[Graph]) -> Result<Vec<Case>> {
         let sizes = Sizes {
             batch,
             images: batch,
-            sequence: if both { SOURCE.min(longest) } else { seq },
+            sequence: if both { source } else { seq },
             written: seq,
         };
         let mut now = samples::sized(config, sizes);
@@ -84,14 +85,8 @@ pub fn steps(model: &Model, graphs: &[Graph]) -> Result<Vec<Case>> {
                 }
             }
         } else if now.contains_key("attention_mask") {
-            let ones = TensorData::ones::<i64, _>([
-                batch,
-                if both {
-                    SOURCE.min(longest)
-                } else {
-                    past + seq
-                },
-            ]);
+            let read = if both { source } else { past + seq };
+            let ones = TensorData::ones::<i64, _>([batch, read]);
             now.insert("attention_mask".into(), ones);
         }
         if let Some(before) = before {

@@ -54,14 +54,19 @@ pub(super) fn of_scores(keys: usize, device: &Device, dtype: DType) -> Option<Te
 
 /// So many units of the last place of 1; `None` in a pass that is not coarse.
 fn error(dtype: DType) -> Option<f64> {
+    let units = UNITS.get();
+    (units != 0.0).then(|| units * unit(dtype))
+}
+
+/// A unit of the last place of 1 in `dtype`.
+pub fn unit(dtype: DType) -> f64 {
     let digits = match dtype {
         DType::F64 => 52,
         DType::F16 => 10,
         DType::BF16 => 7,
         _ => 23,
     };
-    let units = UNITS.get();
-    (units != 0.0).then(|| units * 2f64.powi(-digits))
+    2f64.powi(-digits)
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ mod view;
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Bool, Tensor, module};
 
-pub use coarse::{coarse, coarsened};
+pub use coarse::{coarse, coarsened, unit};
 pub use sequence::in_sequence;
 
 /// `x · Φ(x)`, Φ the normal distribution's (Hendrycks and Gimpel 2016), of any shape.

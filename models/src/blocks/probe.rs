@@ -7,6 +7,7 @@ use std::fmt;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Tensor, TensorData};
 use fluxo_backends::kernels;
+pub use fluxo_backends::kernels::unit;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -298,15 +299,4 @@ impl ModuleMapper for Probe {
         let (id, value, mapper) = param.consume();
         Param::from_mapped_value(id, self.weight(value), mapper)
     }
-}
-
-/// A unit of the last place of 1 in `dtype`.
-pub fn unit(dtype: DType) -> f64 {
-    let digits = match dtype {
-        DType::F64 => 52,
-        DType::F16 => 10,
-        DType::BF16 => 7,
-        _ => 23,
-    };
-    2f64.powi(-digits)
 }
