@@ -63,7 +63,11 @@ fn overlap(x: &[f64], y: &[f64]) -> f64 {
     let count = TOP.min(x.len());
     let top = |row: &[f64]| {
         let mut places: Vec<usize> = (0..row.len()).collect();
-        places.sort_by(|&i, &j| row[j].total_cmp(&row[i]).then(i.cmp(&j)));
+        // Vocabularies are long: what is not among the largest is left in any order.
+        if count < places.len() {
+            let larger = |&i: &usize, &j: &usize| row[j].total_cmp(&row[i]).then(i.cmp(&j));
+            places.select_nth_unstable_by(count, larger);
+        }
         places.truncate(count);
         places
     };
@@ -77,7 +81,8 @@ fn divergence(x: &[f64], y: &[f64]) -> f64 {
     let normalised = |row: &[f64]| {
         let most = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let sum: f64 = row.iter().map(|value| (value - most).exp()).sum();
-        move |value: f64| value - most - sum.ln()
+        let scale = sum.ln();
+        move |value: f64| value - most - scale
     };
     let (of_x, of_y) = (normalised(x), normalised(y));
     let terms = x.iter().zip(y).map(|(&x, &y)| {

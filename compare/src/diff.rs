@@ -3,6 +3,8 @@
 use burn::tensor::TensorData;
 
 use crate::decisions::Decisions;
+use crate::sums::Sums;
+use crate::values::{Values, both};
 use crate::verdict::Close;
 
 /// The measures of one output between two runners.
@@ -61,7 +63,7 @@ pub fn difference(
             b.shape().as_slice()
         ));
     }
-    let (left, right) = match (crate::numbers(a), crate::numbers(b)) {
+    let (left, right) = match (Values::of(a), Values::of(b)) {
         (Ok(left), Ok(right)) => (left, right),
         (Err(reason), _) | (_, Err(reason)) => return Difference::unmeasured(reason),
     };
@@ -70,13 +72,8 @@ pub fn difference(
     let types = (left_type.is_float() != right_type.is_float())
         .then(|| format!("types differ: {left_type:?} and {right_type:?}"));
     let keeps = |i: usize| kept.is_none_or(|kept| kept[i]);
-    let mut sums = Sums::default();
-    for (i, (&x, &y)) in left.iter().zip(&right).enumerate() {
-        if keeps(i) {
-            sums.add(i, x, y);
-        }
-    }
-    if sums.count == 0 && !left.is_empty() {
+    let sums = both!((&left, &right), |x, y| Sums::of(x, y, kept));
+    if sums.count == 0 && a.num_elements() > 0 {
         return Difference::unmeasured("the mask keeps no position: nothing was compared".into());
     }
     if sums.both_nan == sums.count && sums.count > 0 {
@@ -91,7 +88,7 @@ pub fn difference(
         at: index(sums.at, shape),
         cosine: sums.cosine(),
         decisions: logits
-            .then(|| Decisions::of(&left, &right, shape, keeps))
+            .then(|| Decisions::of(&left.wide(), &right.wide(), shape, keeps))
             .flatten(),
         note: match (sums.note(shape), types) {
             (Some(note), Some(types)) => Some(format!("{types}; {note}")),
@@ -106,102 +103,14 @@ pub(crate) fn excess(a: &TensorData, b: &TensorData, kept: Option<&[bool]>, clos
     if a.shape() != b.shape() {
         return f64::INFINITY;
     }
-    let (Ok(left), Ok(right)) = (crate::numbers(a), crate::numbers(b)) else {
+    let (Ok(left), Ok(right)) = (Values::of(a), Values::of(b)) else {
         return f64::INFINITY;
     };
+    let (left, right) = (left.wide(), right.wide());
     let counts = |i: &usize| kept.is_none_or(|kept| kept[*i]);
     let over = (0..left.len()).filter(counts);
     over.map(|i| close.excess(left[i], right[i]))
         .fold(0.0, f64::max)
-}
-
-/// What one pass over the two tensors gathers.
-#[derive(Default)]
-struct Sums {
-    count: usize,
-    max_abs: f64,
-    max_rel: f64,
-    at: usize,
-    magnitude: f64,
-    dot: f64,
-    norms: [f64; 2],
-    nan: [usize; 2],
-    both_nan: usize,
-    infinite: usize,
-}
-
-impl Sums {
-    fn add(&mut self, i: usize, x: f64, y: f64) {
-        self.count += 1;
-        let (abs, rel) = match (x.is_nan(), y.is_nan()) {
-            (true, true) => {
-                self.both_nan += 1;
-                return;
-            }
-            (true, false) => {
-                self.nan[0] += 1;
-                (f64::INFINITY, f64::INFINITY)
-            }
-            (false, true) => {
-                self.nan[1] += 1;
-                (f64::INFINITY, f64::INFINITY)
-            }
-            // Equal infinities too: their difference would be NaN.
-            (false, false) if x == y => (0.0, 0.0),
-            (false, false) if x.is_infinite() || y.is_infinite() => {
-                self.infinite += 1;
-                (f64::INFINITY, f64::INFINITY)
-            }
-            (false, false) => {
-                let abs = (x - y).abs();
-                (abs, abs / x.abs().max(y.abs()))
-            }
-        };
-        if abs > self.max_abs {
-            (self.max_abs, self.at) = (abs, i);
-        }
-        self.max_rel = self.max_rel.max(rel);
-        if x.is_finite() && y.is_finite() {
-            self.magnitude = self.magnitude.max(x.abs()).max(y.abs());
-            self.dot += x * y;
-            self.norms[0] += x * x;
-            self.norms[1] += y * y;
-        }
-    }
-
-    fn cosine(&self) -> f64 {
-        match self.norms {
-            [0.0, 0.0] => 1.0,
-            [0.0, _] | [_, 0.0] => 0.0,
-            // Rounding may carry it past 1 by a hair.
-            [a, b] => (self.dot / (a * b).sqrt()).clamp(-1.0, 1.0),
-        }
-    }
-
-    fn note(&self, shape: &[usize]) -> Option<String> {
-        let mut notes = Vec::new();
-        for (count, side) in [(self.nan[0], "a"), (self.nan[1], "b")] {
-            if count > 0 {
-                notes.push(format!("NaN only in {side}: {count} of {}", self.count));
-            }
-        }
-        if self.infinite > 0 {
-            notes.push(format!(
-                "infinite on one side: {} of {}",
-                self.infinite, self.count
-            ));
-        }
-        if self.both_nan > 0 {
-            notes.push(format!(
-                "NaN on both sides: {} of {}",
-                self.both_nan, self.count
-            ));
-        }
-        if self.count == 0 {
-            notes.push(format!("empty: {shape:?}"));
-        }
-        (!notes.is_empty()).then(|| notes.join("; "))
-    }
 }
 
 /// The index, one number an axis, of element `flat` in row-major order.

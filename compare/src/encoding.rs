@@ -11,28 +11,19 @@ const FEATURES: &str = "input_features";
 /// What it gives.
 const STATE: &str = "encoder_last_hidden_state";
 
-/// Runs of one model on inputs that come one after the other.
-pub(crate) struct Encoding<'a> {
-    model: &'a Model,
-    request: Request,
+/// Runs of one model, in one precision, on inputs that come one after the other.
+#[derive(Default)]
+pub(crate) struct Encoding {
     heard: Heard,
 }
 
 /// The sounds that were read last, and what the encoder gave for them.
 pub(crate) type Heard = Option<(TensorData, TensorData)>;
 
-impl<'a> Encoding<'a> {
-    pub fn new(model: &'a Model, request: Request) -> Self {
-        Self {
-            model,
-            request,
-            heard: None,
-        }
-    }
-
-    /// The same, which knows what another run `heard`.
-    pub fn after(self, heard: Heard) -> Self {
-        Self { heard, ..self }
+impl Encoding {
+    /// One that knows what another run `heard`.
+    pub fn after(heard: Heard) -> Self {
+        Self { heard }
     }
 
     /// What another run may know of this one.
@@ -40,27 +31,34 @@ impl<'a> Encoding<'a> {
         self.heard
     }
 
-    /// The outputs of a pass `probe` on `inputs`.
+    /// The outputs of `model` on `inputs`, in a pass `probe` where there is one.
     ///
     /// # Errors
     /// When they do not fit the model.
-    pub fn run(&mut self, inputs: &Tensors, probe: Probe) -> fluxo_models::Result<Tensors> {
-        let (model, request) = (self.model, &self.request);
-        // The encoder's own layers are asked for, or nothing of it is run.
-        let inside = request.hidden_states || request.taps;
-        let cached = inputs
-            .keys()
-            .any(|name| name.starts_with("past_key_values."));
-        let sounds = inputs.get(FEATURES).filter(|_| !inside && !cached);
-        let known = sounds.and_then(|sounds| self.known(sounds));
+    pub fn run(
+        &mut self,
+        model: &Model,
+        request: &Request,
+        inputs: &Tensors,
+        probe: Option<Probe>,
+    ) -> fluxo_models::Result<Tensors> {
+        let known = sounds(request, inputs).and_then(|sounds| self.known(sounds));
         if let Some(state) = known {
-            return model.probe_encoded(inputs, request, probe, &state);
+            return model.run_encoded(inputs, request, probe, &state);
         }
-        let (outputs, _) = model.probe(inputs, request, probe)?;
-        if let (Some(sounds), Some(state)) = (sounds, outputs.get(STATE)) {
+        let outputs = match probe {
+            Some(probe) => model.probe(inputs, request, probe)?.0,
+            None => model.run(inputs, request)?,
+        };
+        self.learn(request, inputs, &outputs);
+        Ok(outputs)
+    }
+
+    /// Knows from now on what the encoder gave, where `outputs` on `inputs` say it.
+    pub fn learn(&mut self, request: &Request, inputs: &Tensors, outputs: &Tensors) {
+        if let (Some(sounds), Some(state)) = (sounds(request, inputs), outputs.get(STATE)) {
             self.heard = Some((sounds.clone(), state.clone()));
         }
-        Ok(outputs)
     }
 
     /// What the encoder gave for `sounds`, where those are the first rows of what was read last.
@@ -77,6 +75,15 @@ impl<'a> Encoding<'a> {
     }
 }
 
+/// What the encoder reads of `inputs`; `None` where its own layers are asked for, or nothing of it
+/// is run.
+fn sounds<'a>(request: &Request, inputs: &'a Tensors) -> Option<&'a TensorData> {
+    let inside = request.hidden_states || request.taps;
+    let mut names = inputs.keys();
+    let cached = names.any(|name| name.starts_with("past_key_values."));
+    inputs.get(FEATURES).filter(|_| !inside && !cached)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -90,14 +97,19 @@ mod tests {
         let device = fluxo_backends::device("flex").unwrap();
         let model = Model::new("whisper", &Settings::default(), 3, &device).unwrap();
         let request = Request::default();
-        let mut encoding = Encoding::new(&model, request);
+        let mut encoding = Encoding::default();
         let probe = || Probe::new(Weights::AsTheyAre);
         for (rows, written) in [(3, 4), (3, 7), (1, 5)] {
             let inputs = samples::inputs(model.config(), rows, 2 * written);
             let known = encoding.known(&inputs[FEATURES]).is_some();
             assert_eq!(known, (rows, written) != (3, 4));
-            let outputs = encoding.run(&inputs, probe()).unwrap();
+            let probed = encoding.run(&model, &request, &inputs, Some(probe()));
+            let outputs = probed.unwrap();
             assert_eq!(outputs, model.probe(&inputs, &request, probe()).unwrap().0);
+            // Nor does it matter whether the pass is probed.
+            let plain = encoding.run(&model, &request, &inputs, None).unwrap();
+            assert_eq!(outputs, plain);
+            assert_eq!(outputs, model.run(&inputs, &request).unwrap());
         }
         let mut other = samples::inputs(model.config(), 1, 5);
         let features = other.get_mut(FEATURES).unwrap();

@@ -50,11 +50,13 @@ pub mod standing;
 pub mod steps;
 mod streamed;
 pub mod stress;
+mod sums;
 mod taps;
 #[cfg(test)]
 mod testing;
 pub mod timing;
 mod towers;
+mod values;
 pub mod verdict;
 mod verify;
 

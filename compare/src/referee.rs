@@ -16,9 +16,10 @@ pub(crate) use fluxo_models::blocks::probe::unit;
 use fluxo_models::{Model, Probe, Request, Tensors, Weights};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use rayon::prelude::*;
 
 use crate::compare::Case;
-use crate::encoding::Encoding;
+use crate::encoding::{Encoding, Heard};
 use crate::error::{Error, Result};
 use crate::inputs::split;
 use crate::mask::Mask;
@@ -38,7 +39,7 @@ pub(crate) const MEASURING: u64 = RUNS + 2;
 
 /// Units of the last place by which the functions of that run err. Runtimes' own err by up to 4
 /// ([`coarse`](fluxo_backends::kernels::coarse)).
-const UNITS: f64 = 2.0;
+const UNITS: f64 = 4.0;
 
 /// The largest model, in weights, of which a changed copy is held; of larger ones a block's is.
 const HELD: usize = 1 << 28;
@@ -124,7 +125,7 @@ impl Run {
 /// When the inputs do not fit the model.
 pub fn rule(model: &Model, request: Request, cases: &[Case]) -> Result<Option<Vec<Ruling>>> {
     let meter = Meter::new(&untold, 0);
-    rule_telling(model, request, cases, &meter)
+    rule_telling(model, request, cases, None, &meter)
 }
 
 /// [`rule`], also on files whose weights are of the precisions `declared` ([`Ruling::declared`]).
@@ -154,11 +155,13 @@ pub fn rule_on(
     Ok(Some(rulings))
 }
 
-/// [`rule`], telling `meter` of each pass.
+/// [`rule`], telling `meter` of each pass; `plain` is what the model as it is gave on the backend
+/// that rules ([`backend`]), where that is known.
 pub(crate) fn rule_telling(
     model: &Model,
     request: Request,
     cases: &[Case],
+    mut plain: Option<Vec<&Tensors>>,
     meter: &Meter<'_>,
 ) -> Result<Option<Vec<Ruling>>> {
     let Some(backend) = backend() else {
@@ -167,7 +170,7 @@ pub(crate) fn rule_telling(
     let model = model.clone().to_device(&fluxo_backends::device(backend)?);
     let whole = cases.len() > 1 && model.network.num_params() <= HELD;
     let mut heard = None;
-    let mut all = |run: Run, what: &str| -> Result<Vec<Tensors>> {
+    let all = |run: Run, what: &str, heard: &mut Heard| -> Result<Vec<Tensors>> {
         meter.begin(what);
         // Moved weights of the decoder alone: an encoder of sounds takes long, and how it rounds
         // the other runs measure.
@@ -183,38 +186,59 @@ pub(crate) fn rule_telling(
             }
             false => (Cow::Borrowed(&model), run),
         };
-        let mut encoding = Encoding::new(&model, request).after(known);
+        let mut encoding = Encoding::after(known);
         let ran = |(label, inputs): &Case| {
-            let ran = encoding.run(&split(inputs).0, run.probe());
+            let ran = encoding.run(&model, &request, &split(inputs).0, Some(run.probe()));
             meter.passed(what, 1);
             ran.map_err(|e| Error::from(e).at(label))
         };
         let outputs: Result<_> = cases.iter().map(ran).collect();
-        heard = encoding.into_heard();
+        *heard = encoding.into_heard();
         outputs
     };
-    let exact = all(Run::EXACT, "float64")?;
+    let exact = all(Run::EXACT, "float64", &mut heard)?;
     let unit = unit(model.dtype());
     let ruling = |exact| Ruling::new(exact, Noise::new(), unit);
     let mut rulings: Vec<Ruling> = exact.into_iter().map(ruling).collect();
+    if let Some(given) = &plain {
+        let mut encoding = Encoding::default();
+        for ((_, inputs), outputs) in cases.iter().zip(given) {
+            encoding.learn(&request, inputs, outputs);
+        }
+        heard = encoding.into_heard();
+    }
     for number in 0..MEASURING {
         let what = format!("rounding, {} of {MEASURING}", number + 1);
-        let given = all(Run::measuring(number), &what)?;
-        for ((ruling, given), (_, inputs)) in rulings.iter_mut().zip(given).zip(cases) {
-            let mask = Mask::of(&split(inputs).0)?;
-            for (name, given) in given {
-                let Some(exact) = ruling.exact.get(&name) else {
-                    continue;
-                };
-                let kept = mask.of_output(&name, exact.shape().as_slice());
-                let noise = ruling.noise.entry(name);
-                let noise = noise.or_insert_with(|| Rounding::of_output(0.0));
-                noise.widen(exact, &given, kept.as_deref());
+        match plain.take_if(|_| number == 0) {
+            Some(given) => widen(&mut rulings, cases, &given)?,
+            None => {
+                let given = all(Run::measuring(number), &what, &mut heard)?;
+                widen(&mut rulings, cases, &given.iter().collect::<Vec<_>>())?;
             }
         }
     }
     share(&mut rulings);
     Ok(Some(rulings))
+}
+
+/// Rounding explains as much as each case's `given` outputs lie from the exact ones.
+fn widen(rulings: &mut [Ruling], cases: &[Case], given: &[&Tensors]) -> Result<()> {
+    for ((ruling, given), (_, inputs)) in rulings.iter_mut().zip(given).zip(cases) {
+        let mask = Mask::of(&split(inputs).0)?;
+        let Ruling { exact, noise, .. } = ruling;
+        for name in given.keys().filter(|name| exact.contains_key(*name)) {
+            let noise = noise.entry(name.clone());
+            noise.or_insert_with(|| Rounding::of_output(0.0));
+        }
+        // Sounds' caches are long, and there are many.
+        noise.par_iter_mut().for_each(|(name, noise)| {
+            if let (Some(exact), Some(given)) = (exact.get(name), given.get(name)) {
+                let kept = mask.of_output(name, exact.shape().as_slice());
+                noise.widen(exact, given, kept.as_deref());
+            }
+        });
+    }
+    Ok(())
 }
 
 /// What rounding explains in half of an output's rows it explains wherever that output is: of a single

@@ -7,6 +7,8 @@
 
 use burn::tensor::TensorData;
 
+use crate::values::{Values, both};
+
 /// What rounding explains in each row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rounding {
@@ -68,9 +70,11 @@ impl Rounding {
             }
         }
         scaled.retain(|scaled| scaled.is_finite());
-        scaled.sort_by(f64::total_cmp);
-        let middle = scaled.get(scaled.len() / 2).copied().unwrap_or(0.0);
-        self.even = self.even.max(middle);
+        if !scaled.is_empty() {
+            let half = scaled.len() / 2;
+            let (_, middle, _) = scaled.select_nth_unstable_by(half, f64::total_cmp);
+            self.even = self.even.max(*middle);
+        }
     }
 
     /// What it explains in any row, scaled.
@@ -130,6 +134,43 @@ struct Row {
 }
 
 impl Row {
+    /// One of finite values that all count; `None` where some are not finite.
+    fn finite<X, Y>(x: &[X], y: &[Y]) -> Option<Self>
+    where
+        X: Copy + Into<f64>,
+        Y: Copy + Into<f64>,
+    {
+        let (mut off, mut magnitude, mut finite) = (0.0f64, 0.0f64, true);
+        for (&x, &y) in x.iter().zip(y) {
+            let (x, apart): (f64, f64) = (x.into(), x.into() - y.into());
+            off = if apart.abs() > off { apart.abs() } else { off };
+            magnitude = if x.abs() > magnitude {
+                x.abs()
+            } else {
+                magnitude
+            };
+            finite &= apart.is_finite();
+        }
+        (finite && !x.is_empty()).then_some(Self {
+            off,
+            magnitude,
+            counts: true,
+        })
+    }
+
+    /// One value more of each.
+    fn add(&mut self, x: f64, y: f64) {
+        self.counts = true;
+        if x.is_finite() {
+            self.magnitude = self.magnitude.max(x.abs());
+        }
+        // Equal infinities are equal, and NaN on both sides says nothing.
+        if x != y && !(x.is_nan() && y.is_nan()) {
+            let off = (x - y).abs();
+            self.off = self.off.max(if off.is_nan() { f64::INFINITY } else { off });
+        }
+    }
+
     /// What it is divided by; of one that holds nothing but zeros `all`.
     fn scale(&self, least: f64, all: f64) -> f64 {
         match self.magnitude.max(least) {
@@ -148,30 +189,38 @@ fn rows(a: &TensorData, b: &TensorData, kept: Option<&[bool]>) -> Option<Vec<Row
     if a.shape() != b.shape() {
         return None;
     }
-    let (Ok(a), Ok(b), width) = (
-        crate::numbers(a),
-        crate::numbers(b),
-        a.shape().as_slice().last().copied().unwrap_or(1),
-    ) else {
+    let width = a.shape().as_slice().last().copied().unwrap_or(1).max(1);
+    let (Ok(a), Ok(b)) = (Values::of(a), Values::of(b)) else {
         return None;
     };
-    let mut rows = vec![Row::default(); a.len() / width.max(1)];
-    for (i, (x, y)) in a.into_iter().zip(b).enumerate() {
-        if kept.is_some_and(|kept| !kept[i]) {
-            continue;
-        }
-        let row = &mut rows[i / width];
-        row.counts = true;
-        if x.is_finite() {
-            row.magnitude = row.magnitude.max(x.abs());
-        }
-        // Equal infinities are equal, and NaN on both sides says nothing.
-        if x != y && !(x.is_nan() && y.is_nan()) {
-            let off = (x - y).abs();
-            row.off = row.off.max(if off.is_nan() { f64::INFINITY } else { off });
-        }
-    }
+    let rows = both!((&a, &b), |x, y| rows_of(x, y, width, kept));
     rows.iter().any(|row| row.counts).then_some(rows)
+}
+
+/// The rows of `width` values.
+fn rows_of<X, Y>(x: &[X], y: &[Y], width: usize, kept: Option<&[bool]>) -> Vec<Row>
+where
+    X: Copy + Into<f64>,
+    Y: Copy + Into<f64>,
+{
+    let rows = x.chunks_exact(width).zip(y.chunks_exact(width)).enumerate();
+    let row = |(number, (x, y)): (usize, (&[X], &[Y]))| {
+        let from = number * width;
+        let kept = kept.map(|kept| &kept[from..from + width]);
+        if kept.is_none_or(|kept| !kept.contains(&false))
+            && let Some(row) = Row::finite(x, y)
+        {
+            return row;
+        }
+        let mut row = Row::default();
+        for (i, (&x, &y)) in x.iter().zip(y).enumerate() {
+            if kept.is_none_or(|kept| kept[i]) {
+                row.add(x.into(), y.into());
+            }
+        }
+        row
+    };
+    rows.map(row).collect()
 }
 
 #[cfg(test)]

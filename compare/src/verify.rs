@@ -15,7 +15,7 @@ use crate::graph::Graph;
 use crate::interface::Interface;
 use crate::precision;
 use crate::progress::{Meter, Step, Told, untold};
-use crate::referee::{MEASURING, rule_telling};
+use crate::referee::{self, MEASURING, rule_telling};
 use crate::report::{Report, Skipped};
 use crate::runner::{Runner, burn::Burn, ort, ort_library, replay::Replay, rten, tract};
 use crate::taps::TapChoice;
@@ -124,20 +124,24 @@ fn agreement(
     for (label, _) in &mut cases {
         label.insert_str(0, place);
     }
-    let passes = cases.len() * (2 + MEASURING as usize + runtimes.len());
+    // What the reference gives is one of the passes that measure rounding, on the same backend.
+    let shared = usize::from(referee::backend() == Some(backend));
+    let passes = cases.len() * (2 + MEASURING as usize - shared + runtimes.len());
     let told = |step: Step<'_>| {
         let what = &checking(step.what);
         told(Step { what, ..step });
     };
     let meter = Meter::new(&told, passes);
-    let rulings = rule_telling(model, request, &cases, &meter)?;
     let replay = |runner: &mut dyn Runner, known| {
         let name = runner.name().to_string();
         meter.begin(&name);
         Replay::of(runner, &cases, known, || meter.passed(&name, 1))
     };
-    let mut runners: Vec<Box<dyn Runner>> = vec![Box::new(replay(&mut reference, given))];
+    let burn = replay(&mut reference, given);
     drop(reference);
+    let plain = burn.outputs().filter(|_| shared == 1);
+    let rulings = rule_telling(model, request, &cases, plain, &meter)?;
+    let mut runners: Vec<Box<dyn Runner>> = vec![Box::new(burn)];
     let mut skipped = Vec::new();
     let mut failed = None;
     for name in runtimes {

@@ -300,14 +300,14 @@ impl Model {
     ///
     /// # Errors
     /// As [`Model::run`], and when the state has not as many rows as the inputs.
-    pub fn probe_encoded(
+    pub fn run_encoded(
         &self,
         inputs: &Tensors,
         request: &Request,
-        probe: Probe,
+        probe: Option<Probe>,
         state: &TensorData,
     ) -> Result<Tensors> {
-        Ok(self.pass(inputs, request, Some(probe), Some(state))?.0)
+        Ok(self.pass(inputs, request, probe, Some(state))?.0)
     }
 
     fn pass(

@@ -80,6 +80,33 @@ pub fn linear<const D: usize>(
     module::linear(x, weight, bias)
 }
 
+/// The mean of each row: `[…, width] -> […, 1]`.
+pub fn mean<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    if sequence::is_on() {
+        return sequence::mean(x);
+    }
+    x.mean_dim(D - 1)
+}
+
+/// `(x − mean) / √(variance + ε) · γ + β` over the last axis, of any shape.
+pub fn layer_norm<const D: usize>(
+    x: Tensor<D>,
+    weight: Tensor<1>,
+    bias: Option<Tensor<1>>,
+    epsilon: f64,
+) -> Tensor<D> {
+    if !sequence::is_on() {
+        return module::layer_norm(x, weight, bias, epsilon);
+    }
+    let x = x.clone() - mean(x);
+    let variance = mean(x.clone() * x.clone());
+    let y = x / (variance + epsilon).sqrt() * weight.unsqueeze();
+    match bias {
+        Some(bias) => y + bias.unsqueeze(),
+        None => y,
+    }
+}
+
 /// `x · tableᵀ`: `[…, d_model]` by `[vocab, d_model]`, the output of a tied embedding.
 pub fn tied<const D: usize>(x: Tensor<D>, table: Tensor<2>) -> Tensor<D> {
     if sequence::is_on() {

@@ -1,6 +1,6 @@
-//! Products whose terms are added up one after the other.
+//! Products and means whose terms are added up one after the other.
 //!
-//! Kernels add the terms of a product in orders of their own; float32 rounds each of them
+//! Kernels add the terms of a sum in orders of their own; float32 rounds each of them
 //! otherwise. How far that carries a model is measured by a pass in the order that rounds most: a
 //! partial sum of nearly all terms takes every further one (Higham, Accuracy and Stability of
 //! Numerical Algorithms, 2002, 4.2).
@@ -20,7 +20,8 @@ thread_local! {
 }
 
 /// What `run` gives when every product of this thread with a weight
-/// ([`linear`](super::linear), [`tied`](super::tied)) is added up in sequence.
+/// ([`linear`](super::linear), [`tied`](super::tied)) and every norm's mean ([`mean`](super::mean))
+/// is added up in sequence.
 pub fn in_sequence<T>(run: impl FnOnce() -> T) -> T {
     /// Ends it, also where `run` panics.
     struct Until(bool);
@@ -48,6 +49,14 @@ pub(super) fn product<const D: usize>(x: Tensor<D>, weight: Tensor<2>) -> Tensor
     exactly(&x, &weight)
         .unwrap_or_else(|| roughly(x, weight))
         .reshape(shape)
+}
+
+/// The mean of each row: `[…, width] -> […, 1]`. An error of it is one of the whole row, which no
+/// average over a row's values makes smaller.
+pub(super) fn mean<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    let width = x.dims()[D - 1];
+    let ones = Tensor::ones([width, 1], (&x.device(), x.dtype()));
+    product(x, ones) / width as f64
 }
 
 /// One term after the other; `None` of other types than float32.

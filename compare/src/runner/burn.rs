@@ -4,6 +4,7 @@ use burn::tensor::DType;
 use fluxo_models::{Model, Request, Tensors};
 
 use super::{Label, Runner, guard};
+use crate::encoding::Encoding;
 use crate::error::Result;
 use crate::precision;
 use crate::referee::unit;
@@ -13,6 +14,7 @@ pub struct Burn {
     label: Label,
     model: Model,
     request: Request,
+    encoding: Encoding,
 }
 
 impl Burn {
@@ -27,6 +29,7 @@ impl Burn {
             label: Label::backend(name, backend, model.dtype()),
             model: model.clone().to_device(&device),
             request,
+            encoding: Encoding::default(),
         })
     }
 }
@@ -58,7 +61,10 @@ impl Runner for Burn {
 
     fn run(&mut self, inputs: &Tensors) -> Result<Tensors> {
         // A device that is out of memory panics.
-        let run = || Ok::<_, std::convert::Infallible>(self.model.run(inputs, &self.request));
+        let run = || {
+            let ran = self.encoding.run(&self.model, &self.request, inputs, None);
+            Ok::<_, std::convert::Infallible>(ran)
+        };
         Ok(guard(&self.label.name, run)??)
     }
 }

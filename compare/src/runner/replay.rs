@@ -41,6 +41,14 @@ impl Replay {
     }
 }
 
+impl Replay {
+    /// All that it will give; `None` where the runner failed on any of it.
+    pub fn outputs(&self) -> Option<Vec<&Tensors>> {
+        let outputs = self.outputs.as_slice().iter();
+        outputs.map(|outputs| outputs.as_ref().ok()).collect()
+    }
+}
+
 impl Runner for Replay {
     fn label(&self) -> &Label {
         &self.label

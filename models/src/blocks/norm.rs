@@ -3,7 +3,8 @@
 
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
-use burn::tensor::{DType, Device, Tensor, module::layer_norm};
+use burn::tensor::{DType, Device, Tensor};
+use fluxo_backends::kernels;
 use serde::Serialize;
 
 use super::typed;
@@ -79,7 +80,7 @@ impl Norm {
         match self.kind {
             NormKind::Layer | NormKind::LayerWithoutBias => {
                 let bias = self.bias.as_ref().map(Param::val);
-                layer_norm(x, weight, bias, self.epsilon)
+                kernels::layer_norm(x, weight, bias, self.epsilon)
             }
             NormKind::Rms => self.scaled(x, weight),
             NormKind::RmsPlusOne => self.scaled(x, weight + 1.0),
@@ -94,7 +95,7 @@ impl Norm {
             let wide = self.scaled(typed(x, DType::F32), gain.cast(DType::F32));
             return wide.cast(dtype);
         }
-        let mean_square = (x.clone() * x.clone()).mean_dim(D - 1); // [.., 1]
+        let mean_square = kernels::mean(x.clone() * x.clone()); // [.., 1]
         let root = (mean_square + self.epsilon).sqrt();
         (x / root) * gain.unsqueeze()
     }
