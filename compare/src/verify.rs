@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::thread::ScopedJoinHandle;
 
+use burn::module::Module;
 use burn::tensor::DType;
 use fluxo_models::{Model, Request};
 use fluxo_onnx::Target;
 
 use crate::cases::{Cases, cases};
-use crate::compare::{compare_cases, compare_refereed};
+use crate::compare::{Case, compare_cases, compare_refereed};
 use crate::error::{Error, Result};
 use crate::export::ExportOptions;
 use crate::graph::Graph;
@@ -21,6 +23,9 @@ use crate::runner::{Runner, burn::Burn, ort, ort_library, replay::Replay, rten, 
 use crate::taps::TapChoice;
 use crate::towers::towers;
 use crate::verdict::HALF;
+
+/// The largest model, in weights, whose files are run while the referee computes: both hold it.
+const ASIDE: usize = 1 << 27;
 
 /// Runs the exported files in `folder` in the runtimes that they are for and compares them with
 /// `model`, which was exported with `options`.
@@ -115,7 +120,6 @@ fn agreement(
         done: 0,
         of: 0,
     });
-    // One after the other: of a large model no two runtimes are in memory at once.
     let mut reference = Burn::new(backend, model, backend, request)?;
     let Cases {
         all: mut cases,
@@ -126,27 +130,44 @@ fn agreement(
     }
     // What the reference gives is one of the passes that measure rounding, on the same backend.
     let shared = usize::from(referee::backend() == Some(backend));
-    let passes = cases.len() * (2 + MEASURING as usize - shared + runtimes.len());
+    let aside = model.network.num_params() <= ASIDE;
+    let told_of = if aside { 0 } else { runtimes.len() };
+    let passes = cases.len() * (2 + MEASURING as usize - shared + told_of);
     let told = |step: Step<'_>| {
         let what = &checking(step.what);
         told(Step { what, ..step });
     };
     let meter = Meter::new(&told, passes);
-    let replay = |runner: &mut dyn Runner, known| {
-        let name = runner.name().to_string();
-        meter.begin(&name);
-        Replay::of(runner, &cases, known, || meter.passed(&name, 1))
-    };
-    let burn = replay(&mut reference, given);
+    meter.begin(backend);
+    let passed = || meter.passed(backend, 1);
+    let burn = Replay::of(&mut reference, &cases, given, passed);
     drop(reference);
     let plain = burn.outputs().filter(|_| shared == 1);
-    let rulings = rule_telling(model, request, &cases, plain, &meter)?;
+    let (rulings, files) = std::thread::scope(|scope| {
+        let files = aside.then(|| {
+            scope.spawn(|| {
+                let untold = Meter::new(&untold, 0);
+                run_files(graph, &runtimes, &cases, &untold)
+            })
+        });
+        let rulings = rule_telling(model, request, &cases, plain, &meter);
+        if aside {
+            meter.begin(&runtimes.join(", "));
+        }
+        let files = match files.map(ScopedJoinHandle::join) {
+            Some(Ok(files)) => files,
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            None => run_files(graph, &runtimes, &cases, &meter),
+        };
+        (rulings, files)
+    });
+    let rulings = rulings?;
     let mut runners: Vec<Box<dyn Runner>> = vec![Box::new(burn)];
     let mut skipped = Vec::new();
     let mut failed = None;
-    for name in runtimes {
-        match graph.load_keeping(name, name) {
-            Ok(mut runner) => runners.push(Box::new(replay(&mut *runner, BTreeMap::new()))),
+    for (name, replay) in runtimes.iter().zip(files) {
+        match replay {
+            Ok(replay) => runners.push(Box::new(replay)),
             Err(error) => {
                 skipped.push(Skipped {
                     runner: name.to_string(),
@@ -168,6 +189,23 @@ fn agreement(
     };
     report.skipped.extend(skipped);
     Ok(report)
+}
+
+/// What the files give in each of `runtimes`, one after the other: of a large model no two are in
+/// memory at once.
+fn run_files(
+    graph: &Graph,
+    runtimes: &[&str],
+    cases: &[Case],
+    meter: &Meter<'_>,
+) -> Vec<Result<Replay>> {
+    let run = |name: &&str| {
+        let mut runner = graph.load_keeping(name, name)?;
+        meter.begin(name);
+        let passed = || meter.passed(name, 1);
+        Ok(Replay::of(&mut *runner, cases, BTreeMap::new(), passed))
+    };
+    runtimes.iter().map(run).collect()
 }
 
 #[cfg(test)]

@@ -37,6 +37,8 @@ pub struct Divergence {
     pub left: (String, String),
     /// The other trace's operation and sizes.
     pub right: (String, String),
+    /// What may be done about it.
+    pub advice: Option<String>,
 }
 
 impl std::fmt::Display for Divergence {
@@ -46,12 +48,29 @@ impl std::fmt::Display for Divergence {
             module,
             left,
             right,
+            advice,
         } = self;
         write!(
             f,
             "operation {index} in `{module}` is {} at {} and {} at {}",
             left.0, left.1, right.0, right.1
-        )
+        )?;
+        match advice {
+            Some(advice) => write!(f, "; {advice}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Error {
+    /// The same, and what may be done about it.
+    pub(crate) fn advise(mut self, text: String) -> Self {
+        match &mut self {
+            Self::Diverges(at) => at.advice = Some(text),
+            Self::NoClosedForm { seen, .. } => *seen = format!("{seen}; {text}"),
+            _ => {}
+        }
+        self
     }
 }
 

@@ -195,6 +195,19 @@ impl Expr {
                 })
     }
 
+    /// Whether a quotient of it is the same at all of `traces`, of which there are several.
+    pub(crate) fn is_flat(&self, traces: &[Vec<i64>]) -> bool {
+        let mut factors = self.terms.keys().flatten();
+        factors.any(|factor| match factor {
+            Factor::Size(_) => false,
+            Factor::Quotient(inner, by) => {
+                let mut values = traces.iter().map(|sizes| inner.at(sizes).div_euclid(*by));
+                let first = values.next();
+                inner.is_flat(traces) || values.all(|value| Some(value) == first)
+            }
+        })
+    }
+
     /// Whether the value is above zero at all sizes not below `minima`.
     pub fn is_positive(&self, minima: &[i64]) -> bool {
         self.rises() && self.at(minima) > 0

@@ -39,6 +39,7 @@ mod plan;
 mod proto;
 mod quantized;
 mod quiet;
+mod recorded;
 mod repeat;
 mod rewrite;
 mod spec;
@@ -138,28 +139,7 @@ pub fn export<M: Module>(
     let spec = spec.clone().freeze(&options.static_sizes);
     spec.validate()?;
     let sizes = spec.sizes();
-    let mut plan = plan::Plan::new(&spec, &sizes)?;
-    let mut traces = Vec::new();
-    for at in &plan.traces {
-        match capture::trace(module, &spec, &sizes, at, options.dtype, &forward) {
-            Err(Error::Forward { .. })
-                if plan.may_fail && traces.len() + 1 == plan.traces.len() => {}
-            trace => traces.push(trace?),
-        }
-    }
-    plan.traces.truncate(traces.len());
-    let sym = symbolic::solve(&spec, sizes.clone(), &plan, traces)?;
-    // Without open sizes nothing varies; and a loop is recorded step by step, thousands of them.
-    let ends = match sizes.is_empty() || !sym.loops.is_empty() {
-        true => &[][..],
-        false => &plan.ends,
-    };
-    for (at, smallest) in ends.iter().zip([true, false]) {
-        // A pass may refuse sizes that are out of the common.
-        if let Ok(trace) = capture::trace(module, &spec, &sizes, at, options.dtype, &forward) {
-            symbolic::verify(&sym, &trace, at, smallest)?;
-        }
-    }
+    let sym = recorded::recorded(module, &spec, &sizes, options.dtype, &forward)?;
     let (live, wanted) = lower::live(&sym);
     let parameters = parameters::read_parameters(module, &wanted, options.dtype)?;
     let float = graph::DataType::of(args::outside(stored)).unwrap_or(DataType::Float);

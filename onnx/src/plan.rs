@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::error::{Error, Result};
 use crate::expr::Expr;
-use crate::spec::Spec;
+use crate::spec::{Bounds, Spec};
 
 /// `batch=5, sequence=11`, for messages.
 pub(crate) fn show_sizes(names: &[String], sizes: &[i64]) -> String {
@@ -27,13 +27,27 @@ pub(crate) struct Plan {
     pub subsets: Vec<Vec<usize>>,
     /// The sizes of every trace, the grid's first.
     pub traces: Vec<Vec<i64>>,
-    /// The smallest sizes and large ones, at which what was found must hold where the forward pass
-    /// takes the same way: what ends at the shorter of two lengths seldom shows in between.
-    pub ends: [Vec<i64>; 2],
+    /// The smallest sizes and large ones, each alone and all at once, at which what was found must
+    /// hold: what ends at the shorter of two lengths, or is done for single rows alone, seldom
+    /// shows in between.
+    pub ends: Vec<End>,
     /// Whether a forward pass may refuse the last trace, whose later sizes are the smaller ones:
     /// it may count on an order.
     pub may_fail: bool,
 }
+
+/// Sizes at an end of what they may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct End {
+    pub sizes: Vec<i64>,
+    /// Which of them are there, by number; the others are as in the first trace.
+    pub at: Vec<usize>,
+    /// Whether it is the lower end.
+    pub smallest: bool,
+}
+
+/// How many times larger sizes are recorded where maps shrink to single pixels at smaller ones.
+pub(crate) const WIDER: i64 = 48;
 
 const PAIRS: [(i64, i64); 10] = [
     (5, 7),
@@ -48,11 +62,14 @@ const PAIRS: [(i64, i64); 10] = [
     (73, 79),
 ];
 
-/// Sizes as large as inputs are, one a name: primes again, apart from each other.
+/// A size as large as inputs are, a prime again.
+const LARGEST: usize = 4133;
+/// The same one a name, where all are large at once, apart from each other.
 const LARGE: [usize; 10] = [67, 4099, 4127, 1031, 1049, 1061, 1087, 1097, 1117, 1129];
 
 impl Plan {
-    pub fn new(spec: &Spec, names: &[String]) -> Result<Self> {
+    /// The sizes `names` of `spec`; recorded at about `wider` times the smallest primes.
+    pub fn new(spec: &Spec, names: &[String], wider: i64) -> Result<Self> {
         if names.len() > PAIRS.len() {
             return Err(Error::Spec(format!(
                 "more than {} named sizes",
@@ -66,6 +83,8 @@ impl Plan {
             let bounds = spec.bounds(name);
             let (min, max) = (bounds.min.max(2) as i64, bounds.max.min(1 << 20) as i64);
             let (a, b) = PAIRS[index];
+            let wider = wider.min((max - 2) / (2 * b + 2)).max(1);
+            let (a, b) = (prime(a * wider), prime(b * wider));
             // Two primes for the corners; to verify, a size twice as large and one just below, so
             // that halves round differently, and far enough to tell a cap. The primes are odd and
             // the doubles even: every second size below is odd, or all sums would be even.
@@ -110,11 +129,34 @@ impl Plan {
         if may_fail {
             traces.push(reversed);
         }
-        let bounds = || names.iter().map(|name| spec.bounds(name));
-        let smallest = bounds().map(|bounds| bounds.min as i64).collect();
-        let large = LARGE.iter().zip(bounds());
-        let large = large.map(|(large, bounds)| (*large).min(bounds.max).max(bounds.min) as i64);
-        let ends = [smallest, large.collect()];
+        let bounds: Vec<Bounds> = names.iter().map(|name| spec.bounds(name)).collect();
+        let within = |bounds: &Bounds, size: usize| size.min(bounds.max).max(bounds.min) as i64;
+        let smallest: Vec<i64> = bounds.iter().map(|bounds| bounds.min as i64).collect();
+        // Alone each may be the largest.
+        let largest = bounds.iter().map(|bounds| within(bounds, LARGEST));
+        let largest: Vec<i64> = largest.collect();
+        let large = bounds.iter().zip(LARGE);
+        let large = large.map(|(bounds, large)| within(bounds, large)).collect();
+        let all: Vec<usize> = (0..names.len()).collect();
+        let mut ends: Vec<End> = Vec::new();
+        for (alone, together, smallest) in [(&smallest, &smallest, true), (&largest, &large, false)]
+        {
+            for at in all.iter().map(|index| vec![*index]).chain([all.clone()]) {
+                let mut sizes = low.clone();
+                match at.as_slice() {
+                    [index] => sizes[*index] = alone[*index],
+                    _ => sizes.clone_from(together),
+                }
+                let known = |end: &End| end.sizes == sizes && end.smallest == smallest;
+                if !traces.contains(&sizes) && !ends.iter().any(known) {
+                    ends.push(End {
+                        sizes,
+                        at,
+                        smallest,
+                    });
+                }
+            }
+        }
         Ok(Self {
             low,
             high,
@@ -124,6 +166,12 @@ impl Plan {
             may_fail,
         })
     }
+}
+
+/// The smallest prime that is at least `number`.
+fn prime(number: i64) -> i64 {
+    let is_one = |n: &i64| (2..).take_while(|by| by * by <= *n).all(|by| n % by != 0);
+    (number.max(2)..).find(is_one).unwrap_or(number)
 }
 
 /// Four values between the bounds, at least three of them different, not taken where possible.
@@ -158,7 +206,7 @@ mod tests {
     #[test]
     fn traces_cover_all_corners_and_verify() {
         let spec = Spec::new("g").input(Input::int("ids", ["batch", "sequence"]));
-        let plan = Plan::new(&spec, &spec.sizes()).unwrap();
+        let plan = Plan::new(&spec, &spec.sizes(), 1).unwrap();
         assert_eq!(plan.traces.len(), 4 + 3);
         assert_eq!(plan.traces[0], plan.low);
         assert_eq!(plan.traces[3], plan.high);
@@ -170,7 +218,7 @@ mod tests {
         let spec = Spec::new("g")
             .input(Input::int("ids", ["sequence"]))
             .size_max("sequence", 4);
-        let plan = Plan::new(&spec, &spec.sizes()).unwrap();
+        let plan = Plan::new(&spec, &spec.sizes(), 1).unwrap();
         assert!(
             plan.traces
                 .iter()
@@ -182,7 +230,7 @@ mod tests {
             .input(Input::int("ids", ["sequence"]))
             .size_max("sequence", 2);
         assert!(matches!(
-            Plan::new(&narrow, &narrow.sizes()),
+            Plan::new(&narrow, &narrow.sizes(), 1),
             Err(Error::Spec(_))
         ));
     }

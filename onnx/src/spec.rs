@@ -1,6 +1,6 @@
 //! What the caller says about a graph: its inputs, and the sizes that stay open.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, Result};
 use crate::expr::Expr;
@@ -14,6 +14,8 @@ pub enum Dim {
     Size(String),
     /// The sum of its parts, such as `past_sequence + sequence`.
     Sum(Vec<Dim>),
+    /// So many times another, such as `32*height`: no other length is run.
+    Times(usize, Box<Dim>),
 }
 
 impl From<usize> for Dim {
@@ -23,11 +25,24 @@ impl From<usize> for Dim {
 }
 
 impl From<&str> for Dim {
-    /// A name, or a sum of names and numbers: `"past_sequence + sequence"`.
+    /// A name, a multiple of one, or a sum of such and of numbers: `"32*height"`,
+    /// `"past_sequence + sequence"`.
     fn from(text: &str) -> Self {
-        let part = |text: &str| match text.parse() {
+        let factor = |text: &str| match text.trim().parse() {
             Ok(size) => Self::Fixed(size),
-            Err(_) => Self::Size(text.to_string()),
+            Err(_) => Self::Size(text.trim().to_string()),
+        };
+        let part = |text: &str| {
+            let Some((left, right)) = text.split_once(['*', '·']) else {
+                return factor(text);
+            };
+            match (factor(left), factor(right)) {
+                (Self::Fixed(times), of) | (of, Self::Fixed(times)) => {
+                    Self::Times(times, Box::new(of))
+                }
+                // No multiple: refused as a name.
+                _ => Self::Size(text.to_string()),
+            }
         };
         let parts: Vec<&str> = text.split('+').map(str::trim).collect();
         match parts.as_slice() {
@@ -52,6 +67,10 @@ impl std::fmt::Display for Dim {
                 let parts: Vec<String> = parts.iter().map(Self::to_string).collect();
                 f.write_str(&parts.join(" + "))
             }
+            Self::Times(times, of) => match **of {
+                Self::Sum(_) => write!(f, "{times}*({of})"),
+                _ => write!(f, "{times}*{of}"),
+            },
         }
     }
 }
@@ -63,6 +82,7 @@ impl Dim {
             Self::Fixed(_) => {}
             Self::Size(name) => f(name),
             Self::Sum(parts) => parts.iter().for_each(|part| part.names(f)),
+            Self::Times(_, of) => of.names(f),
         }
     }
 
@@ -77,6 +97,7 @@ impl Dim {
             Self::Sum(parts) => parts
                 .iter()
                 .fold(Expr::constant(0), |sum, part| sum.add(&part.expr(sizes))),
+            Self::Times(times, of) => of.expr(sizes).scale(*times as i64),
         }
     }
 
@@ -89,6 +110,7 @@ impl Dim {
                 }
             }
             Self::Sum(parts) => parts.iter_mut().for_each(|part| part.freeze(values)),
+            Self::Times(_, of) => of.freeze(values),
         }
     }
 }
@@ -167,6 +189,8 @@ pub struct Spec {
     pub(crate) name: String,
     pub(crate) inputs: Vec<Input>,
     pub(crate) bounds: BTreeMap<String, Bounds>,
+    /// Sizes at whose least value the forward pass may take another way that gives the same.
+    pub(crate) alike: BTreeSet<String>,
 }
 
 impl Spec {
@@ -185,6 +209,7 @@ impl Spec {
     }
 
     /// The smallest value of a size at run time: 1 unless said otherwise, 0 for an empty cache.
+    /// Below it the file says nothing.
     pub fn size_min(mut self, size: impl Into<String>, min: usize) -> Self {
         self.bounds.entry(size.into()).or_default().min = min;
         self
@@ -193,6 +218,14 @@ impl Spec {
     /// The largest value that a trace may use for a size, for models that refuse longer inputs.
     pub fn size_max(mut self, size: impl Into<String>, max: usize) -> Self {
         self.bounds.entry(size.into()).or_default().max = max;
+        self
+    }
+
+    /// At its smallest value this size may lead the forward pass another way, which gives the same
+    /// as the way of larger sizes: that one is in the file. The caller vouches for it; without this
+    /// such a forward pass is refused.
+    pub fn may_branch_at_min(mut self, size: impl Into<String>) -> Self {
+        self.alike.insert(size.into());
         self
     }
 
@@ -207,6 +240,7 @@ impl Spec {
             input.dims.iter_mut().for_each(|dim| dim.freeze(values));
         }
         self.bounds.retain(|name, _| !values.contains_key(name));
+        self.alike.retain(|name| !values.contains_key(name));
         self
     }
 
@@ -249,7 +283,15 @@ impl Spec {
             )));
         }
         if let Some(name) = sizes.iter().find(|name| !is_name(name)) {
-            return Err(Error::Spec(format!("`{name}` is not a name for a size")));
+            return Err(Error::Spec(format!(
+                "`{name}` is neither a name for a size nor a sum of multiples"
+            )));
+        }
+        let named = |name: &&String| !sizes.contains(name);
+        if let Some(name) = self.alike.iter().find(named) {
+            return Err(Error::Spec(format!(
+                "size `{name}` may branch at its least but no input has it"
+            )));
         }
         Ok(())
     }
@@ -278,6 +320,28 @@ mod tests {
             ])
         );
         assert_eq!(Dim::from("3"), Dim::Fixed(3));
+    }
+
+    #[test]
+    fn multiples_are_read_from_text() {
+        let sizes = ["h".to_string(), "w".to_string()];
+        let expr = |text: &str| Dim::from(text).expr(&sizes);
+        let (h, w) = (Expr::size(0), Expr::size(1));
+        assert_eq!(Dim::from("32*h").to_string(), "32*h");
+        for text in ["32*h", "h * 32", "32·h", "h + 31*h"] {
+            assert_eq!(expr(text), h.scale(32), "{text}");
+        }
+        assert_eq!(expr("h + h"), h.scale(2));
+        assert_eq!(
+            expr("2*h + w + 1"),
+            h.scale(2).add(&w).add(&Expr::constant(1))
+        );
+        // A product of two sizes is none.
+        let spec = Spec::new("g").input(Input::float("x", ["h*w"]));
+        assert!(matches!(spec.validate(), Err(Error::Spec(text)) if text.contains("h*w")));
+        let fixed = Spec::new("g").input(Input::float("x", ["32*h"]));
+        let fixed = fixed.freeze(&BTreeMap::from([("h".to_string(), 7)]));
+        assert_eq!(fixed.inputs[0].dims[0].expr(&[]), Expr::constant(224));
     }
 
     #[test]

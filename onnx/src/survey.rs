@@ -23,7 +23,7 @@ pub fn operations<M: Module>(
 ) -> Result<BTreeSet<String>> {
     spec.validate()?;
     let sizes = spec.sizes();
-    let plan = Plan::new(spec, &sizes)?;
+    let plan = Plan::new(spec, &sizes, 1)?;
     let mut names = BTreeSet::new();
     if let Some(at) = plan.traces.first() {
         let trace = capture::trace(module, spec, &sizes, at, None, &forward)?;

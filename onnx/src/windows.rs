@@ -75,6 +75,7 @@ pub(crate) fn lengths(
                     .enumerate()
                     .map(|(axis, range)| (axis, steps(range)))
                     .collect(),
+                Base::AnyDim(op) | Base::AllDim(op) => alone([op.axis]),
                 _ => HashMap::new(),
             }
         }
@@ -88,7 +89,34 @@ pub(crate) fn lengths(
                 .enumerate()
                 .collect()
         }
-        OperationIr::Module(op) => spatial(op, shapes),
+        OperationIr::NumericFloat(_, op) | OperationIr::NumericInt(_, op) => reduced(op),
+        OperationIr::Module(op) => spatial(op, shapes, numbers),
+        _ => HashMap::new(),
+    }
+}
+
+/// Axes of which one element is left.
+fn alone(axes: impl IntoIterator<Item = usize>) -> HashMap<usize, Expr> {
+    let one = |axis| (axis, Expr::constant(1));
+    axes.into_iter().map(one).collect()
+}
+
+/// The axes of a sum or an extreme.
+fn reduced(op: &Num) -> HashMap<usize, Expr> {
+    match op {
+        Num::MeanDim(op)
+        | Num::SumDim(op)
+        | Num::ProdDim(op)
+        | Num::ArgMax(op)
+        | Num::ArgMin(op)
+        | Num::MaxDim(op)
+        | Num::MinDim(op)
+        | Num::MaxAbsDim(op) => alone([op.axis]),
+        Num::SumDims(op) => alone(op.axes.iter().copied()),
+        Num::MaxDimWithIndices(op) | Num::MinDimWithIndices(op) => alone([op.dim]),
+        Num::Mean(_) | Num::Sum(_) | Num::Prod(_) | Num::Max(_) | Num::Min(_) | Num::MaxAbs(_) => {
+            alone([0])
+        }
         _ => HashMap::new(),
     }
 }
@@ -150,7 +178,9 @@ macro_rules! convolution {
             dilation: $op.options.dilation[axis],
             ceil: false,
         });
-        along(&$op.x, $shapes, 2, windows)
+        let mut lengths = along(&$op.x, $shapes, 2, windows);
+        lengths.insert(1, Expr::constant($op.weight.shape[0] as i64));
+        lengths
     }};
 }
 
@@ -187,13 +217,47 @@ fn alike(padding: usize) -> (usize, usize) {
     (padding, padding)
 }
 
+/// What a transposed convolution makes of each axis, and its channels.
+macro_rules! transposed {
+    ($op:expr, $shapes:expr) => {{
+        let shape = $shapes.get(&$op.x.id).map_or(&[][..], Vec::as_slice);
+        let axes = shape.iter().skip(2).enumerate().map(|(axis, length)| {
+            let options = &$op.options;
+            let span = options.dilation[axis] * ($op.weight.shape[2 + axis] - 1);
+            let more = (span + options.padding_out[axis] + 1) as i64;
+            let more = more - (options.stride[axis] + 2 * options.padding[axis]) as i64;
+            let length = length.scale(options.stride[axis] as i64);
+            (2 + axis, length.add(&Expr::constant(more)))
+        });
+        let channels = $op.weight.shape[1] * $op.options.groups;
+        axes.chain([(1, Expr::constant(channels as i64))]).collect()
+    }};
+}
+
+/// Lengths that an operation is told.
+fn told<'a>(sizes: impl IntoIterator<Item = &'a usize>) -> HashMap<usize, Expr> {
+    let sizes = sizes.into_iter().map(|size| Expr::constant(*size as i64));
+    (2..).zip(sizes).collect()
+}
+
 /// The axes behind `[batch, channels]`.
-fn spatial(op: &Mod, shapes: &HashMap<TensorId, Vec<Expr>>) -> HashMap<usize, Expr> {
+fn spatial(
+    op: &Mod,
+    shapes: &HashMap<TensorId, Vec<Expr>>,
+    numbers: &[Expr],
+) -> HashMap<usize, Expr> {
     match op {
         Mod::Conv1d(op) => convolution!(op, shapes, 1, |pair| pair),
         Mod::Conv2d(op) => convolution!(op, shapes, 2, |pair| pair),
         Mod::Conv3d(op) => convolution!(op, shapes, 3, alike),
         Mod::DeformableConv2d(op) => convolution!(op, shapes, 2, alike),
+        Mod::ConvTranspose1d(op) => transposed!(op, shapes),
+        Mod::ConvTranspose2d(op) => transposed!(op, shapes),
+        Mod::ConvTranspose3d(op) => transposed!(op, shapes),
+        Mod::AdaptiveAvgPool1d(op) => told([&op.output_size]),
+        Mod::AdaptiveAvgPool2d(op) => told(&op.output_size),
+        Mod::AdaptiveAvgPool3d(op) => told(&op.output_size),
+        Mod::Interpolate(_) => (2..).zip(numbers.iter().cloned()).collect(),
         Mod::AvgPool1d(op) => pool1d!(op, shapes, 1),
         Mod::AvgPool2d(op) => pool2d!(op, shapes, [1, 1]),
         Mod::MaxPool1d(op) => pool1d!(op, shapes, op.dilation),

@@ -110,7 +110,7 @@ pub fn layer_norm<const D: usize>(
 /// `x · tableᵀ`: `[…, d_model]` by `[vocab, d_model]`, the output of a tied embedding.
 pub fn tied<const D: usize>(x: Tensor<D>, table: Tensor<2>) -> Tensor<D> {
     if sequence::is_on() {
-        return sequence::product(x, table.transpose());
+        return sequence::tied(x, table);
     }
     #[cfg(feature = "flex")]
     if let Some(y) = product::tied(&x, &table) {

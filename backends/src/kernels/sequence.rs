@@ -41,14 +41,31 @@ pub(super) fn is_on() -> bool {
 
 /// `x · weight`: `[…, d_in]` by `[d_in, d_out]`.
 pub(super) fn product<const D: usize>(x: Tensor<D>, weight: Tensor<2>) -> Tensor<D> {
-    let [d_in, d_out] = weight.dims();
+    let d_out = weight.dims()[1];
+    by(x, d_out, |x| {
+        exactly(x, &weight, false).unwrap_or_else(|| roughly(x.clone(), weight.clone()))
+    })
+}
+
+/// `x · tableᵀ`: `[…, d_in]` by `[d_out, d_in]`.
+pub(super) fn tied<const D: usize>(x: Tensor<D>, table: Tensor<2>) -> Tensor<D> {
+    let d_out = table.dims()[0];
+    by(x, d_out, |x| {
+        exactly(x, &table, true).unwrap_or_else(|| roughly(x.clone(), table.clone().transpose()))
+    })
+}
+
+/// `product` of the rows of `x`: `[rows, d_in] -> [rows, d_out]`.
+fn by<const D: usize>(
+    x: Tensor<D>,
+    d_out: usize,
+    product: impl FnOnce(&Tensor<2>) -> Tensor<2>,
+) -> Tensor<D> {
     let mut shape = x.dims();
     let rows: usize = shape[..D - 1].iter().product();
-    let x = x.reshape([rows, d_in]);
+    let y = product(&x.reshape([rows, shape[D - 1]]));
     shape[D - 1] = d_out;
-    exactly(&x, &weight)
-        .unwrap_or_else(|| roughly(x, weight))
-        .reshape(shape)
+    y.reshape(shape)
 }
 
 /// The mean of each row: `[…, width] -> […, 1]`. An error of it is one of the whole row, which no
@@ -59,52 +76,72 @@ pub(super) fn mean<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     product(x, ones) / width as f64
 }
 
-/// One term after the other; `None` of other types than float32.
-fn exactly(x: &Tensor<2>, weight: &Tensor<2>) -> Option<Tensor<2>> {
+/// One term after the other, by `weight` or, where it is a table, by what that is transposed;
+/// `None` of other types than float32.
+fn exactly(x: &Tensor<2>, weight: &Tensor<2>, table: bool) -> Option<Tensor<2>> {
     if x.dtype() != DType::F32 || weight.dtype() != DType::F32 {
         return None;
     }
-    let ([rows, d_in], [_, d_out]) = (x.dims(), weight.dims());
+    let ([rows, d_in], dims) = (x.dims(), weight.dims());
+    let d_out = if table { dims[0] } else { dims[1] };
     let device = x.device();
     let x: Vec<f32> = x.to_data().try_into_vec().ok()?;
     let weight: Vec<f32> = weight.to_data().try_into_vec().ok()?;
-    // The weights of some columns are read once for all rows.
-    let block = |from: usize| {
-        let columns = from..(from + COLUMNS).min(d_out);
-        let mut y = vec![0.0f32; rows * columns.len()];
-        let add = || {
-            for (x, y) in x.chunks(d_in.max(1)).zip(y.chunks_mut(columns.len())) {
-                for (x, weight) in x.iter().zip(weight.chunks(d_out)) {
-                    for (y, weight) in y.iter_mut().zip(&weight[columns.clone()]) {
-                        *y += x * weight;
-                    }
-                }
+    let block = |number: usize| {
+        let from = number * COLUMNS;
+        let count = COLUMNS.min(d_out - from);
+        let mut terms = vec![[0.0f32; COLUMNS]; d_in];
+        for (term, all) in terms.iter_mut().enumerate() {
+            for (column, weight_of) in all[..count].iter_mut().enumerate() {
+                *weight_of = match table {
+                    true => weight[(from + column) * d_in + term],
+                    false => weight[term * d_out + from + column],
+                };
             }
-        };
+        }
+        let mut y = vec![[0.0f32; COLUMNS]; rows];
         #[cfg(feature = "flex")]
-        wide(add);
+        wide(
+            #[inline(always)]
+            || add(&x, &terms, &mut y),
+        );
         #[cfg(not(feature = "flex"))]
-        add();
-        (columns, y)
+        add(&x, &terms, &mut y);
+        y
     };
-    let starts: Vec<usize> = (0..d_out).step_by(COLUMNS).collect();
+    let blocks = 0..d_out.div_ceil(COLUMNS);
     #[cfg(feature = "flex")]
-    let blocks: Vec<_> = starts.into_par_iter().map(block).collect();
+    let blocks: Vec<_> = blocks.into_par_iter().map(block).collect();
     #[cfg(not(feature = "flex"))]
-    let blocks: Vec<_> = starts.into_iter().map(block).collect();
+    let blocks: Vec<_> = blocks.map(block).collect();
     let mut y = vec![0.0f32; rows * d_out];
-    for (columns, block) in blocks {
-        let pieces = block.chunks(columns.len());
-        for (row, piece) in y.chunks_mut(d_out).zip(pieces) {
-            row[columns.clone()].copy_from_slice(piece);
+    for (number, block) in blocks.iter().enumerate() {
+        let from = number * COLUMNS;
+        let count = COLUMNS.min(d_out - from);
+        for (row, sums) in y.chunks_mut(d_out).zip(block) {
+            row[from..from + count].copy_from_slice(&sums[..count]);
         }
     }
     let y = TensorData::new(y, [rows, d_out]);
     Some(Tensor::from_data(y, (&device, DType::F32)))
 }
 
-/// Columns whose weights stay in a cache.
-const COLUMNS: usize = 256;
+/// The sums of each row of `x` over `terms`, some columns of the weights.
+#[inline(always)]
+fn add(x: &[f32], terms: &[[f32; COLUMNS]], y: &mut [[f32; COLUMNS]]) {
+    for (x, y) in x.chunks(terms.len().max(1)).zip(y) {
+        let mut sums = [0.0f32; COLUMNS];
+        for (x, weights) in x.iter().zip(terms) {
+            for (sum, weight) in sums.iter_mut().zip(weights) {
+                *sum += x * weight;
+            }
+        }
+        *y = sums;
+    }
+}
+
+/// Columns whose sums a processor holds while it adds to them.
+const COLUMNS: usize = 32;
 
 /// Some terms at once. A type of 16 bits rounds each partial sum far more than the float32 in which
 /// runtimes keep those.

@@ -231,20 +231,22 @@ fn check_sizes(graph: &Graph) -> Result<()> {
         .iter()
         .flat_map(|input| &graph.values[*input].shape)
         .collect();
+    // `h` or `32*h`.
+    let alone = |size: &Factor| {
+        dims.iter()
+            .any(|dim| dim.terms().keys().eq([&vec![size.clone()]]))
+    };
     for (size, name) in graph.sizes.iter().enumerate() {
-        let alone = dims.iter().any(|dim| dim.as_size() == Some(size));
+        let own = Factor::Size(size);
         let in_sum = dims.iter().any(|dim| {
             let terms = dim.terms();
-            terms.get(&vec![Factor::Size(size)]) == Some(&1)
-                && terms.keys().all(|monomial| {
-                    monomial.iter().all(|other| {
-                        *other == Factor::Size(size)
-                            || dims
-                                .iter()
-                                .any(|dim| dim.terms().keys().eq([&vec![other.clone()]]))
-                    })
-                })
+            let mut factors = terms.keys().flatten();
+            terms
+                .get(&vec![own.clone()])
+                .is_some_and(|times| *times > 0)
+                && factors.all(|other| *other == own || alone(other))
         });
+        let alone = alone(&own);
         if !alone && !in_sum {
             return Err(Error::Spec(format!(
                 "size `{name}` cannot be read from any input"

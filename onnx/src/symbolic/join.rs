@@ -74,6 +74,7 @@ fn diverging(
         module: place(modules.get(index).map_or("", String::as_str)).to_string(),
         left: side(0),
         right: side(other),
+        advice: None,
     }))
 }
 
@@ -174,6 +175,12 @@ pub(crate) fn solve(
         solver.note(&runs(op, &shapes));
         for (slot, tensor) in here[0].tensors.iter().enumerate() {
             if shapes.contains_key(&tensor.id) {
+                continue;
+            }
+            // Parameters are as they are: none follows what is done with it.
+            if base.parameters.contains_key(&tensor.id) {
+                let shape = tensor.shape.iter().map(|dim| Expr::constant(*dim as i64));
+                shapes.insert(tensor.id, shape.collect());
                 continue;
             }
             let mut shape = Vec::new();

@@ -9,6 +9,8 @@ mod place;
 mod solver;
 mod take;
 mod verify;
+#[cfg(feature = "flex")]
+mod ways;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -21,6 +23,8 @@ use crate::expr::Expr;
 pub(crate) use join::solve;
 pub(crate) use take::{name_of, parts_of};
 pub(crate) use verify::verify;
+#[cfg(feature = "flex")]
+pub(crate) use ways::same;
 
 /// A scalar of an operation.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +34,24 @@ pub(crate) enum Scalar {
     Whole(Expr),
     /// One over such a number.
     Reciprocal(Expr),
+}
+
+#[cfg(feature = "flex")]
+impl Scalar {
+    /// Its value at these sizes, of the kind that `like` is.
+    pub fn at(&self, sizes: &[i64], like: ScalarIr) -> ScalarIr {
+        let value = match self {
+            Self::Constant(scalar) => return *scalar,
+            Self::Whole(expr) => expr.at(sizes) as f64,
+            Self::Reciprocal(expr) => 1.0 / expr.at(sizes) as f64,
+        };
+        match like {
+            ScalarIr::Float(_) => ScalarIr::Float(value),
+            ScalarIr::Int(_) => ScalarIr::Int(value as i64),
+            ScalarIr::UInt(_) => ScalarIr::UInt(value as u64),
+            ScalarIr::Bool(_) => ScalarIr::Bool(value != 0.0),
+        }
+    }
 }
 
 /// One axis of a slice: bounds within `0..=dim`, `start <= end`.

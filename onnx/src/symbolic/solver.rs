@@ -266,7 +266,7 @@ mod tests {
 
     fn plan() -> (Plan, Vec<String>) {
         let spec = Spec::new("g").input(Input::int("ids", ["batch", "sequence", "past"]));
-        (Plan::new(&spec, &spec.sizes()).unwrap(), spec.sizes())
+        (Plan::new(&spec, &spec.sizes(), 1).unwrap(), spec.sizes())
     }
 
     #[test]

@@ -9,6 +9,9 @@ use burn_ir::{
     TensorIr, TensorStatus,
 };
 
+#[cfg(feature = "flex")]
+use super::{Op, Range, Scalar, Symbolic};
+
 /// Numbers of an operation that are neither shape, range nor scalar, and may follow the sizes.
 /// Those not named here must be the same in all traces.
 fn numbers(op: &mut OperationIr) -> Vec<&mut usize> {
@@ -108,6 +111,51 @@ pub(super) fn take(op: &OperationIr, parts: &mut Parts) -> Taken {
         ranges,
         numbers,
     }
+}
+
+/// The operation `op` as it would be recorded `at` these sizes.
+#[cfg(feature = "flex")]
+pub(super) fn give(op: &Op, sym: &Symbolic, at: &[i64]) -> OperationIr {
+    /// Numbers that are put where others were.
+    struct Given<'a> {
+        sym: &'a Symbolic,
+        at: &'a [i64],
+        scalars: std::slice::Iter<'a, Scalar>,
+        ranges: std::slice::Iter<'a, Range>,
+    }
+    impl IrVisitorMut for Given<'_> {
+        fn visit_tensor_mut(&mut self, tensor: &mut TensorIr) {
+            if let Some(shape) = self.sym.shapes.get(&tensor.id) {
+                let dims = shape.iter().map(|dim| dim.at(self.at).max(0) as usize);
+                tensor.shape = Shape::from(dims.collect::<Vec<_>>());
+            }
+            tensor.status = TensorStatus::ReadOnly;
+        }
+
+        fn visit_scalar_mut(&mut self, scalar: &mut ScalarIr) {
+            if let Some(given) = self.scalars.next() {
+                *scalar = given.at(self.at, *scalar);
+            }
+        }
+
+        fn visit_range_mut(&mut self, range: &mut Slice) {
+            if let Some(given) = self.ranges.next() {
+                range.start = given.start.at(self.at) as isize;
+                range.end = Some(given.end.at(self.at) as isize);
+            }
+        }
+    }
+    let mut given = op.ir.clone();
+    for (number, expr) in numbers(&mut given).into_iter().zip(&op.numbers) {
+        *number = expr.at(at).max(0) as usize;
+    }
+    given.visit_mut(&mut Given {
+        sym,
+        at,
+        scalars: op.scalars.iter(),
+        ranges: op.ranges.iter(),
+    });
+    given
 }
 
 /// The operation's name: `Module(LayerNorm)`, `BaseFloat(Slice)`.

@@ -7,15 +7,16 @@ use super::{Op, Scalar, Symbolic};
 use crate::capture::Trace;
 use crate::error::{Divergence, Error, Result, place};
 use crate::expr::Expr;
-use crate::plan::show_sizes;
+use crate::plan::{End, show_sizes};
 
-/// Refuses what holds at the sizes of the traces, which have no loops, and not `at` others. A trace
-/// that takes another way says nothing where it `may`, as where a size is 1.
+/// Refuses what holds at the sizes of the traces, which have no loops, and not at an `end`. A trace
+/// that takes another way says nothing where it `may`.
 ///
 /// # Errors
 /// [`Error::NoClosedForm`] with the first number that is another, [`Error::Diverges`] for another
 /// way.
-pub(crate) fn verify(sym: &Symbolic, trace: &Trace, at: &[i64], may: bool) -> Result<()> {
+pub(crate) fn verify(sym: &Symbolic, trace: &Trace, end: &End, may: bool) -> Result<()> {
+    let at = end.sizes.as_slice();
     let operations = &trace.captured.graph.operations;
     let (mut here, mut there) = (Parts::default(), Parts::default());
     let pairs = sym.ops.iter().zip(operations);
@@ -32,11 +33,16 @@ pub(crate) fn verify(sym: &Symbolic, trace: &Trace, at: &[i64], may: bool) -> Re
             let op = sym.ops.get(index);
             let name = |op: Option<&OperationIr>| op.map_or("the end".into(), name_of);
             let module = op.map_or("", |op| op.module.as_str());
+            let others = match end.smallest {
+                true => "larger sizes",
+                false => "smaller sizes",
+            };
             return Err(Error::Diverges(Box::new(Divergence {
                 index,
                 module: place(module).to_string(),
-                left: (name(op.map(|op| &op.ir)), "smaller sizes".into()),
+                left: (name(op.map(|op| &op.ir)), others.into()),
                 right: (name(operations.get(index)), show_sizes(&sym.sizes, at)),
+                advice: None,
             })));
         }
         None => {}

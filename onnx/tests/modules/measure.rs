@@ -191,7 +191,7 @@ fn values(inputs: &[Input], sizes: &[(&str, usize)]) -> Tensors {
     let size = |dim: &Dim| match dim {
         Dim::Fixed(size) => *size,
         Dim::Size(name) => sizes.iter().find(|(size, _)| size == name).unwrap().1,
-        Dim::Sum(_) => unreachable!("no row has a sum"),
+        Dim::Sum(_) | Dim::Times(..) => unreachable!("no row has a sum"),
     };
     let tensor = |(seed, input): (usize, &Input)| {
         let shape: Vec<usize> = input.dims.iter().map(size).collect();

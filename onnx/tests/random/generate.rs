@@ -153,6 +153,7 @@ fn length(dim: &Dim, sizes: &[usize]) -> usize {
         Dim::Fixed(size) => *size,
         Dim::Size(name) => sizes[NAMES.iter().position(|own| own == name).unwrap()],
         Dim::Sum(parts) => parts.iter().map(|part| length(part, sizes)).sum(),
+        Dim::Times(times, of) => times * length(of, sizes),
     }
 }
 

@@ -118,18 +118,29 @@ impl Context<'_> {
         if let Some((input, axis)) = axes(self, &|dim| *dim == wanted) {
             return self.axis(input, axis);
         }
-        // Only inside a sum: take the rest off. `check_sizes` has made sure that there is one.
-        let has = |dim: &Expr| dim.terms().get(&vec![Factor::Size(size)]) == Some(&1);
-        match axes(self, &has) {
-            Some((input, axis)) => {
-                let whole = self.axis(input, axis);
-                let rest = self.graph.values[input].shape[axis].sub(&wanted);
-                let rest = self.extent(&rest);
-                let one = vec![Expr::constant(1)];
-                self.emit("Sub", &[whole, rest], vec![], DataType::Int64, one)
-            }
-            None => self.ints(&[0]),
+        // A multiple of it, or only inside a sum: take the rest off. `check_sizes` has made sure
+        // that there is one.
+        let own = vec![Factor::Size(size)];
+        let times = |dim: &Expr| dim.terms().get(&own).copied().filter(|times| *times > 0);
+        let alone = |dim: &Expr| dim.terms().len() == 1 && times(dim).is_some();
+        let found = axes(self, &alone).or_else(|| axes(self, &|dim| times(dim).is_some()));
+        let Some((input, axis)) = found else {
+            return self.ints(&[0]);
+        };
+        let dim = self.graph.values[input].shape[axis].clone();
+        let times = times(&dim).unwrap_or(1);
+        let rest = dim.sub(&wanted.scale(times));
+        let mut value = self.axis(input, axis);
+        let one = vec![Expr::constant(1)];
+        if !rest.is(0) {
+            let rest = self.extent(&rest);
+            value = self.emit("Sub", &[value, rest], vec![], DataType::Int64, one.clone());
         }
+        if times > 1 {
+            let times = self.ints(&[times]);
+            value = self.emit("Div", &[value, times], vec![], DataType::Int64, one);
+        }
+        value
     }
 
     fn axis(&mut self, input: ValueId, axis: usize) -> ValueId {
