@@ -2,13 +2,14 @@
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
+use burn_capture::{CaptureBackend, TensorId};
 use fluxo_models::Tensors;
 
 use crate::artifact::precision;
-use crate::compare::compare_refereed;
+use crate::compare::{compare_cases, compare_refereed};
 use crate::error::{Error, Result};
 use crate::referee::{self, Noise, Ruling, nudged, unit};
-use crate::report::Report;
+use crate::report::{Report, Skipped};
 use crate::rounding::Rounding;
 use crate::runner::guard::guard;
 use crate::runner::{Label, Runner};
@@ -52,29 +53,55 @@ impl<const D: usize> Takes for Tensor<D, Bool> {
 pub trait Gives {
     /// The values, in order.
     fn values(self) -> Vec<TensorData>;
+
+    /// Which recorded tensors they are, in order, on the capture device; a message where one is on
+    /// another.
+    fn recorded(&self) -> std::result::Result<Vec<TensorId>, String>;
+}
+
+/// Which recorded tensor a tensor on the capture device is.
+macro_rules! recorded {
+    () => {
+        fn recorded(&self) -> std::result::Result<Vec<TensorId>, String> {
+            let primitive = self.clone().try_into_primitive::<CaptureBackend>();
+            let id = primitive.map(|primitive| vec![primitive.id()]);
+            id.map_err(|error| format!("{error:?}"))
+        }
+    };
 }
 
 impl<const D: usize> Gives for Tensor<D> {
     fn values(self) -> Vec<TensorData> {
         vec![self.into_data()]
     }
+
+    recorded!();
 }
 
 impl<const D: usize> Gives for Tensor<D, Int> {
     fn values(self) -> Vec<TensorData> {
         vec![self.into_data()]
     }
+
+    recorded!();
 }
 
 impl<const D: usize> Gives for Tensor<D, Bool> {
     fn values(self) -> Vec<TensorData> {
         vec![self.into_data()]
     }
+
+    recorded!();
 }
 
 impl<T: Gives> Gives for Vec<T> {
     fn values(self) -> Vec<TensorData> {
         self.into_iter().flat_map(Gives::values).collect()
+    }
+
+    fn recorded(&self) -> std::result::Result<Vec<TensorId>, String> {
+        let all: std::result::Result<Vec<_>, _> = self.iter().map(Gives::recorded).collect();
+        Ok(all?.concat())
     }
 }
 
@@ -88,6 +115,9 @@ macro_rules! tuples {
         impl<$($name: Gives),+> Gives for ($($name,)+) {
             fn values(self) -> Vec<TensorData> {
                 [$(self.$index.values()),+].concat()
+            }
+            fn recorded(&self) -> std::result::Result<Vec<TensorId>, String> {
+                Ok([$(self.$index.recorded()?),+].concat())
             }
         }
     )+};
@@ -107,6 +137,11 @@ tuples! {
 /// on these inputs, as for a model of the zoo ([`referee`]). `run` places its inputs with
 /// [`Takes::placed`]; [`assert_consistent!`](crate::assert_consistent) writes that.
 ///
+/// In float64 runs what Burn records of the module, every float widened: what it makes in `forward`
+/// or holds outside of its parameters too. A module that reads its tensors cannot be recorded; it is
+/// run in float64 itself, and where it makes tensors of another type the backends are compared with
+/// each other alone, within the built-in tolerances, and the report says so among what it skipped.
+///
 /// # Errors
 /// When a backend is unknown or not here, no backend of this build computes in float64, or the
 /// module fails on one.
@@ -124,19 +159,48 @@ pub fn consistent<M: Module, G: Gives>(
         let device = fluxo_backends::device(backend)?;
         let place = Place { device, dtype };
         let outputs = guard(name, || {
-            let module = module.clone().map(&mut Moved(&place));
+            let module = moved(module, &place);
             let module = match seed {
                 0 => module,
                 seed => nudged(module, seed, dtype),
             };
             Ok::<_, std::convert::Infallible>(run(&module, &place).values())
         })?;
-        let outputs = outputs.into_iter().enumerate();
-        Ok(outputs
-            .map(|(i, data)| (format!("output {i}"), data))
-            .collect())
+        Ok(named(outputs))
     };
-    let exact = given(referee::NAME, referee, DType::F64, 0)?;
+    let mut runners: Vec<Box<dyn Runner>> = Vec::new();
+    let mut add = |name: &str, on: &str| -> Result<()> {
+        let (backend, dtype) = precision(on);
+        let dtype = dtype.unwrap_or(DType::F32);
+        runners.push(Box::new(Fixed {
+            label: Label::backend(name, backend, dtype),
+            outputs: given(name, backend, dtype, 0)?,
+        }));
+        Ok(())
+    };
+    for name in on {
+        add(name, name)?;
+    }
+    // One alone is compared with float64.
+    if let [one] = on {
+        add(&format!("{one} again"), one)?;
+    }
+    let case = ("on these inputs".to_string(), Tensors::new());
+    let exact = in_double(module, &run).or_else(|recorded| {
+        let itself = given(referee::NAME, referee, DType::F64, 0);
+        itself.map_err(|_| recorded)
+    });
+    let exact = match exact {
+        Ok(exact) => exact,
+        Err(reason) => {
+            let mut report = compare_cases(&mut runners, &[case], None)?;
+            report.skipped.push(Skipped {
+                runner: referee::NAME.to_string(),
+                reason: format!("{reason}; the backends are compared with each other alone"),
+            });
+            return Ok(report);
+        }
+    };
     let mut noise = Noise::new();
     for seed in 0..=RUNS {
         for (name, data) in given(referee, referee, DType::F32, seed)? {
@@ -147,29 +211,47 @@ pub fn consistent<M: Module, G: Gives>(
             }
         }
     }
-    let mut runners: Vec<Box<dyn Runner>> = Vec::new();
-    for name in on {
-        let (backend, dtype) = precision(name);
-        let dtype = dtype.unwrap_or(DType::F32);
-        runners.push(Box::new(Fixed {
-            label: Label::backend(name, backend, dtype),
-            outputs: given(name, backend, dtype, 0)?,
-        }));
-    }
     let ruling = Ruling::new(exact, noise, unit(DType::F32));
-    // One alone is compared with float64.
-    if let [one] = on {
-        let name = format!("{one} again");
-        let (backend, dtype) = precision(one);
-        let dtype = dtype.unwrap_or(DType::F32);
-        let outputs = given(&name, backend, dtype, 0)?;
-        runners.push(Box::new(Fixed {
-            label: Label::backend(&name, backend, dtype),
-            outputs,
-        }));
-    }
-    let case = ("on these inputs".to_string(), Tensors::new());
     compare_refereed(&mut runners, &[case], &[ruling])
+}
+
+/// `module` as it is when it does not train, on the device of `place` and in its element type: a
+/// fresh copy of what it shares between its clones.
+fn moved<M: Module>(module: &M, place: &Place) -> M {
+    let module = module.valid().map(&mut Moved(place));
+    module.to_device(&place.device)
+}
+
+/// Outputs by their numbers.
+fn named(outputs: Vec<TensorData>) -> Tensors {
+    let outputs = outputs.into_iter().enumerate();
+    let named = outputs.map(|(i, data)| (format!("output {i}"), data));
+    named.collect()
+}
+
+/// What `run` gives in float64, recorded and run on flex; or why that cannot be.
+#[cfg(feature = "flex")]
+fn in_double<M: Module, G: Gives>(
+    module: &M,
+    run: &impl Fn(&M, &Place) -> G,
+) -> std::result::Result<Tensors, String> {
+    let outputs = fluxo_onnx::in_double(|device| {
+        let place = Place {
+            device: device.clone(),
+            dtype: DType::F32,
+        };
+        run(&moved(module, &place), &place).recorded()
+    });
+    outputs.map(named).map_err(|error| error.to_string())
+}
+
+/// Only flex runs what was recorded.
+#[cfg(not(feature = "flex"))]
+fn in_double<M: Module, G: Gives>(
+    _: &M,
+    _: &impl Fn(&M, &Place) -> G,
+) -> std::result::Result<Tensors, String> {
+    Err("a recording runs with the feature `flex`".to_string())
 }
 
 /// What a module gave somewhere.
@@ -324,6 +406,62 @@ mod tests {
     }
 
     #[test]
+    fn what_a_module_makes_or_holds_beside_its_parameters_is_widened_too() {
+        use burn::nn::{GruConfig, LstmConfig, PositionalEncodingConfig, RotaryEncodingConfig};
+        use burn::tensor::Distribution;
+        let device = fluxo_backends::device("flex").unwrap();
+        let x: Tensor<3> = Tensor::random([2, 5, 8], Distribution::Default, &device);
+        let lstm = LstmConfig::new(8, 8, true).init(&device);
+        assert_consistent!(lstm, [x], on = ["flex", "ndarray"], |m, x| m
+            .forward(x, None)
+            .0);
+        let gru = GruConfig::new(8, 8, true).init(&device);
+        assert_consistent!(gru, [x], on = ["flex", "ndarray"], |m, x| m
+            .forward(x, None));
+        let places = PositionalEncodingConfig::new(8).init(&device);
+        assert_consistent!(places, [x], on = ["flex", "ndarray"], |m, x| m.forward(x));
+        let rotary = RotaryEncodingConfig::new(16, 8).init(&device);
+        assert_consistent!(rotary, [x], on = ["flex", "ndarray"], |m, x| m.forward(x));
+        let linear = LinearConfig::new(8, 8).init(&device);
+        let report = consistent(&linear, &["flex", "ndarray"], |m: &Linear, place| {
+            let x = m.forward(x.placed(place));
+            let ones = Tensor::<3>::ones(x.dims(), &x.device());
+            x + ones
+        });
+        let report = report.unwrap();
+        assert!(report.agrees() && report.skipped.is_empty(), "{report}");
+        assert_eq!(report.runners[0], referee::NAME);
+    }
+
+    #[test]
+    fn a_module_that_reads_its_tensors_is_judged_without_float64() {
+        let device = fluxo_backends::device("flex").unwrap();
+        let linear = LinearConfig::new(4, 4).init(&device);
+        let x = Tensor::<2>::from_floats([[1.0, -2.0, 3.0, 0.5]], &device);
+        let report = |off: f32| {
+            let run = |m: &Linear, place: &Place| {
+                let x = m.forward(x.placed(place));
+                let largest = x.clone().abs().max().into_scalar::<f32>();
+                let ones = Tensor::<2>::ones(x.dims(), (&x.device(), DType::F32));
+                let other = place.device == fluxo_backends::device("ndarray").unwrap();
+                (x + ones) * if other { largest + off } else { largest }
+            };
+            consistent(&linear, &["flex", "ndarray"], run).unwrap()
+        };
+        let fair = report(0.0);
+        assert!(fair.agrees(), "{fair}");
+        assert_eq!(fair.runners, ["flex", "ndarray"]);
+        let said = &fair.skipped[0];
+        assert_eq!(said.runner, referee::NAME);
+        assert!(
+            said.reason.contains("compared with each other alone"),
+            "{}",
+            said.reason
+        );
+        assert!(!report(0.01).agrees());
+    }
+
+    #[test]
     fn a_module_that_fails_is_an_error() {
         let (module, (ids, _)) = (Small::new(), inputs());
         let failed = consistent(&module, &["flex"], |m: &Small, place| {
@@ -331,7 +469,7 @@ mod tests {
             m.linear.forward(x.reshape([1, 2, 3]))
         });
         let error = failed.unwrap_err().to_string();
-        assert!(error.starts_with("float64: it panicked"), "{error}");
+        assert!(error.starts_with("flex: it panicked"), "{error}");
         let error = consistent(&module, &["flux"], |m: &Small, place| {
             m.embedding.forward(ids.placed(place))
         });

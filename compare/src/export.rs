@@ -319,7 +319,7 @@ fn write_file(
         target: options.target,
         external_over: options.external_over,
         metadata: about(model, options),
-        static_sizes: options.static_sizes.clone(),
+        static_sizes: interface.static_sizes(&spec, options),
         ..Default::default()
     };
     let graph = fluxo_onnx::export(&model.network, &spec, &settings, |network, args| {

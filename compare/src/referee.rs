@@ -37,9 +37,13 @@ const RUNS: u64 = 2;
 /// coarser functions.
 pub(crate) const MEASURING: u64 = RUNS + 2;
 
-/// Units of the last place by which the functions of that run err. Runtimes' own err by up to 4
-/// ([`coarse`](fluxo_backends::kernels::coarse)).
+/// Units of the last place by which the functions of that run err: as much as runtimes' own
+/// ([`coarse`](fluxo_backends::kernels::coarse)), whose errors add up to the outputs.
 const UNITS: f64 = 4.0;
+
+/// The same where parts are measured one by one: half as much, of which a part may be off by many
+/// times before it is blamed.
+const PART_UNITS: f64 = 2.0;
 
 /// The largest model, in weights, of which a changed copy is held; of larger ones a block's is.
 const HELD: usize = 1 << 28;
@@ -84,16 +88,24 @@ impl Ruling {
 #[derive(Clone, Copy)]
 pub(crate) struct Run {
     weights: Weights,
-    /// Whether products are added up in another order, and functions approximated.
-    otherwise: bool,
+    /// Products are added up in another order, and functions err by so many units, where it is
+    /// one of those.
+    otherwise: Option<f64>,
 }
 
 impl Run {
     /// In float64.
     pub const EXACT: Self = Self {
         weights: Weights::In(DType::F64),
-        otherwise: false,
+        otherwise: None,
     };
+
+    /// One of the runs that measure the noise of parts.
+    pub fn of_parts(number: u64) -> Self {
+        let run = Self::measuring(number);
+        let otherwise = run.otherwise.map(|_| PART_UNITS);
+        Self { otherwise, ..run }
+    }
 
     /// One of the runs that measure noise.
     pub fn measuring(number: u64) -> Self {
@@ -101,7 +113,7 @@ impl Run {
             seed @ 1..=RUNS => Weights::Moved { seed },
             _ => Weights::AsTheyAre,
         };
-        let otherwise = number > RUNS;
+        let otherwise = (number > RUNS).then_some(UNITS);
         Self { weights, otherwise }
     }
 
@@ -109,8 +121,8 @@ impl Run {
     pub fn probe(self) -> Probe {
         let probe = Probe::new(self.weights);
         match self.otherwise {
-            true => probe.in_sequence().coarse(UNITS),
-            false => probe,
+            Some(units) => probe.in_sequence().coarse(units),
+            None => probe,
         }
     }
 }

@@ -6,6 +6,7 @@ use fluxo_models::stack::{InputConfig, StackConfig, UNBOUNDED};
 use fluxo_onnx::{Dim, Input, Spec};
 
 use crate::error::{Error, Result};
+use crate::export::ExportOptions;
 use crate::interface::{Interface, Part, past_name};
 
 /// How much of the encoder's keys the recordings have cached at most: less than any recording's
@@ -40,11 +41,18 @@ impl Interface {
         }
         // Caches that are empty and texts of one token take shorter ways: the check of an export
         // runs the file there.
-        let mut sizes = Vec::new();
-        for dim in spec.inputs().iter().flat_map(|input| &input.dims) {
-            names(dim, &mut sizes);
-        }
-        sizes.into_iter().fold(spec, Spec::may_branch_at_min)
+        open(&spec).into_iter().fold(spec, Spec::may_branch_at_min)
+    }
+
+    /// Those of the sizes that `options` fix which this one of the files has.
+    pub(crate) fn static_sizes(
+        &self,
+        spec: &Spec,
+        options: &ExportOptions,
+    ) -> BTreeMap<String, usize> {
+        let open = open(spec);
+        let fixed = options.static_sizes.clone().into_iter();
+        fixed.filter(|(name, _)| open.contains(name)).collect()
     }
 
     /// What the text's positions are called.
@@ -176,6 +184,15 @@ pub(crate) fn check(files: &[Interface], fixed: &BTreeMap<String, usize>) -> Res
         }
     }
     Ok(())
+}
+
+/// The sizes that an input of `spec` has.
+fn open(spec: &Spec) -> Vec<String> {
+    let mut sizes = Vec::new();
+    for dim in spec.inputs().iter().flat_map(|input| &input.dims) {
+        names(dim, &mut sizes);
+    }
+    sizes
 }
 
 /// Every name in `dim` that is not in `found` yet.

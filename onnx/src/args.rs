@@ -270,6 +270,12 @@ impl Outputs {
 
     /// Where the outputs stand in the recording.
     pub(crate) fn ids(&self) -> Vec<(String, TensorId)> {
+        if self.named.is_empty() {
+            abandon(Error::Spec(
+                "the closure gives no output: name them with `Outputs::float`, `int` or `bool`"
+                    .into(),
+            ));
+        }
         self.named
             .iter()
             .map(|output| match &output.id {
@@ -283,7 +289,8 @@ impl Outputs {
     }
 }
 
-/// Runs a closure that was written for [`export`](crate::export) on a real device, with data.
+/// Runs a closure that was written for [`export`](crate::export) on a real device, with data, and
+/// like it without what a module does only while it trains.
 ///
 /// # Errors
 /// If the closure asks for an input that was not given, or panics.
@@ -293,13 +300,15 @@ pub fn evaluate<M: Module>(
     inputs: &BTreeMap<String, TensorData>,
     forward: impl Fn(&M, &mut Args) -> Outputs,
 ) -> Result<Vec<(String, TensorData)>> {
+    // As an export has it: what is only done while training is not.
+    let (module, device) = (module.valid(), device.clone().without_autodiff());
     let run = || {
         let mut args = Args {
             source: Source::Values(inputs),
             device: device.clone(),
-            dtype: float_type(module),
+            dtype: float_type(&module),
         };
-        let outputs = forward(module, &mut args);
+        let outputs = forward(&module, &mut args);
         outputs
             .named
             .iter()

@@ -4,10 +4,11 @@
 //! Parameters enter as empty tensors of their shape. Nothing is executed, so a trace needs no
 //! weights: they are read from the module once, by path, when the file is put together.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 
 use burn::module::Module;
-use burn::tensor::{DType, Device};
+use burn::tensor::{DType, Device, FloatDType};
 use burn_capture::{CapturedGraph, TensorId};
 
 use crate::args::{Args, Outputs};
@@ -15,7 +16,7 @@ use crate::canonical::canonical;
 use crate::error::{Error, Result};
 use crate::parameters::{Replace, computes, float_type};
 use crate::plan::show_sizes;
-use crate::quiet::{Stop, quietly};
+use crate::quiet::{Stop, abandon, quietly};
 use crate::spec::Spec;
 
 /// One trace.
@@ -52,10 +53,11 @@ pub(crate) fn trace<M: Module>(
     // A fresh copy of what a module shares between its clones, such as running statistics:
     // moving those to another device would move them in the caller's module too.
     let module = module.valid();
-    let device = capture_device();
+    let device = capture_device(computes);
     let mut noted = None;
     let run = || {
         device.capture_scope(|scope| {
+            in_type(computes);
             let mut replace = Replace::new(&device, dtype);
             let module = module.map(&mut replace).to_device(&device);
             let mut args = Args::record(spec, shapes, device.clone(), computes);
@@ -77,7 +79,7 @@ pub(crate) fn trace<M: Module>(
         Err(Stop::Typed(error)) => return Err(error),
         Err(Stop::Panic(message)) => {
             return Err(Error::Forward {
-                message,
+                message: hinted(message, computes),
                 sizes: show_sizes(names, sizes),
             });
         }
@@ -107,11 +109,53 @@ pub(crate) fn trace<M: Module>(
     })
 }
 
-thread_local! {
-    static DEVICE: Device = Device::capture();
+/// A panic's message with the mend, where that is known.
+fn hinted(message: String, computes: DType) -> String {
+    if message.contains("not on the same device") {
+        return format!(
+            "{message}; bring what the closure holds here with `to_device(&args.device())`, or make \
+             it a field of the module"
+        );
+    }
+    if message.contains("DTypeMismatch") {
+        return format!(
+            "{message}; the recording computes in {computes:?}: cast what has a type of its own to \
+             that of what it meets (`tensor.cast(x.dtype())`), or hold it as a `Param`"
+        );
+    }
+    message
 }
 
-/// One capture device a thread: Burn's supply of them is limited, and each can be used again.
-fn capture_device() -> Device {
-    DEVICE.with(Device::clone)
+thread_local! {
+    /// Each with whether it knows its float type.
+    static DEVICES: RefCell<HashMap<DType, (Device, bool)>> = RefCell::default();
+}
+
+/// One capture device a thread and float type: Burn's supply of them is limited, and each can be
+/// used again.
+pub(crate) fn capture_device(dtype: DType) -> Device {
+    DEVICES.with_borrow_mut(|devices| {
+        let made = || (Device::capture(), false);
+        devices.entry(dtype).or_insert_with(made).0.clone()
+    })
+}
+
+/// Makes `dtype` the type of what a forward pass makes on the capture device without naming one; in
+/// a scope, where alone Burn asks that device.
+fn in_type(dtype: DType) {
+    let float = match dtype {
+        DType::F64 => FloatDType::F64,
+        DType::F16 => FloatDType::F16,
+        _ => return,
+    };
+    DEVICES.with_borrow_mut(|devices| {
+        if let Some((device, known)) = devices.get_mut(&dtype)
+            && !*known
+        {
+            match device.configure(float) {
+                Ok(()) => *known = true,
+                Err(error) => abandon(Error::Capture(format!("{error:?}"))),
+            }
+        }
+    });
 }

@@ -41,6 +41,8 @@ mod quantized;
 mod quiet;
 mod recorded;
 mod repeat;
+#[cfg(feature = "flex")]
+mod replay;
 mod rewrite;
 mod spec;
 mod stream;
@@ -60,6 +62,8 @@ pub use args::{Args, Outputs, evaluate};
 pub use error::{Divergence, Error, Result, Unsupported};
 pub use expr::Expr;
 pub use graph::DataType;
+#[cfg(feature = "flex")]
+pub use replay::in_double;
 pub use spec::{Dim, Input, Kind, Spec};
 pub use survey::operations;
 pub use target::Target;
@@ -136,6 +140,17 @@ pub fn export<M: Module>(
         .dtype
         .unwrap_or_else(|| parameters::float_type(module));
     options.target.check(stored)?;
+    let open = spec.sizes();
+    if let Some(name) = options
+        .static_sizes
+        .keys()
+        .find(|name| !open.contains(name))
+    {
+        return Err(Error::Spec(format!(
+            "`static_sizes` fixes `{name}`, and no input has such a size; there are: {}",
+            open.join(", ")
+        )));
+    }
     let spec = spec.clone().freeze(&options.static_sizes);
     spec.validate()?;
     let sizes = spec.sizes();

@@ -54,8 +54,29 @@ pub(crate) fn quietly<T>(f: impl FnOnce() -> T) -> std::result::Result<T, Stop> 
                 .cloned()
                 .or_else(|| payload.downcast_ref::<&str>().map(|text| text.to_string()))
                 .unwrap_or_else(|| "a panic without a message".into());
-            let line = text.lines().next().unwrap_or_default().to_string();
-            Stop::Panic(line + &place)
+            Stop::Panic(one_line(&text) + &place)
         }
     })
+}
+
+/// A message of several lines in one. Burn's begin with a headline that says nothing, and end with
+/// the reason.
+fn one_line(text: &str) -> String {
+    let lines = text.lines().map(str::trim);
+    let said = lines.filter(|line| !line.is_empty() && !line.starts_with("==="));
+    said.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_of_a_tensor_check_is_kept() {
+        let text = "=== Tensor Operation Error ===\n  Operation: 'Add'\n  Reason:\n    1. The \
+                    provided tensors have incompatible shapes. \n";
+        let wanted = "Operation: 'Add' Reason: 1. The provided tensors have incompatible shapes.";
+        assert_eq!(one_line(text), wanted);
+        assert_eq!(one_line("one"), "one");
+    }
 }

@@ -288,3 +288,69 @@ fn cache_positions_start_behind_the_past() {
     });
     agree("positions", &model(), &spec, &ALL, 0.0, forward, &cases).unwrap();
 }
+
+#[test]
+fn the_reason_of_a_shape_error_is_said() {
+    let text = refuse(|_, x, _| {
+        let [batch, seq, _] = x.dims();
+        x.clone() + x.reshape([batch, 4, seq])
+    })
+    .to_string();
+    assert!(text.contains("incompatible"), "{text}");
+}
+
+#[test]
+fn tensors_of_another_device_are_told_where_to_go() {
+    let elsewhere = Tensor::<3>::ones([1, 1, 4], &Device::flex());
+    let text = refuse(|_, x, _| x + elsewhere.clone()).to_string();
+    assert!(text.contains("to_device(&args.device())"), "{text}");
+    attempt(&spec(), |_, x, args| {
+        x + elsewhere.clone().to_device(&args.device())
+    })
+    .unwrap();
+}
+
+#[test]
+fn no_output_and_unknown_fixed_sizes_are_refused() {
+    let none = export(&model(), &spec(), &Options::default(), |_, _| {
+        Outputs::new()
+    });
+    let text = none.unwrap_err().to_string();
+    assert!(text.contains("no output"), "{text}");
+    let options = Options {
+        static_sizes: BTreeMap::from([("bacth".to_string(), 6)]),
+        ..Options::default()
+    };
+    let run = |_: &Model, args: &mut Args| Outputs::new().float("y", args.float::<3>("x"));
+    let text = export(&model(), &spec(), &options, run)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        text.contains("`bacth`") && text.contains("batch, sequence"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_module_that_trains_is_evaluated_as_it_is_exported() {
+    use burn::nn::{Dropout, DropoutConfig};
+    #[derive(Module, Debug)]
+    struct Dropping {
+        dropout: Dropout,
+        linear: Linear,
+    }
+    let device = Device::flex().autodiff();
+    let module = Dropping {
+        dropout: DropoutConfig::new(0.5).init(),
+        linear: LinearConfig::new(4, 4).init(&device),
+    };
+    let case = inputs([("x", floats(&[2, 3, 4], 1))]);
+    let run = |module: &Dropping, args: &mut Args| {
+        let x = module.dropout.forward(args.float::<3>("x"));
+        Outputs::new().float("y", module.linear.forward(x))
+    };
+    let once = |device: &Device| fluxo_onnx::evaluate(&module, device, &case, run).unwrap();
+    let (first, plain) = (once(&device), once(&Device::flex()));
+    assert_eq!(first, once(&device));
+    assert_eq!(first, plain);
+}

@@ -229,3 +229,56 @@ fn other_types_are_refused() {
     let error = export(&Layer::new(), &spec(), &options(DType::I32), Layer::forward);
     assert!(matches!(error, Err(Error::Option(text)) if text.contains("I32")));
 }
+
+/// Makes a tensor in its forward pass, and may hold one that is no parameter.
+#[derive(Module, Debug)]
+struct Making {
+    linear: Linear,
+    held: Option<Tensor<1>>,
+}
+
+#[test]
+fn what_a_forward_pass_makes_is_of_the_type_of_the_file() {
+    let device = Device::flex();
+    let linear = LinearConfig::new(4, 4).init(&device);
+    let module = Making { linear, held: None };
+    let spec = Spec::new("making").input(Input::float(
+        "x",
+        ["batch".into(), fluxo_onnx::Dim::Fixed(4)],
+    ));
+    let run = |module: &Making, args: &mut Args| {
+        let x = module.linear.forward(args.float::<2>("x"));
+        let x = x.clone() + Tensor::ones(x.dims(), &x.device()) * 0.5;
+        Outputs::new().float(
+            "y",
+            match &module.held {
+                Some(held) => x + held.clone().unsqueeze(),
+                None => x,
+            },
+        )
+    };
+    let of = |dtype| Options {
+        dtype: Some(dtype),
+        ..Options::default()
+    };
+    let case = inputs([("x", floats(&[3, 4], 2))]);
+    let wanted = evaluate(&module, &device, &case, run).unwrap();
+    let half = export(&module, &spec, &of(DType::F16), run).unwrap();
+    let bytes = half.to_bytes().unwrap();
+    for runtime in [Runtime::Tract] {
+        let given = runtime.run(&bytes, &half, &case).unwrap();
+        let gap = common::distance(&wanted[0].1, &given[0].1).unwrap();
+        // Eleven bits, in a few sums of numbers below 4.
+        assert!(gap < 4e-3 && gap > 0.0, "{runtime:?}: {gap}");
+    }
+    let double = export(&module, &spec, &of(DType::F64), run).unwrap();
+    assert_eq!(double.outputs()[0].dtype, DataType::Double);
+    // What it holds in 32 bits Burn itself does not add to 16.
+    let held = Some(Tensor::ones([4], &device));
+    let holding = Making { held, ..module };
+    export(&holding, &spec, &Options::default(), run).unwrap();
+    let text = export(&holding, &spec, &of(DType::F16), run)
+        .unwrap_err()
+        .to_string();
+    assert!(text.contains("tensor.cast(x.dtype())"), "{text}");
+}

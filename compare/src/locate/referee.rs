@@ -199,7 +199,7 @@ impl<'a> Referee<'a> {
 
     /// Measures the noise of the parts of `scope` in these runs, of the block or head `only` alone.
     fn own(&mut self, scope: &mut Scope, only: Option<&str>, runs: Range<u64>) -> Result<()> {
-        for run in runs.map(Run::measuring) {
+        for run in runs.map(Run::of_parts) {
             let mut own = self.pass(run, &scope.paths, only, &scope.given)?;
             if let Some(only) = only.filter(|_| scope.is_whole()) {
                 // The others did not run.
@@ -214,7 +214,7 @@ impl<'a> Referee<'a> {
         if !scope.is_whole() {
             return Ok(());
         }
-        for run in runs.clone().map(Run::measuring) {
+        for run in runs.clone().map(Run::of_parts) {
             let run = self.pass(run, &scope.paths, None, &Given::new())?;
             self.widen(&scope.exact, &run, &mut scope.noise, |n| &mut n.gathered);
         }

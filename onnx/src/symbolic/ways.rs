@@ -8,11 +8,9 @@
 use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Bool, DType, Int, Shape, Tensor, TensorData, read_sync};
+use burn::tensor::{Bool, DType, Int, Shape, Tensor, TensorData};
 use burn_capture::TensorId;
-use burn_flex::{Flex, FlexDevice};
-use burn_ir::{IrVisitorMut, OperationIr, TensorIr, TensorStatus};
-use burn_router::TensorInterpreter;
+use burn_ir::OperationIr;
 
 use super::take::give;
 use super::{Constant, Symbolic};
@@ -20,7 +18,7 @@ use crate::args::outside;
 use crate::capture::Trace;
 use crate::expr::Expr;
 use crate::parameters::computes;
-use crate::quiet::quietly;
+use crate::replay::replay;
 use crate::spec::{Kind, Spec};
 
 /// How far two values may lie apart, of the largest magnitude: float32 rounds sums in other orders
@@ -69,57 +67,16 @@ pub(crate) fn same<M: Module>(
         }
     }
     let ops = trace.captured.graph.operations.iter().cloned();
-    let recorded = run(ops.map(kept), here, &trace.outputs)?;
+    let recorded = replay(ops, here, ids(&trace.outputs));
     let ops = sym.ops.iter().map(|op| give(op, sym, at));
-    let solved = run(ops, there, &sym.outputs)?;
+    let solved = replay(ops, there, ids(&sym.outputs));
+    let (recorded, solved) = (recorded.ok()?, solved.ok()?);
     Some(recorded.iter().zip(&solved).all(|(a, b)| near(a, b)))
 }
 
-/// The operation, which consumes nothing.
-fn kept(mut op: OperationIr) -> OperationIr {
-    struct Keep;
-    impl IrVisitorMut for Keep {
-        fn visit_tensor_mut(&mut self, tensor: &mut TensorIr) {
-            tensor.status = TensorStatus::ReadOnly;
-        }
-    }
-    op.visit_mut(&mut Keep);
-    op
-}
-
-/// What `ops` make of the `given` tensors; `None` where they do not run.
-fn run(
-    ops: impl Iterator<Item = OperationIr>,
-    given: BTreeMap<TensorId, TensorData>,
-    outputs: &[(String, TensorId)],
-) -> Option<Vec<TensorData>> {
-    let run = || {
-        let mut interpreter = TensorInterpreter::<Flex>::new(FlexDevice);
-        let mut known: BTreeMap<TensorId, TensorIr> = BTreeMap::new();
-        for (id, data) in given {
-            let ir = TensorIr {
-                id,
-                shape: data.shape().clone(),
-                status: TensorStatus::ReadOnly,
-                dtype: data.dtype(),
-            };
-            known.insert(id, ir);
-            interpreter.register_tensor_data_id(id, data);
-        }
-        for op in ops {
-            if matches!(op, OperationIr::Init(_) | OperationIr::Drop(_)) {
-                continue;
-            }
-            known.extend(op.outputs().map(|tensor| (tensor.id, tensor.clone())));
-            interpreter.register_op(op);
-        }
-        let read = |(_, id): &(String, TensorId)| {
-            let tensor = known.get(id)?.clone();
-            read_sync(interpreter.read_tensor_async(tensor)).ok()
-        };
-        outputs.iter().map(read).collect::<Option<Vec<_>>>()
-    };
-    quietly(run).ok().flatten()
+/// Which tensors the outputs are.
+fn ids(outputs: &[(String, TensorId)]) -> Vec<TensorId> {
+    outputs.iter().map(|(_, id)| *id).collect()
 }
 
 /// Whether no value differs.
