@@ -29,6 +29,8 @@ mod interface;
 mod limits;
 pub mod locate;
 pub mod mask;
+#[cfg(feature = "flex")]
+pub mod module;
 pub mod page;
 pub mod positions;
 mod precision;
@@ -69,6 +71,8 @@ pub use export::{ExportError, ExportOptions, ExportReport, export, export_tellin
 pub use exported::Exported;
 pub use fluxo_onnx::Target;
 pub use graph::Graph;
+#[cfg(feature = "flex")]
+pub use module::verify_module;
 pub use progress::{Step, Told};
 pub use report::{Report, Verdict};
 pub use taps::TapChoice;

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Tensor, TensorData};
+use fluxo_backends::kernels::Sums;
 pub(crate) use fluxo_models::blocks::probe::unit;
 use fluxo_models::{Model, Probe, Request, Tensors, Weights};
 use rand::rngs::StdRng;
@@ -41,8 +42,8 @@ pub(crate) const MEASURING: u64 = RUNS + 2;
 /// ([`coarse`](fluxo_backends::kernels::coarse)), whose errors add up to the outputs.
 const UNITS: f64 = 4.0;
 
-/// The same where parts are measured one by one: half as much, of which a part may be off by many
-/// times before it is blamed.
+/// The same where parts are measured one by one: half as much, and norms add up as always, of which
+/// a part may be off by many times before it is blamed.
 const PART_UNITS: f64 = 2.0;
 
 /// The largest model, in weights, of which a changed copy is held; of larger ones a block's is.
@@ -88,9 +89,9 @@ impl Ruling {
 #[derive(Clone, Copy)]
 pub(crate) struct Run {
     weights: Weights,
-    /// Products are added up in another order, and functions err by so many units, where it is
+    /// Which sums are added up in another order, and by how many units functions err, where it is
     /// one of those.
-    otherwise: Option<f64>,
+    otherwise: Option<(Sums, f64)>,
 }
 
 impl Run {
@@ -103,7 +104,7 @@ impl Run {
     /// One of the runs that measure the noise of parts.
     pub fn of_parts(number: u64) -> Self {
         let run = Self::measuring(number);
-        let otherwise = run.otherwise.map(|_| PART_UNITS);
+        let otherwise = run.otherwise.map(|_| (Sums::Products, PART_UNITS));
         Self { otherwise, ..run }
     }
 
@@ -113,7 +114,7 @@ impl Run {
             seed @ 1..=RUNS => Weights::Moved { seed },
             _ => Weights::AsTheyAre,
         };
-        let otherwise = (number > RUNS).then_some(UNITS);
+        let otherwise = (number > RUNS).then_some((Sums::All, UNITS));
         Self { weights, otherwise }
     }
 
@@ -121,7 +122,7 @@ impl Run {
     pub fn probe(self) -> Probe {
         let probe = Probe::new(self.weights);
         match self.otherwise {
-            Some(units) => probe.in_sequence().coarse(units),
+            Some((sums, units)) => probe.in_sequence(sums).coarse(units),
             None => probe,
         }
     }

@@ -323,7 +323,7 @@ impl Model {
         if let Some(state) = encoded {
             batch.encoded = Some(self.encoded(&batch, state, dtype)?);
         }
-        let in_sequence = probe.as_ref().is_some_and(Probe::is_in_sequence);
+        let sums = probe.as_ref().and_then(Probe::sums);
         let units = probe.as_ref().map_or(0.0, Probe::units);
         let taps = if request.taps {
             Taps::on()
@@ -335,10 +335,7 @@ impl Model {
             None => taps,
         };
         let forward = || kernels::coarse(units, || self.network.forward(batch, &mut taps));
-        let output = match in_sequence {
-            true => kernels::in_sequence(forward),
-            false => forward(),
-        };
+        let output = kernels::in_sequence(sums, forward);
         let mut named: Named = output.named(&self.network);
         if request.hidden_states {
             named.extend(output.named_hidden_states(&self.network));

@@ -77,6 +77,20 @@ impl<'a> Args<'a> {
         }
     }
 
+    /// Inputs with data.
+    pub(crate) fn values(
+        values: &'a BTreeMap<String, TensorData>,
+        device: Device,
+        dtype: DType,
+    ) -> Self {
+        let source = Source::Values(values);
+        Self {
+            source,
+            device,
+            dtype,
+        }
+    }
+
     /// Which recorded tensor is which input of the description.
     pub(crate) fn made(&self) -> BTreeMap<TensorId, usize> {
         match &self.source {
@@ -303,11 +317,7 @@ pub fn evaluate<M: Module>(
     // As an export has it: what is only done while training is not.
     let (module, device) = (module.valid(), device.clone().without_autodiff());
     let run = || {
-        let mut args = Args {
-            source: Source::Values(inputs),
-            device: device.clone(),
-            dtype: float_type(&module),
-        };
+        let mut args = Args::values(inputs, device.clone(), float_type(&module));
         let outputs = forward(&module, &mut args);
         outputs
             .named

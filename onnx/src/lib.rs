@@ -63,7 +63,7 @@ pub use error::{Divergence, Error, Result, Unsupported};
 pub use expr::Expr;
 pub use graph::DataType;
 #[cfg(feature = "flex")]
-pub use replay::in_double;
+pub use replay::{evaluate_in_double, in_double};
 pub use spec::{Dim, Input, Kind, Spec};
 pub use survey::operations;
 pub use target::Target;

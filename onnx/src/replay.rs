@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use burn::module::Module;
 use burn::tensor::{DType, Device, TensorData, read_sync};
 use burn_capture::TensorId;
 use burn_flex::{Flex, FlexDevice};
 use burn_ir::{IrVisitorMut, OperationIr, TensorIr, TensorStatus};
 use burn_router::TensorInterpreter;
 
+use crate::args::{Args, Outputs};
 use crate::capture::capture_device;
 use crate::error::{Error, Result};
+use crate::parameters::float_type;
 use crate::quiet::{Stop, quietly};
 
 /// What `forward` gives in 64-bit floats, in order, whatever types it makes tensors in: it is
@@ -52,6 +55,27 @@ pub fn in_double(
     let values = recorded.values.into_iter().map(wide).collect();
     let ops = recorded.graph.operations.into_iter().map(widened);
     replay(ops, values, ids.iter().map(|id| resolved[id]).collect())
+}
+
+/// [`evaluate`](crate::evaluate) in 64-bit floats ([`in_double`]).
+///
+/// # Errors
+/// As [`evaluate`](crate::evaluate), and where the closure reads a tensor's data.
+pub fn evaluate_in_double<M: Module>(
+    module: &M,
+    inputs: &BTreeMap<String, TensorData>,
+    forward: impl Fn(&M, &mut Args) -> Outputs,
+) -> Result<Vec<(String, TensorData)>> {
+    let mut names = Vec::new();
+    let outputs = in_double(|device| {
+        let module = module.valid().to_device(device);
+        let mut args = Args::values(inputs, device.clone(), float_type(&module));
+        let outputs = forward(&module, &mut args).ids();
+        let (own, ids) = outputs.into_iter().unzip();
+        names = own;
+        Ok(ids)
+    })?;
+    Ok(names.into_iter().zip(outputs).collect())
 }
 
 /// The operation with every float of 64 bits.

@@ -76,6 +76,16 @@ impl std::fmt::Display for Dim {
 }
 
 impl Dim {
+    /// How long it is where the named sizes are as in `sizes`; a size without a value has none.
+    pub fn length(&self, sizes: &BTreeMap<String, usize>) -> usize {
+        match self {
+            Self::Fixed(size) => *size,
+            Self::Size(name) => sizes.get(name).copied().unwrap_or_default(),
+            Self::Sum(parts) => parts.iter().map(|part| part.length(sizes)).sum(),
+            Self::Times(times, of) => times * of.length(sizes),
+        }
+    }
+
     /// Calls `f` with every named size in the dimension.
     fn names<'a>(&'a self, f: &mut impl FnMut(&'a str)) {
         match self {
@@ -227,6 +237,18 @@ impl Spec {
     pub fn may_branch_at_min(mut self, size: impl Into<String>) -> Self {
         self.alike.insert(size.into());
         self
+    }
+
+    /// The sizes that stay open where `fixed` ones are not, in order of first use, each with the
+    /// smallest and the largest value that it has.
+    pub fn open(&self, fixed: &BTreeMap<String, usize>) -> Vec<(String, usize, usize)> {
+        let open = self.sizes().into_iter();
+        open.filter(|name| !fixed.contains_key(name))
+            .map(|name| {
+                let Bounds { min, max } = self.bounds(&name);
+                (name, min, max)
+            })
+            .collect()
     }
 
     /// The inputs, in order.

@@ -25,7 +25,7 @@ use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Bool, Tensor, module};
 
 pub use coarse::{coarse, coarsened, unit};
-pub use sequence::in_sequence;
+pub use sequence::{Sums, in_sequence};
 
 /// `x · Φ(x)`, Φ the normal distribution's (Hendrycks and Gimpel 2016), of any shape.
 pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
@@ -82,7 +82,7 @@ pub fn linear<const D: usize>(
 
 /// The mean of each row: `[…, width] -> […, 1]`.
 pub fn mean<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    if sequence::is_on() {
+    if sequence::of_means() {
         return sequence::mean(x);
     }
     x.mean_dim(D - 1)
@@ -95,7 +95,7 @@ pub fn layer_norm<const D: usize>(
     bias: Option<Tensor<1>>,
     epsilon: f64,
 ) -> Tensor<D> {
-    if !sequence::is_on() {
+    if !sequence::of_means() {
         return module::layer_norm(x, weight, bias, epsilon);
     }
     let x = x.clone() - mean(x);

@@ -16,27 +16,40 @@ use rayon::prelude::*;
 use super::parallel::wide;
 
 thread_local! {
-    static ON: Cell<bool> = const { Cell::new(false) };
+    static ON: Cell<Option<Sums>> = const { Cell::new(None) };
 }
 
-/// What `run` gives when every product of this thread with a weight
-/// ([`linear`](super::linear), [`tied`](super::tied)) and every norm's mean ([`mean`](super::mean))
-/// is added up in sequence.
-pub fn in_sequence<T>(run: impl FnOnce() -> T) -> T {
+/// Which sums are added up in sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sums {
+    /// Every product with a weight ([`linear`](super::linear), [`tied`](super::tied)).
+    Products,
+    /// Those, and every norm's mean ([`mean`](super::mean)).
+    All,
+}
+
+/// What `run` gives when these `sums` of this thread are added up in sequence; as always where it
+/// is `None`.
+pub fn in_sequence<T>(sums: Option<Sums>, run: impl FnOnce() -> T) -> T {
     /// Ends it, also where `run` panics.
-    struct Until(bool);
+    struct Until(Option<Sums>);
     impl Drop for Until {
         fn drop(&mut self) {
             ON.set(self.0);
         }
     }
-    let _until = Until(ON.replace(true));
+    let _until = Until(ON.replace(sums));
     run()
 }
 
 /// Whether products are added up in sequence.
 pub(super) fn is_on() -> bool {
-    ON.get()
+    ON.get().is_some()
+}
+
+/// Whether means are.
+pub(super) fn of_means() -> bool {
+    ON.get() == Some(Sums::All)
 }
 
 /// `x · weight`: `[…, d_in]` by `[d_in, d_out]`.
@@ -177,13 +190,15 @@ mod tests {
         let weight = row(1000 * 5, 0.11).reshape([1000, 5]);
         let bias = Some(row(5, 1.0));
         let plain = kernels::linear(x.clone(), weight.clone(), bias.clone());
-        let other = in_sequence(|| kernels::linear(x.clone(), weight.clone(), bias));
+        let other = in_sequence(Some(Sums::All), || {
+            kernels::linear(x.clone(), weight.clone(), bias)
+        });
         assert_eq!(other.dims(), [2, 3, 5]);
         let off: f32 = (plain - other).abs().max().into_scalar();
         assert!(off > 0.0 && off < 1e-4, "{off}");
         let table = weight.transpose();
         let plain = kernels::tied(x.clone(), table.clone());
-        let other = in_sequence(|| kernels::tied(x.clone(), table.clone()));
+        let other = in_sequence(Some(Sums::All), || kernels::tied(x.clone(), table.clone()));
         let off: f32 = (plain - other).abs().max().into_scalar();
         assert!(off > 0.0 && off < 1e-4, "{off}");
         assert!(!is_on());
@@ -199,15 +214,20 @@ mod tests {
         let one = Tensor::<2>::ones([401, 1], &device);
         let sum =
             |x: &Tensor<2>| kernels::linear(x.clone(), one.clone(), None).into_scalar::<f32>();
-        assert_eq!(in_sequence(|| sum(&x)), 2e6);
-        assert_eq!(in_sequence(|| sum(&x.clone().flip([1]))), 2e6 + 25.0);
+        assert_eq!(in_sequence(Some(Sums::All), || sum(&x)), 2e6);
+        assert_eq!(
+            in_sequence(Some(Sums::All), || sum(&x.clone().flip([1]))),
+            2e6 + 25.0
+        );
         // Columns of several pieces, and rows of each.
         let x = Tensor::<1, burn::tensor::Int>::arange(0..6, &device).float();
         let x = x.reshape([2, 3]);
         let weight = Tensor::<1, burn::tensor::Int>::arange(0..3 * 600, &device).float();
         let weight = weight.reshape([3, 600]);
         let plain = x.clone().matmul(weight.clone());
-        let other = in_sequence(|| kernels::linear(x.clone(), weight.clone(), None));
+        let other = in_sequence(Some(Sums::All), || {
+            kernels::linear(x.clone(), weight.clone(), None)
+        });
         assert_eq!(plain.into_data(), other.into_data());
     }
 }

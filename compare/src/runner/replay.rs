@@ -42,6 +42,12 @@ impl Replay {
 }
 
 impl Replay {
+    /// What a runner gave elsewhere.
+    pub fn given(label: Label, outputs: Vec<Result<Tensors>>) -> Self {
+        let outputs = outputs.into_iter();
+        Self { label, outputs }
+    }
+
     /// All that it will give; `None` where the runner failed on any of it.
     pub fn outputs(&self) -> Option<Vec<&Tensors>> {
         let outputs = self.outputs.as_slice().iter();

@@ -6,8 +6,8 @@ use std::fmt;
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Tensor, TensorData};
-use fluxo_backends::kernels;
 pub use fluxo_backends::kernels::unit;
+use fluxo_backends::kernels::{self, Sums};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -50,7 +50,7 @@ pub struct Probe {
     random: StdRng,
     within: Vec<String>,
     only: Option<String>,
-    in_sequence: bool,
+    in_sequence: Option<Sums>,
     coarse: f64,
     given: BTreeMap<String, TensorData>,
     found: Vec<Noted>,
@@ -107,7 +107,7 @@ impl Probe {
             random: StdRng::seed_from_u64(seed),
             within: Vec::new(),
             only: None,
-            in_sequence: false,
+            in_sequence: None,
             coarse: 0.0,
             given: BTreeMap::new(),
             found: Vec::new(),
@@ -130,10 +130,10 @@ impl Probe {
         self
     }
 
-    /// Adds up the products with weights in sequence ([`kernels::in_sequence`]).
+    /// Adds up these sums in sequence ([`kernels::in_sequence`]).
     #[must_use]
-    pub fn in_sequence(mut self) -> Self {
-        self.in_sequence = true;
+    pub fn in_sequence(mut self, sums: Sums) -> Self {
+        self.in_sequence = Some(sums);
         self
     }
 
@@ -150,8 +150,8 @@ impl Probe {
         self.coarse
     }
 
-    /// Whether it adds in sequence.
-    pub(crate) fn is_in_sequence(&self) -> bool {
+    /// What it adds in sequence.
+    pub(crate) fn sums(&self) -> Option<Sums> {
         self.in_sequence
     }
 
