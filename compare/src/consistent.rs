@@ -4,10 +4,13 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
 use burn_capture::{CaptureBackend, TensorId};
 use fluxo_models::Tensors;
+use fluxo_onnx::{Args, Input, Options, Outputs, Spec};
 
 use crate::artifact::precision;
 use crate::compare::{compare_cases, compare_refereed};
 use crate::error::{Error, Result};
+use crate::graph::{Graph, RUNTIMES};
+use crate::publish::io;
 use crate::referee::{self, Noise, Ruling, nudged, unit};
 use crate::report::{Report, Skipped};
 use crate::rounding::Rounding;
@@ -28,6 +31,47 @@ pub struct Place {
 pub trait Takes {
     /// The same on the device of `place`, floats in its element type.
     fn placed(&self, place: &Place) -> Self;
+
+    /// Appends each tensor as the next input of a file, of its own shape, and its data.
+    fn described(&self, inputs: &mut Vec<(Input, TensorData)>);
+
+    /// The same as the next inputs of a recording.
+    fn taken(args: &mut Args, next: &mut usize) -> Self;
+}
+
+/// What the file calls the input of this number.
+fn input(number: usize) -> String {
+    format!("input {number}")
+}
+
+/// What outputs are called, in a file and in reports.
+fn output(number: usize) -> String {
+    format!("output {number}")
+}
+
+/// A tensor as an input of a file.
+macro_rules! in_files {
+    ($kind:ident) => {
+        fn described(&self, inputs: &mut Vec<(Input, TensorData)>) {
+            let own = Input::$kind(input(inputs.len()), self.dims());
+            inputs.push((own, self.to_data()));
+        }
+
+        fn taken(args: &mut Args, next: &mut usize) -> Self {
+            *next += 1;
+            args.$kind(&input(*next - 1))
+        }
+    };
+}
+
+/// A tensor as an output of a file.
+macro_rules! out_of_files {
+    ($kind:ident) => {
+        fn outputs(self, outputs: Outputs, next: &mut usize) -> Outputs {
+            *next += 1;
+            outputs.$kind(output(*next - 1), self)
+        }
+    };
 }
 
 impl<const D: usize> Takes for Tensor<D> {
@@ -35,24 +79,33 @@ impl<const D: usize> Takes for Tensor<D> {
         // Through host memory: the devices may be of different backends.
         Tensor::from_data(self.to_data(), (&place.device, place.dtype))
     }
+
+    in_files!(float);
 }
 
 impl<const D: usize> Takes for Tensor<D, Int> {
     fn placed(&self, place: &Place) -> Self {
         Tensor::from_data(self.to_data(), &place.device)
     }
+
+    in_files!(int);
 }
 
 impl<const D: usize> Takes for Tensor<D, Bool> {
     fn placed(&self, place: &Place) -> Self {
         Tensor::from_data(self.to_data(), &place.device)
     }
+
+    in_files!(bool);
 }
 
 /// What a module gives: tensors of every kind, and tuples and lists of them.
 pub trait Gives {
     /// The values, in order.
     fn values(self) -> Vec<TensorData>;
+
+    /// Appends each as the next output of a file.
+    fn outputs(self, outputs: Outputs, next: &mut usize) -> Outputs;
 
     /// Which recorded tensors they are, in order, on the capture device; a message where one is on
     /// another.
@@ -76,6 +129,8 @@ impl<const D: usize> Gives for Tensor<D> {
     }
 
     recorded!();
+
+    out_of_files!(float);
 }
 
 impl<const D: usize> Gives for Tensor<D, Int> {
@@ -84,6 +139,8 @@ impl<const D: usize> Gives for Tensor<D, Int> {
     }
 
     recorded!();
+
+    out_of_files!(int);
 }
 
 impl<const D: usize> Gives for Tensor<D, Bool> {
@@ -92,11 +149,18 @@ impl<const D: usize> Gives for Tensor<D, Bool> {
     }
 
     recorded!();
+
+    out_of_files!(bool);
 }
 
 impl<T: Gives> Gives for Vec<T> {
     fn values(self) -> Vec<TensorData> {
         self.into_iter().flat_map(Gives::values).collect()
+    }
+
+    fn outputs(self, outputs: Outputs, next: &mut usize) -> Outputs {
+        self.into_iter()
+            .fold(outputs, |outputs, each| each.outputs(outputs, next))
     }
 
     fn recorded(&self) -> std::result::Result<Vec<TensorId>, String> {
@@ -111,10 +175,20 @@ macro_rules! tuples {
             fn placed(&self, place: &Place) -> Self {
                 ($(self.$index.placed(place),)+)
             }
+            fn described(&self, inputs: &mut Vec<(Input, TensorData)>) {
+                $(self.$index.described(inputs);)+
+            }
+            fn taken(args: &mut Args, next: &mut usize) -> Self {
+                ($($name::taken(args, next),)+)
+            }
         }
         impl<$($name: Gives),+> Gives for ($($name,)+) {
             fn values(self) -> Vec<TensorData> {
                 [$(self.$index.values()),+].concat()
+            }
+            fn outputs(self, outputs: Outputs, next: &mut usize) -> Outputs {
+                $(let outputs = self.$index.outputs(outputs, next);)+
+                outputs
             }
             fn recorded(&self) -> std::result::Result<Vec<TensorId>, String> {
                 Ok([$(self.$index.recorded()?),+].concat())
@@ -150,6 +224,72 @@ pub fn consistent<M: Module, G: Gives>(
     on: &[&str],
     run: impl Fn(&M, &Place) -> G,
 ) -> Result<Report> {
+    judged(module, on, Vec::new(), run)
+}
+
+/// [`consistent`] on given `inputs`, where `on` may name runtimes (`ort`, `tract`, `rten`) beside
+/// backends: they run the file that the module exports at the sizes of the inputs.
+///
+/// # Errors
+/// As [`consistent`], when the module does not export, and when a runtime is not here or does not
+/// run the file.
+pub fn consistent_with<M: Module, T: Takes, G: Gives>(
+    module: &M,
+    inputs: &T,
+    on: &[&str],
+    run: impl Fn(&M, T) -> G,
+) -> Result<Report> {
+    let (runtimes, mut backends): (Vec<&str>, Vec<&str>) =
+        on.iter().partition(|name| RUNTIMES.contains(name));
+    if backends.is_empty() {
+        backends.extend(referee::backend());
+    }
+    let files = match runtimes.is_empty() {
+        true => Vec::new(),
+        false => in_runtimes(module, inputs, &runtimes, &run)?,
+    };
+    judged(module, &backends, files, |module, place| {
+        run(module, inputs.placed(place))
+    })
+}
+
+/// What the runtimes make of the module's file on `inputs`.
+fn in_runtimes<M: Module, T: Takes, G: Gives>(
+    module: &M,
+    inputs: &T,
+    runtimes: &[&str],
+    run: &impl Fn(&M, T) -> G,
+) -> Result<Vec<Box<dyn Runner>>> {
+    let mut described = Vec::new();
+    inputs.described(&mut described);
+    let mut spec = Spec::new("module");
+    let mut given = Tensors::new();
+    for (input, data) in described {
+        given.insert(input.name.clone(), data);
+        spec = spec.input(input);
+    }
+    let model = fluxo_onnx::export(module, &spec, &Options::default(), |module, args| {
+        run(module, T::taken(args, &mut 0)).outputs(Outputs::new(), &mut 0)
+    })?;
+    let folder = tempfile::tempdir().map_err(|e| io(&std::env::temp_dir(), e))?;
+    let file = folder.path().join("model.onnx");
+    model.write(&file)?;
+    let ran = runtimes.iter().map(|name| -> Result<Box<dyn Runner>> {
+        let mut runner = Graph::Whole(file.clone()).load(name, name)?;
+        let outputs = runner.run(&given)?;
+        let label = runner.label().clone();
+        Ok(Box::new(Fixed { label, outputs }))
+    });
+    ran.collect()
+}
+
+/// [`consistent`] with more runners.
+fn judged<M: Module, G: Gives>(
+    module: &M,
+    on: &[&str],
+    more: Vec<Box<dyn Runner>>,
+    run: impl Fn(&M, &Place) -> G,
+) -> Result<Report> {
     let none = || Error::Unavailable {
         runner: referee::NAME.to_string(),
         reason: "float64 needs the feature `flex` or `ndarray`".to_string(),
@@ -182,9 +322,10 @@ pub fn consistent<M: Module, G: Gives>(
         add(name, name)?;
     }
     // One alone is compared with float64.
-    if let [one] = on {
+    if let ([one], true) = (on, more.is_empty()) {
         add(&format!("{one} again"), one)?;
     }
+    runners.extend(more);
     let case = ("on these inputs".to_string(), Tensors::new());
     let exact = in_double(module, &run).or_else(|recorded| {
         let itself = given(referee::NAME, referee, DType::F64, 0);
@@ -225,7 +366,7 @@ fn moved<M: Module>(module: &M, place: &Place) -> M {
 /// Outputs by their numbers.
 fn named(outputs: Vec<TensorData>) -> Tensors {
     let outputs = outputs.into_iter().enumerate();
-    let named = outputs.map(|(i, data)| (format!("output {i}"), data));
+    let named = outputs.map(|(i, data)| (output(i), data));
     named.collect()
 }
 
@@ -293,8 +434,9 @@ impl ModuleMapper for Moved<'_> {
     }
 }
 
-/// Asserts that a module computes the same on several backends, within the noise of its own
-/// rounding, measured against float64.
+/// Asserts that a module computes the same on several backends and in several runtimes (`ort`,
+/// `tract`, `rten`: they run the file that it exports), within the noise of its own rounding, measured
+/// against float64.
 ///
 /// ```
 /// use burn::nn::{Linear, LinearConfig};
@@ -303,7 +445,7 @@ impl ModuleMapper for Moved<'_> {
 /// let device = fluxo_backends::device("flex").unwrap();
 /// let layer = LinearConfig::new(8, 4).init(&device);
 /// let x: Tensor<2> = Tensor::random([3, 8], Distribution::Default, &device);
-/// fluxo_compare::assert_consistent!(layer, [x], on = ["flex", "ndarray"], |m, x| m.forward(x));
+/// fluxo_compare::assert_consistent!(layer, [x], on = ["flex", "ndarray", "tract"], |m, x| m.forward(x));
 /// ```
 ///
 /// # Panics
@@ -312,8 +454,8 @@ impl ModuleMapper for Moved<'_> {
 macro_rules! assert_consistent {
     ($module:expr, [$($input:expr),+ $(,)?], on = [$($on:expr),+ $(,)?], |$m:ident, $($x:ident),+ $(,)?| $body:expr) => {{
         let inputs = ($($input.clone(),)+);
-        let report = $crate::consistent::consistent(&$module, &[$($on),+], |$m, place| {
-            let ($($x,)+) = $crate::consistent::Takes::placed(&inputs, place);
+        let report = $crate::consistent::consistent_with(&$module, &inputs, &[$($on),+], |$m, inputs| {
+            let ($($x,)+) = inputs;
             $body
         });
         match report {
@@ -376,6 +518,15 @@ mod tests {
             on = ["flex", "ndarray"],
             |m, ids, mask| m.forward(ids, mask)
         );
+        assert_consistent!(
+            module,
+            [ids, mask],
+            on = ["ndarray", "tract", "rten"],
+            |m, ids, mask| m.forward(ids, mask)
+        );
+        assert_consistent!(module, [ids], on = ["rten"], |m, ids| vec![
+            m.embedding.forward(ids)
+        ]);
         assert_consistent!(module, [ids, mask], on = ["flex:f16"], |m, ids, mask| m
             .forward(ids, mask)
             .0);

@@ -150,7 +150,15 @@ impl ModuleCheck {
             let label = Label::backend(name, name, DType::F32);
             runners.push(Box::new(Replay::given(label, given.collect())));
         }
+        let unread = model.unread_by();
         for name in RUNTIMES {
+            if let Some((_, reason)) = unread.iter().find(|(runtime, _)| *runtime == name) {
+                skipped.push(Skipped {
+                    runner: name.to_string(),
+                    reason: reason.clone(),
+                });
+                continue;
+            }
             match Graph::Whole(file.clone()).load(name, name) {
                 Ok(runner) => runners.push(runner),
                 Err(error) => skipped.push(Skipped {

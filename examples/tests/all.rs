@@ -22,6 +22,18 @@ fn export_a_module() {
 }
 
 #[test]
+fn your_module() {
+    let text = output("your_module");
+    let mut lines = text.lines();
+    assert_eq!(lines.next(), Some("[\"batch\", \"3\"]"));
+    let verdict = lines.next().unwrap();
+    assert!(
+        verdict.starts_with("agree: float64, flex, ndarray"),
+        "{text}"
+    );
+}
+
+#[test]
 fn compare_backends() {
     let text = output("compare_backends");
     let verdict = text.lines().last().unwrap();

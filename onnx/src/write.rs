@@ -8,7 +8,7 @@ use prost::Message;
 
 use crate::encode::{entry, node, outside, tensor, value_info};
 use crate::error::{Error, Result};
-use crate::graph::{Data, DataType, Graph, ValueId};
+use crate::graph::{Attr, Data, DataType, Graph, ValueId};
 use crate::proto::{GraphProto, ModelProto, OperatorSetIdProto};
 use crate::stream::Stream;
 
@@ -41,6 +41,22 @@ pub struct ValueSummary {
 }
 
 impl OnnxModel {
+    /// Runtimes that are known not to read this file, with the reason and the mend.
+    pub fn unread_by(&self) -> Vec<(&'static str, String)> {
+        let has = |op: &str| self.graph.all_nodes().any(|node| node.op == op);
+        let behind = ("linear_before_reset", Attr::Int(1));
+        let mut nodes = self.graph.all_nodes();
+        let early = nodes.any(|node| node.op == "GRU" && !node.attrs.contains(&behind));
+        let absent = [
+            (has("Scan"), "`Scan`"),
+            (has("RNN"), "`RNN`"),
+            (early, "`GRU` that resets the state before the product"),
+        ];
+        let absent = absent.into_iter().filter(|(absent, _)| *absent);
+        let reason = |what: &str| format!("it has no {what}: export with `Target::Rten` for it");
+        absent.map(|(_, what)| ("rten", reason(what))).collect()
+    }
+
     /// The inputs, in order.
     pub fn inputs(&self) -> Vec<ValueSummary> {
         self.graph

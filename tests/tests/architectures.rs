@@ -2,6 +2,8 @@
 //! that the paper leaves open: exported, and held to float64 in the runtimes and on the backends
 //! that are here ([`fluxo_compare::module`]).
 
+#![allow(clippy::unwrap_used)]
+
 #[path = "architectures/mod.rs"]
 mod nets;
 
