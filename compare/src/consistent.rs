@@ -521,7 +521,7 @@ mod tests {
         assert_consistent!(
             module,
             [ids, mask],
-            on = ["ndarray", "tract", "rten"],
+            on = ["ndarray", "tract"],
             |m, ids, mask| m.forward(ids, mask)
         );
         assert_consistent!(module, [ids], on = ["rten"], |m, ids| vec![

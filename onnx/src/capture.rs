@@ -30,6 +30,9 @@ pub(crate) struct Trace {
 
 /// Runs the closure once, with inputs of the shapes that the description has at `sizes` and float
 /// parameters of `dtype`, or their own.
+///
+/// What it makes without naming a type is of 32 bits, as on any device of Burn's; where that does
+/// not go together with its weights, of their type.
 pub(crate) fn trace<M: Module>(
     module: &M,
     spec: &Spec,
@@ -38,6 +41,31 @@ pub(crate) fn trace<M: Module>(
     dtype: Option<DType>,
     forward: &impl Fn(&M, &mut Args) -> Outputs,
 ) -> Result<Trace> {
+    let once = |made| once(module, spec, names, sizes, [dtype, Some(made)], forward);
+    let computes = computes(dtype.unwrap_or_else(|| float_type(module)));
+    match once(DType::F32) {
+        Err(Error::Forward { message, .. })
+            if computes != DType::F32 && message.contains(OTHER_TYPE) =>
+        {
+            once(computes)
+        }
+        traced => traced,
+    }
+}
+
+/// How Burn's recorder calls two types that do not go together.
+const OTHER_TYPE: &str = "DTypeMismatch";
+
+/// [`trace`], with the type of the weights, and that of what the forward pass makes.
+fn once<M: Module>(
+    module: &M,
+    spec: &Spec,
+    names: &[String],
+    sizes: &[i64],
+    [dtype, made]: [Option<DType>; 2],
+    forward: &impl Fn(&M, &mut Args) -> Outputs,
+) -> Result<Trace> {
+    let made = made.unwrap_or(DType::F32);
     let shapes: Vec<Vec<usize>> = spec
         .inputs
         .iter()
@@ -53,11 +81,11 @@ pub(crate) fn trace<M: Module>(
     // A fresh copy of what a module shares between its clones, such as running statistics:
     // moving those to another device would move them in the caller's module too.
     let module = module.valid();
-    let device = capture_device(computes);
+    let device = capture_device(made);
     let mut noted = None;
     let run = || {
         device.capture_scope(|scope| {
-            in_type(computes);
+            in_type(made);
             let mut replace = Replace::new(&device, dtype);
             let module = module.map(&mut replace).to_device(&device);
             let mut args = Args::record(spec, shapes, device.clone(), computes);
@@ -117,7 +145,7 @@ fn hinted(message: String, computes: DType) -> String {
              it a field of the module"
         );
     }
-    if message.contains("DTypeMismatch") {
+    if message.contains(OTHER_TYPE) {
         return format!(
             "{message}; the recording computes in {computes:?}: cast what has a type of its own to \
              that of what it meets (`tensor.cast(x.dtype())`), or hold it as a `Param`"

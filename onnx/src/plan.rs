@@ -139,8 +139,13 @@ impl Plan {
         let large = large.map(|(bounds, large)| within(bounds, large)).collect();
         let all: Vec<usize> = (0..names.len()).collect();
         let mut ends: Vec<End> = Vec::new();
-        for (alone, together, smallest) in [(&smallest, &smallest, true), (&largest, &large, false)]
-        {
+        // Nothing is made of a size of 0, and any way gives that.
+        let first = smallest.iter().map(|size| (*size).max(1)).collect();
+        for (alone, together, smallest) in [
+            (&smallest, &smallest, true),
+            (&first, &first, true),
+            (&largest, &large, false),
+        ] {
             for at in all.iter().map(|index| vec![*index]).chain([all.clone()]) {
                 let mut sizes = low.clone();
                 match at.as_slice() {

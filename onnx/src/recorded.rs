@@ -103,16 +103,41 @@ impl<M: Module, F: Fn(&M, &mut Args) -> Outputs> Pass<'_, M, F> {
 
     /// The graph, if it also holds at the smallest sizes and at large ones.
     fn held(&self, (plan, sym): (Plan, Symbolic)) -> Result<Symbolic> {
-        // A loop is recorded step by step, thousands of them.
-        let ends = match sym.loops.is_empty() {
-            true => &plan.ends[..],
-            false => &[],
-        };
-        for end in ends {
+        if !sym.loops.is_empty() {
+            return self.beside_loops(&plan, &sym).map(|()| sym);
+        }
+        for end in &plan.ends {
             self.hold(&sym, end)
                 .map_err(|error| self.advised(error, &sym, &plan, end))?;
         }
         Ok(sym)
+    }
+
+    /// Whether the same is recorded at the ends of sizes that no loop counts: those would be
+    /// recorded step by step, thousands of them.
+    fn beside_loops(&self, plan: &Plan, sym: &Symbolic) -> Result<()> {
+        let Some(low) = plan.traces.first() else {
+            return Ok(());
+        };
+        let counts = |index: usize| {
+            let mut moved = low.clone();
+            moved[index] += 1;
+            let trips = |sizes: &[i64]| -> Vec<i64> {
+                sym.loops.iter().map(|turn| turn.trips.at(sizes)).collect()
+            };
+            trips(low) != trips(&moved)
+        };
+        for end in &plan.ends {
+            let [index] = end.at[..] else { continue };
+            let alike = end.smallest && self.spec.alike.contains(&self.sizes[index]);
+            if alike || counts(index) {
+                continue;
+            }
+            if let (Ok(here), Ok(there)) = (self.trace(low), self.trace(&end.sizes)) {
+                symbolic::part([here, there], [low, &end.sizes], self.sizes)?;
+            }
+        }
+        Ok(())
     }
 
     fn hold(&self, sym: &Symbolic, end: &End) -> Result<()> {

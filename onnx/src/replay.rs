@@ -126,7 +126,10 @@ pub(crate) fn replay(
             interpreter.register_tensor_data_id(id, data);
         }
         for mut op in ops {
-            if matches!(op, OperationIr::Init(_) | OperationIr::Drop(_)) {
+            // Parameters and inputs are recorded as tensors of nothing.
+            let made: Vec<TensorId> = op.outputs().map(|tensor| tensor.id).collect();
+            let is_given = !made.is_empty() && made.iter().all(|id| known.contains_key(id));
+            if is_given || matches!(op, OperationIr::Drop(_)) {
                 continue;
             }
             op.visit_mut(&mut Keep);

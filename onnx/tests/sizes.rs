@@ -161,6 +161,33 @@ fn what_is_done_for_one_row_alone_is_refused_with_the_mend() {
     assert!(text.contains("`Spec::size_min(\"width\", 4)`"), "{text}");
 }
 
+#[derive(Module, Debug)]
+struct Two {
+    layers: [Linear; 2],
+}
+
+#[test]
+fn a_branch_between_layers_is_found() {
+    let two = Two {
+        layers: [6, 2].map(|to| LinearConfig::new(6, to).init(&device())),
+    };
+    let dims: [Dim; 3] = ["2*past".into(), "batch + sequence".into(), 6.into()];
+    let spec = Spec::new("two")
+        .input(Input::float("x", dims))
+        .input(Input::float("z", ["batch", "sequence"]))
+        .size_min("batch", 6);
+    let run = |two: &Two, args: &mut Args| {
+        let x = two.layers[0].forward(args.float::<3>("x"));
+        let x = if x.dims()[0] > 5 { x * 2.0 } else { x + 1.0 };
+        out(two.layers[1].forward(x))
+    };
+    let error = export(&two, &spec, &Options::default(), run).unwrap_err();
+    assert!(
+        error.to_string().contains("`Spec::size_min(\"past\", 3)`"),
+        "{error}"
+    );
+}
+
 #[test]
 fn a_guard_against_one_row_is_found() {
     // A deviation, which one row has none of.

@@ -56,18 +56,32 @@ fn parting(taken: &[Vec<Taken>]) -> Option<(usize, usize)> {
     others.find_map(|(index, other)| Some((differs(other)?, index + 1)))
 }
 
+/// Refuses two traces of the same number of steps that record different operations.
+///
+/// # Errors
+/// [`Error::Diverges`] with the first of them.
+pub(crate) fn part(traces: [Trace; 2], at: [&[i64]; 2], sizes: &[String]) -> Result<()> {
+    match parting(&take_all(&traces)) {
+        None => Ok(()),
+        Some(parting) => {
+            let at = at.map(<[i64]>::to_vec);
+            Err(diverging(&traces, parting, &at, sizes))
+        }
+    }
+}
+
 /// The error that says where the first trace and the trace `other` part.
 fn diverging(
     traces: &[Trace],
     (index, other): (usize, usize),
-    plan: &Plan,
+    at: &[Vec<i64>],
     sizes: &[String],
 ) -> Error {
     let ops = |trace: usize| traces[trace].captured.graph.operations.as_slice();
     let modules = modules(ops(0), &traces[0].parameters);
     let side = |trace: usize| {
         let name = ops(trace).get(index).map_or("the end".into(), name_of);
-        (name, show_sizes(sizes, &plan.traces[trace]))
+        (name, show_sizes(sizes, &at[trace]))
     };
     Error::Diverges(Box::new(Divergence {
         index,
@@ -113,7 +127,7 @@ pub(crate) fn solve(
         known: RefCell::default(),
     };
     let rolled = align(&mut traces).or_else(|at| {
-        let error = diverging(&traces, at, plan, &sizes);
+        let error = diverging(&traces, at, &plan.traces, &sizes);
         order(&mut traces);
         align(&mut traces).map_err(|_| error)
     })?;

@@ -20,7 +20,7 @@ use burn_ir::{OperationIr, ScalarIr};
 
 use crate::expr::Expr;
 
-pub(crate) use join::solve;
+pub(crate) use join::{part, solve};
 pub(crate) use take::{name_of, parts_of};
 pub(crate) use verify::verify;
 #[cfg(feature = "flex")]

@@ -8,7 +8,10 @@ use super::common::{flags, floats, ints};
 use super::program::{Program, Step, Weights};
 use super::rng::Rng;
 use super::value::Value;
-use super::{elementwise as e, index as i, layout as l, modules as m, recurrent as c, reduce as r};
+use super::{
+    elementwise as e, index as i, layout as l, modules as m, recurrent as c, reduce as r,
+    sizes as s,
+};
 
 /// A module, and values of its inputs at every set of sizes.
 pub struct Case {
@@ -22,7 +25,7 @@ pub struct Case {
 type Make = fn(&mut Builder) -> Option<Step>;
 
 /// What steps there are, and how often.
-const MAKERS: [(Make, usize); 35] = [
+const MAKERS: [(Make, usize); 38] = [
     (e::unary, 8),
     (e::rounding, 1),
     (e::binary, 10),
@@ -58,6 +61,9 @@ const MAKERS: [(Make, usize); 35] = [
     (m::positions, 2),
     (m::bias, 2),
     (c::walk, 2),
+    (s::branch, 1),
+    (s::made, 3),
+    (s::pooled, 2),
 ];
 
 const NAMES: [&str; 4] = ["batch", "sequence", "past", "width"];
@@ -104,6 +110,11 @@ fn dim(rng: &mut Rng, count: usize) -> Dim {
             Dim::from(format!("{} + {}", NAMES[first], NAMES[first + 1]))
         }
         7 => Dim::Fixed(1),
+        8 => Dim::from(format!(
+            "{}*{}",
+            rng.range(2, 3),
+            NAMES[rng.range(0, count - 1)]
+        )),
         other => Dim::Fixed([2, 3, 4, 6][other % 4]),
     }
 }
