@@ -99,40 +99,45 @@ fn exactly(x: &Tensor<2>, weight: &Tensor<2>, table: bool) -> Option<Tensor<2>> 
     let d_out = if table { dims[0] } else { dims[1] };
     let device = x.device();
     let x: Vec<f32> = x.to_data().try_into_vec().ok()?;
-    let weight: Vec<f32> = weight.to_data().try_into_vec().ok()?;
-    let block = |number: usize| {
-        let from = number * COLUMNS;
-        let count = COLUMNS.min(d_out - from);
-        let mut terms = vec![[0.0f32; COLUMNS]; d_in];
-        for (term, all) in terms.iter_mut().enumerate() {
-            for (column, weight_of) in all[..count].iter_mut().enumerate() {
-                *weight_of = match table {
-                    true => weight[(from + column) * d_in + term],
-                    false => weight[term * d_out + from + column],
-                };
-            }
-        }
-        let mut y = vec![[0.0f32; COLUMNS]; rows];
-        #[cfg(feature = "flex")]
-        wide(
-            #[inline(always)]
-            || add(&x, &terms, &mut y),
-        );
-        #[cfg(not(feature = "flex"))]
-        add(&x, &terms, &mut y);
-        y
-    };
-    let blocks = 0..d_out.div_ceil(COLUMNS);
-    #[cfg(feature = "flex")]
-    let blocks: Vec<_> = blocks.into_par_iter().map(block).collect();
-    #[cfg(not(feature = "flex"))]
-    let blocks: Vec<_> = blocks.map(block).collect();
     let mut y = vec![0.0f32; rows * d_out];
-    for (number, block) in blocks.iter().enumerate() {
-        let from = number * COLUMNS;
-        let count = COLUMNS.min(d_out - from);
-        for (row, sums) in y.chunks_mut(d_out).zip(block) {
-            row[from..from + count].copy_from_slice(&sums[..count]);
+    // Some columns at a time: a vocabulary's table is large, and is not copied whole.
+    for from in (0..d_out).step_by(AT_ONCE) {
+        let count = AT_ONCE.min(d_out - from);
+        let axis = usize::from(!table);
+        let some = weight.clone().narrow(axis, from, count).into_data();
+        let some: &[f32] = some.as_slice().ok()?;
+        let block = |number: usize| {
+            let first = number * COLUMNS;
+            let mut terms = vec![[0.0f32; COLUMNS]; d_in];
+            for (term, all) in terms.iter_mut().enumerate() {
+                for (column, weight_of) in (first..count).zip(all) {
+                    *weight_of = match table {
+                        true => some[column * d_in + term],
+                        false => some[term * count + column],
+                    };
+                }
+            }
+            let mut y = vec![[0.0f32; COLUMNS]; rows];
+            #[cfg(feature = "flex")]
+            wide(
+                #[inline(always)]
+                || add(&x, &terms, &mut y),
+            );
+            #[cfg(not(feature = "flex"))]
+            add(&x, &terms, &mut y);
+            y
+        };
+        let blocks = 0..count.div_ceil(COLUMNS);
+        #[cfg(feature = "flex")]
+        let blocks: Vec<_> = blocks.into_par_iter().map(block).collect();
+        #[cfg(not(feature = "flex"))]
+        let blocks: Vec<_> = blocks.map(block).collect();
+        for (number, block) in blocks.iter().enumerate() {
+            let first = number * COLUMNS;
+            let columns = COLUMNS.min(count - first);
+            for (row, sums) in y.chunks_mut(d_out).zip(block) {
+                row[from + first..][..columns].copy_from_slice(&sums[..columns]);
+            }
         }
     }
     let y = TensorData::new(y, [rows, d_out]);
@@ -152,6 +157,9 @@ fn add(x: &[f32], terms: &[[f32; COLUMNS]], y: &mut [[f32; COLUMNS]]) {
         *y = sums;
     }
 }
+
+/// Columns that are read at once.
+const AT_ONCE: usize = 2048;
 
 /// Columns whose sums a processor holds while it adds to them.
 const COLUMNS: usize = 32;
