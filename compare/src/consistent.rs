@@ -11,14 +11,10 @@ use crate::compare::{compare_cases, compare_refereed};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, RUNTIMES};
 use crate::publish::io;
-use crate::referee::{self, Noise, Ruling, nudged, unit};
+use crate::referee::{self, Noise, RUNS, Ruling, explained, nudged, unit};
 use crate::report::{Report, Skipped};
-use crate::rounding::Rounding;
 use crate::runner::guard::guard;
 use crate::runner::{Label, Runner};
-
-/// Perturbed runs beside the plain one, as many as the referee makes of a model.
-const RUNS: u64 = 2;
 
 /// Where a module runs, and in which element type.
 #[derive(Debug, Clone)]
@@ -344,13 +340,11 @@ fn judged<M: Module, G: Gives>(
     };
     let mut noise = Noise::new();
     for seed in 0..=RUNS {
-        for (name, data) in given(referee, referee, DType::F32, seed)? {
-            if let Some(exact) = exact.get(&name) {
-                let noise = noise.entry(name);
-                let noise = noise.or_insert_with(|| Rounding::of_output(0.0));
-                noise.widen(exact, &data, None);
-            }
-        }
+        explained(
+            &mut noise,
+            &exact,
+            &given(referee, referee, DType::F32, seed)?,
+        );
     }
     let ruling = Ruling::new(exact, noise, unit(DType::F32));
     compare_refereed(&mut runners, &[case], &[ruling])

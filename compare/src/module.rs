@@ -15,14 +15,10 @@ use crate::compare::compare_refereed;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, RUNTIMES};
 use crate::publish::io;
-use crate::referee::{self, Noise, Ruling, nudged, unit};
+use crate::referee::{self, Noise, RUNS, Ruling, explained, nudged, unit};
 use crate::report::{Report, Skipped};
-use crate::rounding::Rounding;
 use crate::runner::Label;
 use crate::runner::replay::Replay;
-
-/// Perturbed runs beside the plain one, as many as the referee makes of a model.
-const RUNS: u64 = 2;
 
 /// The sizes that are tried, a row a set and a column a size in order; the exporter records at
 /// others. The smallest of all come before them.
@@ -98,6 +94,8 @@ impl ModuleCheck {
                 .collect())
         };
         let module = module.valid().to_device(&device);
+        let moved = (1..=RUNS).map(|seed| nudged(module.clone(), seed, DType::F32));
+        let moved: Vec<M> = moved.collect();
         let (mut cases, mut rulings, mut plain) = (Vec::new(), Vec::new(), Vec::new());
         let mut skipped = Vec::new();
         let mut failed = None;
@@ -119,16 +117,9 @@ impl ModuleCheck {
             let exact = evaluate_in_double(&module, &inputs, &forward)?;
             let exact: Tensors = exact.into_iter().collect();
             let mut noise = Noise::new();
-            let moved = (1..=RUNS).map(|seed| nudged(module.clone(), seed, DType::F32));
-            let moved = moved.map(|moved| run(&moved, &inputs));
-            for given in [Ok(given.clone())].into_iter().chain(moved) {
-                for (name, data) in given? {
-                    if let Some(exact) = exact.get(&name) {
-                        let noise = noise.entry(name);
-                        let noise = noise.or_insert_with(|| Rounding::of_output(0.0));
-                        noise.widen(exact, &data, None);
-                    }
-                }
+            explained(&mut noise, &exact, &given);
+            for moved in &moved {
+                explained(&mut noise, &exact, &run(moved, &inputs)?);
             }
             rulings.push(Ruling::new(exact, noise, unit(DType::F32)));
             plain.push(Ok(given));

@@ -32,7 +32,7 @@ use crate::runner::burn::Burn;
 /// What reports call the exact outputs.
 pub const NAME: &str = "float64";
 /// Perturbed runs beside the plain one.
-const RUNS: u64 = 2;
+pub(crate) const RUNS: u64 = 2;
 
 /// How many runs measure noise: the plain one, perturbed ones, and one in another order with
 /// coarser functions.
@@ -232,6 +232,17 @@ pub(crate) fn rule_telling(
     }
     share(&mut rulings);
     Ok(Some(rulings))
+}
+
+/// Rounding explains as much as what is `given` of a module's outputs lies from the exact ones.
+pub(crate) fn explained(noise: &mut Noise, exact: &Tensors, given: &Tensors) {
+    for (name, given) in given {
+        if let Some(exact) = exact.get(name) {
+            let noise = noise.entry(name.clone());
+            let noise = noise.or_insert_with(|| Rounding::of_output(0.0));
+            noise.widen(exact, given, None);
+        }
+    }
 }
 
 /// Rounding explains as much as each case's `given` outputs lie from the exact ones.

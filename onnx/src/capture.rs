@@ -41,7 +41,7 @@ pub(crate) fn trace<M: Module>(
     dtype: Option<DType>,
     forward: &impl Fn(&M, &mut Args) -> Outputs,
 ) -> Result<Trace> {
-    let once = |made| once(module, spec, names, sizes, [dtype, Some(made)], forward);
+    let once = |made| once(module, spec, names, sizes, dtype, made, forward);
     let computes = computes(dtype.unwrap_or_else(|| float_type(module)));
     match once(DType::F32) {
         Err(Error::Forward { message, .. })
@@ -62,10 +62,10 @@ fn once<M: Module>(
     spec: &Spec,
     names: &[String],
     sizes: &[i64],
-    [dtype, made]: [Option<DType>; 2],
+    dtype: Option<DType>,
+    made: DType,
     forward: &impl Fn(&M, &mut Args) -> Outputs,
 ) -> Result<Trace> {
-    let made = made.unwrap_or(DType::F32);
     let shapes: Vec<Vec<usize>> = spec
         .inputs
         .iter()

@@ -127,17 +127,19 @@ impl<M: Module, F: Fn(&M, &mut Args) -> Outputs> Pass<'_, M, F> {
             };
             trips(low) != trips(&moved)
         };
+        let (mut traces, mut at) = (vec![self.trace(low)?], vec![low.clone()]);
         for end in &plan.ends {
             let [index] = end.at[..] else { continue };
             let alike = end.smallest && self.spec.alike.contains(&self.sizes[index]);
             if alike || counts(index) {
                 continue;
             }
-            if let (Ok(here), Ok(there)) = (self.trace(low), self.trace(&end.sizes)) {
-                symbolic::part([here, there], [low, &end.sizes], self.sizes)?;
+            if let Ok(trace) = self.trace(&end.sizes) {
+                traces.push(trace);
+                at.push(end.sizes.clone());
             }
         }
-        Ok(())
+        symbolic::part(&traces, &at, self.sizes)
     }
 
     fn hold(&self, sym: &Symbolic, end: &End) -> Result<()> {

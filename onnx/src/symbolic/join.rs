@@ -56,17 +56,15 @@ fn parting(taken: &[Vec<Taken>]) -> Option<(usize, usize)> {
     others.find_map(|(index, other)| Some((differs(other)?, index + 1)))
 }
 
-/// Refuses two traces of the same number of steps that record different operations.
+/// Refuses traces of the same number of steps, recorded `at` these sizes, that record different
+/// operations.
 ///
 /// # Errors
 /// [`Error::Diverges`] with the first of them.
-pub(crate) fn part(traces: [Trace; 2], at: [&[i64]; 2], sizes: &[String]) -> Result<()> {
-    match parting(&take_all(&traces)) {
+pub(crate) fn part(traces: &[Trace], at: &[Vec<i64>], sizes: &[String]) -> Result<()> {
+    match parting(&take_all(traces)) {
         None => Ok(()),
-        Some(parting) => {
-            let at = at.map(<[i64]>::to_vec);
-            Err(diverging(&traces, parting, &at, sizes))
-        }
+        Some(parting) => Err(diverging(traces, parting, at, sizes)),
     }
 }
 
