@@ -7,8 +7,8 @@
 use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
 use burn::tensor::{DType, Device, Int, Tensor, activation::gelu};
-use fluxo_compare::module::ModuleCheck;
 use fluxo_onnx::{Args, Dim, Input, Options, Outputs, Spec, export};
+use fluxo_verify::ModuleCheck;
 
 /// Scores texts, and gives the vector that they are scored by.
 #[derive(Module, Debug)]

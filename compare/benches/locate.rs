@@ -5,11 +5,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use burn::tensor::TensorData;
-use fluxo_compare::{Case, Error, Result, artifact, compare_refereed, referee};
+use fluxo_compare::{Case, artifact, compare_refereed, referee};
 use fluxo_models::{Model, Request, Settings, Tensors};
 
 const ROUNDS: usize = 5;
 const VOCABULARY: i64 = 50257;
+
+/// What the work may fail with.
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Result<()> {
     let set = [
@@ -23,10 +26,7 @@ fn main() -> Result<()> {
         set: set.map(|(name, value)| (name.to_string(), value)).to_vec(),
         ..Settings::default()
     };
-    let folder = tempfile::tempdir().map_err(|source| Error::Io {
-        path: std::env::temp_dir(),
-        source,
-    })?;
+    let folder = tempfile::tempdir()?;
     let paths = ["good", "bad"].map(|name| folder.path().join(name));
     let device = fluxo_backends::device("flex")?;
     let mut model = Model::new("gpt2", &settings, 1, &device)?;

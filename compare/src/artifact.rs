@@ -14,13 +14,12 @@ use fluxo_models::{Model, Request, Task};
 use crate::error::{Error, Result};
 use crate::graph::Graph;
 pub use crate::graph::{GRAPH, RUNTIMES};
-use crate::report::Skipped;
 use crate::runner::Runner;
 use crate::shelf::Shelf;
+use fluxo_verify::report::Skipped;
 use lineup::{Entry, Lineup};
 pub use locating::locate;
 use names::is_runtime;
-pub(crate) use names::precision;
 pub use names::{RuntimeStatus, runtimes};
 use source::Source;
 

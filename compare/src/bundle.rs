@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use fluxo_models::{Tensors, tensors};
 use serde_json::{Value, json};
 
-use crate::error::{Error, Result};
-use crate::publish::io as told;
-use crate::report::Report;
+use crate::error::io as told;
+use crate::error::{Error, Result, zoo};
 use crate::source;
+use fluxo_verify::report::Report;
 
 /// Models up to this many bytes are copied; of larger ones the folder has the hashes.
 pub const COPIED: u64 = 64 << 20;
@@ -75,14 +75,15 @@ pub fn write(dir: &Path, bundle: &Bundle<'_>) -> Result<()> {
         kept.push(path);
         models.push(about);
     }
-    tensors::write(&at.join(INPUTS), bundle.inputs)?;
+    tensors::write(&at.join(INPUTS), bundle.inputs).map_err(zoo)?;
     let outputs = at.join("outputs");
     fs::create_dir(&outputs).map_err(|e| told(&outputs, e))?;
     for (runner, given) in bundle.outputs {
         tensors::write(
             &outputs.join(format!("{}.safetensors", plain(runner))),
             given,
-        )?;
+        )
+        .map_err(zoo)?;
     }
     let words = ["fluxo", "compare"].map(String::from).into_iter();
     let words = words.chain(kept).chain(bundle.arguments.iter().cloned());

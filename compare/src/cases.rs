@@ -7,7 +7,7 @@ use fluxo_models::Tensors;
 use fluxo_models::blocks::embedding::Counting;
 use fluxo_models::stack::{InputConfig, StackConfig};
 
-use crate::compare::Case;
+use crate::Case;
 use crate::error::Result;
 use crate::interface::{Interface, Part};
 use crate::positions;

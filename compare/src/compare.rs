@@ -1,68 +1,26 @@
-//! Every runner on the same inputs, every pair on every output.
+//! Every runner on the same inputs, every pair on every output, where the attention masks keep a
+//! position.
 
 use fluxo_models::Tensors;
-use rayon::prelude::*;
+use fluxo_verify::diff::Close;
+use fluxo_verify::reference::Ruling;
+use fluxo_verify::{Case, Judging, Report};
 
-use crate::convention::{Convention, Other};
-use crate::diff::{Difference, difference, excess};
-use crate::error::{Error, Result};
-use crate::inputs::split;
+use crate::error::Result;
 use crate::mask::Mask;
-use crate::referee::{self, Ruling};
-use crate::report::{Alone, NO_OUTPUT, Pair, Report, Skipped};
-use crate::rounding::Rounding;
-use crate::runner::file::File;
-use crate::runner::{Kind, Label, Runner};
-use crate::verdict::{Close, Tolerance};
+use crate::runner::Runner;
 
-/// Inputs, and what reports call them: `at batch 3, sequence 17`.
-pub type Case = (String, Tensors);
-
-/// What decides whether runners agree on several inputs.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Judging<'a> {
-    /// The referee's rulings, one for each case, or none.
-    pub rulings: &'a [Ruling],
-    /// What any two values may differ by, whatever the referee says.
-    pub close: Option<Close>,
-    /// In place of the built-in tolerances, where there are no rulings.
-    pub tolerance: Option<f64>,
-    /// Each case under another convention, where there is one ([`convention`](crate::convention)).
-    pub others: &'a [Option<Other>],
-}
-
-/// Where the tolerances come from.
-#[derive(Clone, Copy)]
-enum Allowance<'a> {
-    /// Built in, or as given.
-    Fixed(Option<f64>),
-    /// What the referee found.
-    Measured(&'a Ruling),
-    /// As given for each value; the referee's word stands beside.
-    Close(Close, Option<&'a Ruling>),
-}
-
-impl Allowance<'_> {
-    fn ruling(&self) -> Option<&Ruling> {
-        match self {
-            Self::Fixed(_) => None,
-            Self::Measured(ruling) => Some(ruling),
-            Self::Close(_, ruling) => *ruling,
-        }
-    }
-}
-
-/// What one runner gave.
-struct Given {
-    label: Label,
-    outputs: Tensors,
+/// The mask that is among a transformer's inputs.
+fn mask(inputs: &Tensors) -> Result<Box<dyn fluxo_verify::Mask>> {
+    Ok(Box::new(Mask::of(inputs)?))
 }
 
 /// Runs every runner on `inputs` and compares each pair.
 ///
 /// `inputs` are named as the model's inputs, with or without `in.`; tensors `out.*` are expected
 /// outputs and become one more runner, `file`. `tolerance` overrides the built-in ones
-/// ([`Tolerance::between`]). A runner that fails is listed as skipped, as long as two are left.
+/// ([`Tolerance::between`](fluxo_verify::diff::tolerance::Tolerance::between)). A runner that fails
+/// is listed as skipped, as long as two are left.
 ///
 /// # Errors
 /// When the inputs do not fit the model, or fewer than two runners gave anything.
@@ -71,166 +29,12 @@ pub fn compare(
     inputs: &Tensors,
     tolerance: Option<f64>,
 ) -> Result<Report> {
-    checked(tolerance)?;
-    judged(runners, inputs, Allowance::Fixed(tolerance), None)
-}
-
-/// Refuses a tolerance that is none.
-fn checked(tolerance: Option<f64>) -> Result<()> {
-    match tolerance.filter(|value| !(value.is_finite() && *value >= 0.0)) {
-        Some(value) => Err(Error::Input(format!(
-            "a tolerance of {value}; it must be a number of 0 or more"
-        ))),
-        None => Ok(()),
-    }
-}
-
-fn judged(
-    runners: &mut [Box<dyn Runner>],
-    inputs: &Tensors,
-    allowance: Allowance<'_>,
-    other: Option<&Other>,
-) -> Result<Report> {
-    let (inputs, expected) = split(inputs);
-    let mask = Mask::of(&inputs)?;
-    let mut file = File::new(expected.clone());
-    let mut all: Vec<&mut dyn Runner> = runners
-        .iter_mut()
-        .map(|runner| &mut **runner as _)
-        .collect();
-    if !expected.is_empty() {
-        all.push(&mut file);
-    }
-    let (mut given, mut skipped) = (Vec::new(), Vec::new());
-    for runner in all {
-        match runner.run(&inputs) {
-            Ok(outputs) => given.push(Given {
-                label: runner.label().clone(),
-                outputs,
-            }),
-            Err(error) if error.is_input() => {
-                // Where others took the same, it is this one that does not.
-                let known = !given.is_empty();
-                return Err(if known {
-                    error.of(runner.name())
-                } else {
-                    error
-                });
-            }
-            Err(error) => {
-                skipped.push(Skipped {
-                    runner: runner.name().to_string(),
-                    reason: error.to_string(),
-                });
-            }
-        }
-    }
-    if given.len() < 2 {
-        let ran: Vec<_> = given.into_iter().map(|g| g.label.name).collect();
-        return Err(match (skipped.is_empty(), ran.as_slice()) {
-            (false, _) => Error::Unable {
-                ran,
-                failed: skipped,
-            },
-            (true, [one]) => Error::TooFew(format!("there is only `{one}`")),
-            (true, _) => Error::TooFew("there is no runner".to_string()),
-        });
-    }
-    if let Some(ruling) = allowance.ruling() {
-        let exact = Given {
-            label: Label::new(referee::NAME, Kind::Referee),
-            outputs: ruling.exact.clone(),
-        };
-        given.insert(0, exact);
-    }
-    let all: Vec<_> = (0..given.len())
-        .flat_map(|i| (i + 1..given.len()).map(move |j| (i, j)))
-        .collect();
-    // Logits are long, and there are many pairs.
-    let found = all.into_par_iter().flat_map_iter(|(i, j)| {
-        let mut own = Vec::new();
-        pair(&given[i], &given[j], &mask, &allowance, &mut own);
-        own
-    });
-    let mut pairs: Vec<Pair> = found.collect();
-    let conventions = match other {
-        Some(other) => excused(runners, &given, other, allowance, &mask, &mut pairs),
-        None => Vec::new(),
+    let judging = Judging {
+        tolerance,
+        mask: Some(mask),
+        ..Judging::default()
     };
-    // One output after the other, not one pair after the other.
-    pairs.sort_by(|x, y| order(&x.output).cmp(&order(&y.output)));
-    let alone = alone(&given, &pairs);
-    let runners = given.into_iter().map(|g| g.label.name).collect();
-    let mut report = Report::new(runners, pairs, skipped, alone);
-    report.follow(conventions);
-    Ok(report)
-}
-
-/// Who differs from the checkpoint here and agrees with it under the `other` convention: their
-/// pairs become those of that run.
-fn excused(
-    runners: &mut [Box<dyn Runner>],
-    given: &[Given],
-    other: &Other,
-    allowance: Allowance<'_>,
-    mask: &Mask,
-    pairs: &mut Vec<Pair>,
-) -> Vec<Convention> {
-    let differs = |name: &str| {
-        let own = |pair: &&Pair| pair.a == name || pair.b == name;
-        pairs.iter().filter(own).any(|pair| !pair.agrees)
-    };
-    let suspects: Vec<&Given> = given
-        .iter()
-        .filter(|g| matches!(g.label.kind, Kind::Graph | Kind::File) && differs(&g.label.name))
-        .collect();
-    if suspects.is_empty() {
-        return Vec::new();
-    }
-    let allowance = match (allowance, &other.ruling) {
-        (Allowance::Fixed(tolerance), _) => Allowance::Fixed(tolerance),
-        (Allowance::Measured(_), Some(ruling)) => Allowance::Measured(ruling),
-        (Allowance::Close(close, _), ruling) => Allowance::Close(close, ruling.as_ref()),
-        (Allowance::Measured(_), None) => return Vec::new(),
-    };
-    let exact = allowance.ruling().map(|ruling| Given {
-        label: Label::new(referee::NAME, Kind::Referee),
-        outputs: ruling.exact.clone(),
-    });
-    let backends = runners
-        .iter_mut()
-        .filter(|runner| matches!(runner.label().kind, Kind::Backend { .. }));
-    let again = backends.filter_map(|runner| {
-        let outputs = runner.run(&other.inputs).ok()?;
-        let label = runner.label().clone();
-        Some(Given { label, outputs })
-    });
-    let again: Vec<Given> = exact.into_iter().chain(again).collect();
-    let mut found: Vec<Convention> = Vec::new();
-    for suspect in suspects {
-        let name = &suspect.label.name;
-        let mut anew = Vec::new();
-        for checkpoint in &again {
-            pair(checkpoint, suspect, mask, &allowance, &mut anew);
-        }
-        if anew.is_empty() || !anew.iter().all(|pair| pair.agrees) {
-            continue;
-        }
-        let known = |other: &str| again.iter().any(|g| g.label.name == other);
-        pairs.retain(|pair| {
-            !(pair.b == *name && known(&pair.a) || pair.a == *name && known(&pair.b))
-        });
-        pairs.extend(anew);
-        found.push(Convention::new(name, other.counting));
-    }
-    // Two files of different conventions differ by that.
-    let follows = |name: &str| found.iter().any(|convention| convention.runner == name);
-    let checkpoint = |name: &str| again.iter().any(|g| g.label.name == name);
-    pairs.retain(|pair| {
-        let (a, b) = (follows(&pair.a), follows(&pair.b));
-        a == b || checkpoint(&pair.a) || checkpoint(&pair.b)
-    });
-    found
+    fluxo_verify::compare_inputs(runners, inputs, &judging)
 }
 
 /// [`compare()`] on several inputs: of each output of each pair the worst case stays, and its
@@ -259,19 +63,11 @@ pub fn compare_judged(
     cases: &[Case],
     judging: &Judging<'_>,
 ) -> Result<Report> {
-    merged(cases, |i, inputs| {
-        let ruling = judging.rulings.get(i);
-        let other = judging.others.get(i).and_then(Option::as_ref);
-        let allowance = match (judging.close, ruling) {
-            (Some(close), ruling) => Allowance::Close(close, ruling),
-            (None, Some(ruling)) => Allowance::Measured(ruling),
-            (None, None) => {
-                checked(judging.tolerance)?;
-                Allowance::Fixed(judging.tolerance)
-            }
-        };
-        judged(runners, inputs, allowance, other)
-    })
+    let judging = Judging {
+        mask: Some(mask),
+        ..*judging
+    };
+    fluxo_verify::compare(runners, cases, &judging)
 }
 
 /// [`compare_cases()`] with the referee's `rulings`, one for each case, as one more runner; what
@@ -308,168 +104,6 @@ pub fn compare_close(
         ..Judging::default()
     };
     compare_judged(runners, cases, &judging)
-}
-
-/// The reports of all cases as one.
-fn merged(
-    cases: &[Case],
-    mut compare: impl FnMut(usize, &Tensors) -> Result<Report>,
-) -> Result<Report> {
-    let mut merged: Option<Report> = None;
-    for (i, (label, inputs)) in cases.iter().enumerate() {
-        let mut report = compare(i, inputs).map_err(|e| e.at(label))?;
-        for skipped in &mut report.skipped {
-            skipped.reason = format!("{label}: {}", skipped.reason);
-        }
-        for pair in &mut report.pairs {
-            pair.case = Some(label.clone());
-        }
-        for convention in &mut report.conventions {
-            convention.cases.push(label.clone());
-        }
-        match &mut merged {
-            Some(merged) => merged.merge(report),
-            None => merged = Some(report),
-        }
-    }
-    merged.ok_or_else(|| Error::TooFew("there are no inputs".to_string()))
-}
-
-/// Every output of one pair.
-fn pair(a: &Given, b: &Given, mask: &Mask, allowance: &Allowance<'_>, pairs: &mut Vec<Pair>) {
-    let ruling = allowance.ruling();
-    // What is exact for weights of `b`'s precision.
-    let outputs = match (a.label.kind, ruling) {
-        (Kind::Referee, Some(ruling)) => &ruling.of(b.label.declared).exact,
-        _ => &a.outputs,
-    };
-    let kinds = (a.label.kind, b.label.kind);
-    let tolerance = |noise: Option<f64>| match (allowance, noise) {
-        (Allowance::Close(..), noise) => Tolerance::close(noise),
-        (_, Some(noise)) => Tolerance::measured(kinds.0, kinds.1, noise),
-        (Allowance::Fixed(given), None) => Tolerance::between(kinds.0, kinds.1, *given),
-        (Allowance::Measured(_), None) => Tolerance::between(kinds.0, kinds.1, None),
-    };
-    let mut add = |output: &str, mut found: Difference| {
-        let both = outputs.get(output).zip(b.outputs.get(output));
-        let both = both.filter(|_| found.scaled.is_finite());
-        let kept = both.and_then(|(left, _)| mask.of_output(output, left.shape().as_slice()));
-        let kept = kept.as_deref();
-        let mut noise = ruling.map(|_| 0.0);
-        if let (Some(ruling), Some((left, right))) = (ruling, both) {
-            let explained = explained(a, b, mask, ruling, output);
-            let coarser = coarser(a, b, ruling);
-            let allowed = |noise| Tolerance::measured(kinds.0, kinds.1, coarser * noise).value;
-            if let Some(off) = explained.worst(left, right, kept, allowed) {
-                (found.scaled, noise) = (off.scaled, Some(coarser * off.noise));
-            }
-        }
-        let names = [&a.label.name, &b.label.name];
-        let mut pair = Pair::new(names[0], names[1], output, found, &tolerance(noise));
-        if let Allowance::Close(close, _) = allowance {
-            let excess = both.map(|(left, right)| excess(left, right, kept, *close));
-            let excess = excess.unwrap_or(f64::INFINITY);
-            pair.agrees = excess <= 1.0;
-            pair.excess = Some(excess);
-        }
-        pairs.push(pair);
-    };
-    let nothing = |why: &str| Difference::unmeasured(why.to_string());
-    let mut shared = outputs.keys().filter(|name| b.outputs.contains_key(*name));
-    if shared.next().is_none() {
-        return add(NO_OUTPUT, nothing("no output in common"));
-    }
-    let (mut compared, mut hidden) = (0, 0);
-    for (name, left) in outputs {
-        match b.outputs.get(name) {
-            Some(right) => {
-                let kept = mask.of_output(name, left.shape().as_slice());
-                let all_hidden = |kept: &Vec<bool>| !kept.is_empty() && !kept.contains(&true);
-                // What is made of padding alone (a pooler's output behind padding on the left)
-                // says nothing, and takes nothing from what the others say.
-                if left.shape() == right.shape() && kept.as_ref().is_some_and(all_hidden) {
-                    hidden += 1;
-                    continue;
-                }
-                let logits = name.ends_with("logits");
-                add(name, difference(left, right, kept.as_deref(), logits));
-                compared += 1;
-            }
-            None if b.label.kind.owes(a.label.kind) => add(name, missing(&b.label.name)),
-            None => {}
-        }
-    }
-    for name in b.outputs.keys().filter(|name| !outputs.contains_key(*name)) {
-        if a.label.kind.owes(b.label.kind) {
-            add(name, missing(&a.label.name));
-        }
-    }
-    if compared == 0 && hidden > 0 {
-        add(
-            NO_OUTPUT,
-            nothing("the mask keeps no position: nothing was compared"),
-        );
-    }
-}
-
-/// How many times more one of `a` and `b` rounds than what the noise was measured of: fewer digits,
-/// more noise.
-fn coarser(a: &Given, b: &Given, ruling: &Ruling) -> f64 {
-    let coarser = |given: &Given| {
-        let own = ruling.of(given.label.declared).unit;
-        given.label.unit.unwrap_or(own) / own
-    };
-    coarser(a).max(coarser(b)).max(1.0)
-}
-
-/// What rounding explains of `output` between `a` and `b`: of each from what is exact for weights
-/// of its precision, and how far those lie apart.
-fn explained(a: &Given, b: &Given, mask: &Mask, ruling: &Ruling, output: &str) -> Rounding {
-    let ours = ruling.of(b.label.declared);
-    let noise = ours.noise.get(output).cloned();
-    let mut noise = noise.unwrap_or_else(|| Rounding::of_output(0.0));
-    if matches!(a.label.kind, Kind::Referee) || a.label.declared == b.label.declared {
-        return noise;
-    }
-    let theirs = ruling.of(a.label.declared);
-    if let Some(other) = theirs.noise.get(output) {
-        noise.join(other);
-    }
-    if let (Some(here), Some(there)) = (ours.exact.get(output), theirs.exact.get(output)) {
-        let kept = mask.of_output(output, here.shape().as_slice());
-        noise.widen(here, there, kept.as_deref());
-    }
-    noise
-}
-
-fn missing(runner: &str) -> Difference {
-    Difference::unmeasured(format!("`{runner}` gives no such output"))
-}
-
-/// The outputs that are in no pair.
-fn alone(given: &[Given], pairs: &[Pair]) -> Vec<Alone> {
-    let mut names: Vec<_> = given.iter().flat_map(|g| g.outputs.keys()).collect();
-    names.sort_by_key(|name| order(name));
-    names.dedup();
-    names
-        .into_iter()
-        .filter(|name| !pairs.iter().any(|pair| pair.output == **name))
-        .map(|name| Alone {
-            output: name.clone(),
-            runners: given
-                .iter()
-                .filter(|g| g.outputs.contains_key(name))
-                .map(|g| g.label.name.clone())
-                .collect(),
-        })
-        .collect()
-}
-
-/// `layers.10` after `layers.9`: the parts of a name, numbers as numbers.
-fn order(name: &str) -> Vec<(u64, &str)> {
-    name.split('.')
-        .map(|part| (part.parse().unwrap_or(u64::MAX), part))
-        .collect()
 }
 
 #[cfg(test)]

@@ -8,72 +8,22 @@
 
 use fluxo_models::blocks::embedding::Counting;
 use fluxo_models::{Model, Request, Tensors};
-use serde::Serialize;
+use fluxo_verify::Other;
 
-use crate::compare::Case;
+use crate::Case;
 use crate::error::Result;
 use crate::inputs::{integers, past, split};
 use crate::mask::Mask;
 use crate::positions::{self, counted};
-use crate::referee::{self, Ruling};
+use crate::referee;
+use fluxo_verify::Mask as _;
 
-/// A case under the other convention.
-#[derive(Debug, Clone)]
-pub struct Other {
-    /// How tokens are numbered then.
-    pub counting: Counting,
-    /// The inputs, with these positions.
-    pub inputs: Tensors,
-    /// What the referee says of them, where there is one.
-    pub ruling: Option<Ruling>,
-}
-
-/// A runner that follows another convention.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Convention {
-    /// The runner.
-    pub runner: String,
-    /// What is conventional.
-    pub convention: &'static str,
-    /// Which one it follows.
-    pub follows: &'static str,
-    /// The inputs that showed it.
-    pub cases: Vec<String>,
-}
-
-/// What the convention is about.
-const POSITIONS: &str = "positions under padding";
-
-impl Convention {
-    pub(crate) fn new(runner: &str, counting: Counting) -> Self {
-        Self {
-            runner: runner.to_string(),
-            convention: POSITIONS,
-            follows: match counting {
-                Counting::Columns => "by column",
-                Counting::Kept | Counting::KeptAlways => "by the tokens that the mask keeps",
-                Counting::But(_) => "by the tokens that are no padding",
-            },
-            cases: Vec::new(),
-        }
-    }
-
-    /// What reports say of it.
-    pub(crate) fn told(&self) -> String {
-        let Self {
-            runner,
-            convention,
-            follows,
-            cases,
-        } = self;
-        let cases = match cases.is_empty() {
-            true => String::new(),
-            false => format!(" ({})", cases.join(", ")),
-        };
-        format!(
-            "{convention}: {runner} numbers tokens {follows}; given the same \
-             `position_ids` the checkpoint agrees with it{cases}"
-        )
+/// What reports call the ways to number tokens.
+const fn name(counting: Counting) -> &'static str {
+    match counting {
+        Counting::Columns => "by column",
+        Counting::Kept | Counting::KeptAlways => "by the tokens that the mask keeps",
+        Counting::But(_) => "by the tokens that are no padding",
     }
 }
 
@@ -103,7 +53,7 @@ pub fn others(
             inputs.insert(positions::NAME.into(), positions);
             told.push((label.clone(), inputs.clone()));
             found.push(Some(Other {
-                counting: other,
+                follows: name(other),
                 inputs,
                 ruling: None,
             }));

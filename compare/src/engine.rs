@@ -14,7 +14,8 @@ use crate::inputs::integers;
 use crate::interface::past_name;
 use crate::runner::Runner;
 use crate::samples::rows;
-use crate::signature::{Dim, Port, Signature};
+use crate::signature::Signature;
+use fluxo_onnx::file::{Dim, Port};
 
 type Done<T> = std::result::Result<T, fluxo_models::Error>;
 
@@ -56,7 +57,7 @@ impl OnnxEngine {
         };
         let takes = Signature::read(file)?;
         for name in ["input_ids", "decoder_input_ids"] {
-            let dims = takes.input(name).and_then(|port| port.dims.as_deref());
+            let dims = takes.file.input(name).and_then(|port| port.dims.as_deref());
             if let Some([_, Dim::Fixed(length)]) = dims {
                 return Err(Error::Model {
                     path: file.to_path_buf(),
@@ -69,13 +70,19 @@ impl OnnxEngine {
         }
         let alone = |dim: Option<&Dim>| dim == Some(&Dim::Fixed(1));
         let first = |port: &Port| alone(port.dims.as_deref().and_then(<[Dim]>::first));
-        let past = |name: &str| takes.inputs.iter().any(|port| port.name.starts_with(name));
+        let past = |name: &str| {
+            takes
+                .file
+                .inputs
+                .iter()
+                .any(|port| port.name.starts_with(name))
+        };
         Ok(Self {
             cached_layers: match past("past_key_values.") {
                 true => model.config().layers(),
                 false => 0,
             },
-            alone: takes.inputs.iter().any(first) || depends_on_length(model.config()),
+            alone: takes.file.inputs.iter().any(first) || depends_on_length(model.config()),
             whole: encoder.is_none() && model.config().encodes_and_decodes(),
             decoder: load(file)?,
             encoder,
@@ -196,7 +203,7 @@ impl OnnxEngine {
             }
         }
         // A length that nothing else depends on.
-        inputs.retain(|name, _| name != "attention_mask" || self.takes.input(name).is_some());
+        inputs.retain(|name, _| name != "attention_mask" || self.takes.file.input(name).is_some());
         let mut outputs = self.decoder.borrow_mut().run(&inputs)?;
         let logits = outputs.remove("logits");
         let logits = logits.filter(|logits| logits.shape().len() == 3);
@@ -271,7 +278,6 @@ fn depends_on_length(config: &NetworkConfig) -> bool {
 
 fn said(error: Error) -> fluxo_models::Error {
     match error {
-        Error::Models(error) => error,
         Error::Input(reason) => fluxo_models::Error::Input(reason),
         error => fluxo_models::Error::Engine(error.to_string()),
     }

@@ -8,17 +8,17 @@ use fluxo_models::Model;
 use fluxo_onnx::Target;
 use serde::Serialize;
 
-use crate::error::Error;
+use crate::error::{Error, zoo};
 use crate::exported;
 use crate::interface::Interface;
 use crate::progress::{Step, Told, untold};
 use crate::publish::{beside, io, publish};
-use crate::report::Report;
 use crate::serves::judged;
-use crate::signature::{Port, Signature};
 use crate::taps::TapChoice;
 use crate::towers::towers;
 use crate::verify::verify_telling;
+use fluxo_onnx::file::{Port, Signature};
+use fluxo_verify::report::Report;
 
 /// What is exported, and how.
 #[derive(Debug, Clone)]
@@ -215,12 +215,12 @@ fn export_with(
             .filter_map(|(key, said)| Some((*key, said.as_deref()?)));
         fluxo_onnx::append_metadata(draft.join(file), marks).map_err(Error::from)?;
     }
-    model.save_config_whole(draft).map_err(Error::from)?;
+    model.save_config_whole(draft).map_err(zoo)?;
     let names = |ports: Vec<Port>| ports.into_iter().map(|port| port.name).collect();
     let mut files = Vec::new();
     for file in &written {
         let path = draft.join(file);
-        let signature = Signature::read(&path)?;
+        let signature = Signature::read(&path).map_err(Error::from)?;
         files.push(FileReport {
             file: dir.join(file),
             bytes: std::fs::metadata(&path).map_err(|e| io(&path, e))?.len(),

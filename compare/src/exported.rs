@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::export::ExportOptions;
 use crate::graph::Graph;
-use crate::signature;
+use fluxo_onnx::file::Signature;
 
 /// The key of the options in a file's metadata.
 pub(crate) const OPTIONS: &str = "fluxo.options";
@@ -81,7 +81,7 @@ impl Exported {
         };
         let graph = Graph::in_folder(folder).ok_or_else(|| refuse("holds no exported files"))?;
         let file = graph.files()[0];
-        let about = signature::metadata(file)?;
+        let about = Signature::read(file)?.metadata;
         let foreign =
             || refuse("was not exported by this version of fluxo; use `fluxo compare` instead");
         let said = |key: &str| about.get(key).ok_or_else(foreign);

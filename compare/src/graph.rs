@@ -6,12 +6,10 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{DType, TensorData};
 
 use crate::error::Result;
+use crate::error::io;
 use crate::locate::numbers;
-use crate::publish::io;
-use crate::runner::{
-    Runner, chain::Chain, ort, ort::Ort, rten, rten::Rten, split::Split, tract, tract::Tract,
-};
-use crate::signature::Signature;
+pub use crate::runner::RUNTIMES;
+use crate::runner::{Runner, chain::Chain, filled::Filled, split::Split};
 
 /// Where the graph lies in an exported folder.
 pub const GRAPH: &str = "onnx/model.onnx";
@@ -29,9 +27,6 @@ pub const TEXT: &str = "onnx/text_model.onnx";
 pub const VISION: &str = "onnx/vision_model.onnx";
 /// Every file that an export may write.
 pub(crate) const ALL: [&str; 5] = [GRAPH, ENCODER, DECODER, TEXT, VISION];
-
-/// The runtimes that take an ONNX file.
-pub const RUNTIMES: [&str; 3] = [ort::NAME, tract::NAME, rten::NAME];
 
 /// The ONNX files that make up one model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,7 +157,7 @@ impl Graph {
     /// The element type of most of the weights, where that is not float32.
     pub(crate) fn declared(&self) -> Option<DType> {
         let file = *self.files().last()?;
-        Signature::read(file).ok()?.weights
+        fluxo_onnx::file::Signature::read(file).ok()?.weights
     }
 
     /// The files in the runtime `runtime`, one of [`RUNTIMES`]; reports show them as `name`.
@@ -186,11 +181,7 @@ impl Graph {
         chained: impl FnOnce(Chain) -> Chain,
     ) -> Result<Box<dyn Runner>> {
         let load = |file: &Path| -> Result<Box<dyn Runner>> {
-            Ok(match runtime {
-                ort::NAME => Box::new(Ort::load(name, file)?),
-                tract::NAME => Box::new(Tract::load(name, file)?),
-                _ => Box::new(Rten::load(name, file)?),
-            })
+            Ok(Box::new(Filled::load(runtime, name, file)?))
         };
         match self {
             Self::Whole(file) => load(file),

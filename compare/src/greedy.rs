@@ -2,29 +2,11 @@
 
 use burn::tensor::TensorData;
 use fluxo_models::Tensors;
-use serde::Serialize;
+pub use fluxo_verify::report::Continued;
 
 use crate::error::{Error, Result};
 use crate::inputs::{integers, split};
 use crate::runner::Runner;
-
-/// The texts of one runner beside those of another.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Continued {
-    /// The runner.
-    pub runner: String,
-    /// Whose texts its own are compared with: the referee's, or the first runner's.
-    pub against: String,
-    /// The tokens of each row before the first that differs: the least over the rows.
-    pub common: usize,
-    /// How many the first wrote of each row, at least: fewer than asked for where the model has no
-    /// position left.
-    pub of: usize,
-    /// What it wrote, row by row.
-    pub tokens: Vec<Vec<i64>>,
-    /// Why there are no tokens.
-    pub note: Option<String>,
-}
 
 /// Lets each of `runners` write `count` tokens behind each row of `inputs`, the likeliest each
 /// time and the whole text read again, and compares them with what the first wrote.
@@ -113,7 +95,7 @@ fn likeliest(runner: &str, outputs: &Tensors) -> Result<i64> {
     let logits = logits
         .ok_or_else(|| refuse("it gives no `logits` of [1, seq, vocab], so it writes no text"))?;
     let vocab = logits.shape().as_slice()[2];
-    let values = crate::numbers(logits).map_err(|e| refuse(&e))?;
+    let values = fluxo_verify::numbers(logits).map_err(|e| refuse(&e))?;
     let last = values.len().checked_sub(vocab).map(|from| &values[from..]);
     let last = last.filter(|last| !last.is_empty() && !last.iter().any(|v| v.is_nan()));
     let last = last.ok_or_else(|| refuse("the last position has no largest logit"))?;

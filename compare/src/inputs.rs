@@ -1,29 +1,21 @@
 //! From the tensors that were given to the tensors that a model takes.
 
-use burn::tensor::{DType, TensorData};
+use burn::tensor::TensorData;
 use fluxo_models::Tensors;
+use fluxo_onnx::file::{Dim, Port};
+use fluxo_verify::inputs::{fit, missing, unknown};
+
+pub(crate) use fluxo_verify::inputs::integers;
+pub use fluxo_verify::inputs::split;
 
 use crate::error::{Error, Result};
 use crate::mask::Mask;
 use crate::positions::{self, counted};
-use crate::signature::{Dim, Port, Signature};
+use crate::signature::Signature;
+use fluxo_verify::Mask as _;
 
-/// Splits a file's tensors into a model's inputs and the outputs that are expected of it:
-/// `in.` is dropped from the ones, `out.` from the others.
-pub fn split(tensors: &Tensors) -> (Tensors, Tensors) {
-    let (mut inputs, mut expected) = (Tensors::new(), Tensors::new());
-    for (name, data) in tensors {
-        if let Some(output) = name.strip_prefix("out.") {
-            expected.insert(output.to_string(), data.clone());
-        } else {
-            let input = name.strip_prefix("in.").unwrap_or(name);
-            inputs.insert(input.to_string(), data.clone());
-        }
-    }
-    (inputs, expected)
-}
-
-/// Exactly the inputs that `signature` declares, in their element types.
+/// The inputs that the file with `signature` is given where `inputs` are: what it declares, and no
+/// more.
 ///
 /// What is missing is filled in where only one value makes sense: an `attention_mask` of ones,
 /// `token_type_ids` of zeros, an empty past; `position_ids` as the file says that its model counts
@@ -34,30 +26,41 @@ pub fn split(tensors: &Tensors) -> (Tensors, Tensors) {
 /// its keys are in the past.
 ///
 /// # Errors
-/// When an input is missing, unknown, or of another type or shape than declared.
-pub fn complete(signature: &Signature, inputs: &Tensors) -> Result<Tensors> {
+/// When an input is missing or unknown. Types and shapes are looked at where the file runs.
+pub fn filled(signature: &Signature, inputs: &Tensors) -> Result<Tensors> {
     for (name, data) in inputs {
-        if signature.input(name).is_none() && !says_nothing(name, data, signature, inputs) {
-            return Err(Error::Input(format!(
-                "the model takes no `{name}`; it takes {}",
-                list(signature.inputs.iter().map(|port| port.name.as_str()))
-            )));
+        if signature.file.input(name).is_none() && !says_nothing(name, data, signature, inputs) {
+            return Err(unknown(&signature.file, name));
         }
     }
-    let mut complete = Tensors::new();
-    for port in &signature.inputs {
+    let mut filled = Tensors::new();
+    for port in &signature.file.inputs {
         let data = match inputs.get(&port.name) {
-            Some(data) => fit(port, data)?,
+            Some(data) => data.clone(),
             None => fill(port, signature, inputs)?,
         };
-        complete.insert(port.name.clone(), data);
+        filled.insert(port.name.clone(), data);
     }
-    Ok(complete)
+    Ok(filled)
+}
+
+/// [`filled`], in the element types that the file declares.
+///
+/// # Errors
+/// As [`filled`], and when an input is of another type or shape than declared.
+pub fn complete(signature: &Signature, inputs: &Tensors) -> Result<Tensors> {
+    let filled = filled(signature, inputs)?;
+    let fitting = signature.file.inputs.iter().map(|port| {
+        let data = fit(port, &filled[&port.name])?.into_owned();
+        Ok((port.name.clone(), data))
+    });
+    fitting.collect()
 }
 
 /// Whether leaving out this input, one of `inputs`, changes nothing.
 fn says_nothing(name: &str, data: &TensorData, signature: &Signature, inputs: &Tensors) -> bool {
-    let all = |value: f64| crate::numbers(data).is_ok_and(|all| all.iter().all(|v| *v == value));
+    let all =
+        |value: f64| fluxo_verify::numbers(data).is_ok_and(|all| all.iter().all(|v| *v == value));
     let empty = |name: &str| {
         inputs
             .get(name)
@@ -88,49 +91,9 @@ fn as_counted(data: &TensorData, signature: &Signature, inputs: &Tensors) -> Res
     Ok(data.shape().to_vec() == shape && pairs.all(same))
 }
 
-/// `data` in the element type and shape that `port` declares.
-fn fit(port: &Port, data: &TensorData) -> Result<TensorData> {
-    let shape = data.shape().as_slice();
-    let name = &port.name;
-    if let Some(dims) = &port.dims {
-        let fits = dims.len() == shape.len()
-            && dims.iter().zip(shape).all(|(dim, size)| match dim {
-                Dim::Fixed(fixed) => fixed == size,
-                Dim::Named(_) => true,
-            });
-        if !fits {
-            let dims: Vec<_> = dims.iter().map(Dim::to_string).collect();
-            return Err(Error::Input(format!(
-                "`{name}` has shape {shape:?}, the model declares [{}]",
-                dims.join(", ")
-            )));
-        }
-    }
-    if data.dtype() == port.dtype {
-        return Ok(data.clone());
-    }
-    if port.dtype.is_float() && !data.dtype().is_float()
-        || !port.dtype.is_float() && data.dtype().is_float()
-    {
-        return Err(Error::Input(format!(
-            "`{name}` is {:?}, the model declares {:?}",
-            data.dtype(),
-            port.dtype
-        )));
-    }
-    data.clone()
-        .try_cast(port.dtype)
-        .map_err(|e| Error::Input(format!("`{name}`: {e}")))
-}
-
 /// The value of an input that was not given.
 fn fill(port: &Port, signature: &Signature, inputs: &Tensors) -> Result<TensorData> {
-    let missing = || {
-        Error::Input(format!(
-            "the model needs `{}`, which was not given",
-            port.name
-        ))
-    };
+    let missing = || missing(port);
     let ids = inputs.get("input_ids").ok_or_else(missing)?;
     let [batch, seq] = *ids.shape().as_slice() else {
         return Err(missing());
@@ -185,38 +148,12 @@ pub(crate) fn past(inputs: &Tensors) -> usize {
         .unwrap_or(0)
 }
 
-impl std::fmt::Display for Dim {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Fixed(size) => write!(f, "{size}"),
-            Self::Named(name) if name.is_empty() => f.write_str("?"),
-            Self::Named(name) => f.write_str(name),
-        }
-    }
-}
-
-fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    names
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
-/// The shape and values of an integer input, 64 bits wide.
-pub(crate) fn integers(name: &str, data: &TensorData) -> Result<Vec<i64>> {
-    data.try_to_vec_as::<i64>()
-        .map_err(|e| Error::Input(format!("`{name}`: {e}")))
-}
-
-/// Whether an element type holds truth values.
-pub(crate) fn is_bool(dtype: DType) -> bool {
-    matches!(dtype, DType::Bool(_))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use fluxo_models::blocks::embedding::Counting;
+
+    use burn::tensor::DType;
 
     use super::*;
 
@@ -241,19 +178,22 @@ mod tests {
         ];
         Signature {
             counting: Counting::Kept,
-            inputs: vec![
-                port(
-                    "input_ids",
-                    DType::I64,
-                    &[named("batch"), named("sequence")],
-                ),
-                port(
-                    "attention_mask",
-                    DType::I64,
-                    &[named("batch"), named("past_sequence + sequence")],
-                ),
-                port("past_key_values.0.key", DType::F32, &past),
-            ],
+            file: fluxo_onnx::file::Signature {
+                inputs: vec![
+                    port(
+                        "input_ids",
+                        DType::I64,
+                        &[named("batch"), named("sequence")],
+                    ),
+                    port(
+                        "attention_mask",
+                        DType::I64,
+                        &[named("batch"), named("past_sequence + sequence")],
+                    ),
+                    port("past_key_values.0.key", DType::F32, &past),
+                ],
+                ..Default::default()
+            },
             ..Signature::default()
         }
     }

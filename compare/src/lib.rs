@@ -11,17 +11,12 @@ pub mod artifact;
 pub mod bundle;
 mod cases;
 mod compare;
-mod conclusion;
-pub mod consistent;
 pub mod convention;
-pub mod decisions;
-pub mod diff;
 mod encoding;
 pub mod engine;
 mod error;
 pub mod export;
 pub mod exported;
-mod figures;
 pub mod graph;
 pub mod greedy;
 pub mod inputs;
@@ -29,8 +24,6 @@ mod interface;
 mod limits;
 pub mod locate;
 pub mod mask;
-#[cfg(feature = "flex")]
-pub mod module;
 pub mod page;
 pub mod positions;
 mod precision;
@@ -38,49 +31,32 @@ mod progress;
 mod publish;
 pub mod record;
 pub mod referee;
-pub mod report;
-pub mod rounding;
 pub mod runner;
 pub mod samples;
-mod screen;
 mod serves;
 mod shelf;
 pub mod signature;
 mod sizes;
 pub mod source;
-pub mod standing;
 pub mod steps;
-mod streamed;
 pub mod stress;
-mod sums;
 mod taps;
 #[cfg(test)]
 mod testing;
 pub mod timing;
 mod towers;
-mod values;
-pub mod verdict;
 mod verify;
 
-pub use compare::{
-    Case, Judging, compare, compare_cases, compare_close, compare_judged, compare_refereed,
-};
-pub use conclusion::{Conclusion, Outcome, Unable};
+pub use compare::{compare, compare_cases, compare_close, compare_judged, compare_refereed};
 pub use error::{Error, Result};
 pub use export::{ExportError, ExportOptions, ExportReport, export, export_telling};
 pub use exported::Exported;
 pub use fluxo_onnx::Target;
-pub use graph::Graph;
+pub use fluxo_verify::report::{self, Conclusion, Outcome, Report, Unable, Verdict};
+pub use fluxo_verify::{Case, Judging, assert_consistent, diff};
 #[cfg(feature = "flex")]
-pub use module::verify_module;
+pub use fluxo_verify::{module, verify_module};
+pub use graph::Graph;
 pub use progress::{Step, Told};
-pub use report::{Report, Verdict};
 pub use taps::TapChoice;
 pub use verify::{verify, verify_telling};
-
-use burn::tensor::TensorData;
-
-/// The values of a tensor of any number type, as `f64`.
-fn numbers(data: &TensorData) -> std::result::Result<Vec<f64>, String> {
-    data.try_to_vec_as::<f64>().map_err(|e| e.to_string())
-}

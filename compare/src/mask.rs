@@ -66,10 +66,10 @@ impl Mask {
             writes: inputs.keys().any(|name| name.starts_with("decoder_")),
         })
     }
+}
 
-    /// Whether each element of the output `name` of `shape` counts, in row-major order;
-    /// `None` where all do.
-    pub fn of_output(&self, name: &str, shape: &[usize]) -> Option<Vec<bool>> {
+impl fluxo_verify::Mask for Mask {
+    fn of_output(&self, name: &str, shape: &[usize]) -> Option<Vec<bool>> {
         let whose = match name {
             _ if name.starts_with("image_") || name.starts_with("logits_per_") => return None,
             _ if name.starts_with("vision.") => return None,
@@ -132,7 +132,7 @@ impl Kept {
                 "`{mask}` covers {total} positions, `{ids}` has {seq}; it must cover the past and all of them"
             )));
         }
-        let values = crate::numbers(given)
+        let values = fluxo_verify::numbers(given)
             .map_err(|reason| Error::Input(format!("`{mask}`: {reason}")))?
             .into_iter()
             .map(|value| value != 0.0)
@@ -207,6 +207,8 @@ fn two_axes(name: &str, data: &TensorData) -> Result<[usize; 2]> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use fluxo_verify::Mask as _;
+
     use super::*;
 
     fn inputs(mask: &[i64], shape: [usize; 2], seq: usize) -> Tensors {

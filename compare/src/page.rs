@@ -5,8 +5,8 @@ use std::fmt::Write;
 
 use fluxo_models::Tensors;
 
-use crate::figures::{number, share, times};
-use crate::report::{Pair, Report};
+use fluxo_verify::format::{number, share, times};
+use fluxo_verify::report::{Pair, Report};
 
 mod charts;
 mod elements;

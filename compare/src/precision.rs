@@ -4,7 +4,7 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use fluxo_models::Model;
 
 use crate::error::{Error, Result};
-use crate::runner::guard::guard;
+use crate::runner::guard;
 
 /// The device of `backend`, which computes in `dtype`.
 ///

@@ -10,29 +10,25 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{DType, Tensor, TensorData};
+use burn::module::Module;
+use burn::tensor::DType;
 use fluxo_backends::kernels::Sums;
-pub(crate) use fluxo_models::blocks::probe::unit;
+use fluxo_backends::kernels::unit;
 use fluxo_models::{Model, Probe, Request, Tensors, Weights};
-use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
+use fluxo_verify::diff::Rounding;
+use fluxo_verify::reference::RUNS;
+pub use fluxo_verify::reference::{NAME, Noise, Ruling, backend};
 use rayon::prelude::*;
 
-use crate::compare::Case;
+use crate::Case;
 use crate::encoding::{Encoding, Heard};
-use crate::error::{Error, Result};
+use crate::error::{Result, zoo};
 use crate::inputs::split;
 use crate::mask::Mask;
 use crate::precision;
 use crate::progress::{Meter, untold};
-use crate::rounding::Rounding;
 use crate::runner::burn::Burn;
-
-/// What reports call the exact outputs.
-pub const NAME: &str = "float64";
-/// Perturbed runs beside the plain one.
-pub(crate) const RUNS: u64 = 2;
+use fluxo_verify::Mask as _;
 
 /// How many runs measure noise: the plain one, perturbed ones, and one in another order with
 /// coarser functions.
@@ -48,42 +44,6 @@ const PART_UNITS: f64 = 2.0;
 
 /// The largest model, in weights, of which a changed copy is held; of larger ones a block's is.
 const HELD: usize = 1 << 28;
-
-/// Of each output, how far from the exact one rounding explains.
-pub type Noise = BTreeMap<String, Rounding>;
-
-/// The referee's answer for one set of inputs.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Ruling {
-    /// The exact outputs.
-    pub exact: Tensors,
-    /// Their noise.
-    pub noise: Noise,
-    /// A unit of the last place of the precision whose noise it is.
-    pub unit: f64,
-    /// The same of the weights as files have them that declare another precision: of weights
-    /// rounded to it, and of the arithmetic over such.
-    pub declared: Vec<(DType, Ruling)>,
-}
-
-impl Ruling {
-    /// Of the model's own precision, whose unit of the last place is `unit`.
-    pub fn new(exact: Tensors, noise: Noise, unit: f64) -> Self {
-        Self {
-            exact,
-            noise,
-            unit,
-            declared: Vec::new(),
-        }
-    }
-
-    /// What judges a runner whose weights are of the precision `declared`, where it says so.
-    pub(crate) fn of(&self, declared: Option<DType>) -> &Self {
-        let own = |(dtype, _): &&(DType, Self)| Some(*dtype) == declared;
-        let found = self.declared.iter().find(own);
-        found.map_or(self, |(_, ruling)| ruling)
-    }
-}
 
 /// How the model runs.
 #[derive(Clone, Copy)]
@@ -203,7 +163,7 @@ pub(crate) fn rule_telling(
         let ran = |(label, inputs): &Case| {
             let ran = encoding.run(&model, &request, &split(inputs).0, Some(run.probe()));
             meter.passed(what, 1);
-            ran.map_err(|e| Error::from(e).at(label))
+            ran.map_err(|e| zoo(e).at(label))
         };
         let outputs: Result<_> = cases.iter().map(ran).collect();
         *heard = encoding.into_heard();
@@ -232,17 +192,6 @@ pub(crate) fn rule_telling(
     }
     share(&mut rulings);
     Ok(Some(rulings))
-}
-
-/// Rounding explains as much as what is `given` of a module's outputs lies from the exact ones.
-pub(crate) fn explained(noise: &mut Noise, exact: &Tensors, given: &Tensors) {
-    for (name, given) in given {
-        if let Some(exact) = exact.get(name) {
-            let noise = noise.entry(name.clone());
-            let noise = noise.or_insert_with(|| Rounding::of_output(0.0));
-            noise.widen(exact, given, None);
-        }
-    }
 }
 
 /// Rounding explains as much as each case's `given` outputs lie from the exact ones.
@@ -302,54 +251,19 @@ pub fn runner(model: &Model, request: Request) -> Result<Option<Burn>> {
     backend().map(exact).transpose()
 }
 
-/// A backend of this build that computes in float64.
-pub(crate) fn backend() -> Option<&'static str> {
-    let mut names = ["flex", "ndarray"].into_iter();
-    names.find(|name| fluxo_backends::device(name).is_ok())
-}
-
-/// `module` with every weight moved by a unit of its last place in `dtype`.
-pub(crate) fn nudged<M: Module>(module: M, seed: u64, dtype: DType) -> M {
-    let mut nudge = Nudge {
-        random: StdRng::seed_from_u64(seed),
-        unit: unit(dtype) as f32,
-    };
-    module.map(&mut nudge)
-}
-
-struct Nudge {
-    random: StdRng,
-    unit: f32,
-}
-
-impl ModuleMapper for Nudge {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let (id, value, mapper) = param.consume();
-        let (device, dtype) = (value.device(), value.dtype());
-        let data = value.into_data();
-        let shape = data.shape().clone();
-        let moved: Vec<f32> = data
-            .iter::<f32>()
-            .map(|weight| match self.random.random::<bool>() {
-                true => weight * (1.0 + self.unit),
-                false => weight * (1.0 - self.unit),
-            })
-            .collect();
-        let moved = Tensor::from_data(TensorData::new(moved, shape), (&device, dtype));
-        Param::from_mapped_value(id, moved, mapper)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use fluxo_models::Settings;
 
+    use burn::module::{ModuleMapper, Param};
+    use burn::tensor::Tensor;
+
     use super::*;
     use crate::compare_refereed;
-    use crate::rounding::Off;
     use crate::runner::Runner;
     use crate::samples;
+    use fluxo_verify::diff::Off;
 
     fn model() -> Model {
         let device = fluxo_backends::device("flex").unwrap();
@@ -408,10 +322,10 @@ mod tests {
         assert!(!report.agrees(), "{report}");
         // The fixed tolerance of 2e-5 would have let it pass.
         assert!(
-            report.worst().unwrap().scaled < crate::verdict::CPU,
+            report.worst().unwrap().scaled < fluxo_verify::diff::tolerance::CPU,
             "{report}"
         );
-        let wrong = |pair: &&crate::report::Pair| pair.a == NAME && !pair.agrees;
+        let wrong = |pair: &&fluxo_verify::report::Pair| pair.a == NAME && !pair.agrees;
         assert!(
             report
                 .pairs

@@ -8,7 +8,8 @@ use fluxo_models::{NetworkConfig, Tensors, inputs};
 
 use crate::error::{Error, Result};
 use crate::graph::Graph;
-use crate::signature::{Dim, Signature};
+use crate::signature::Signature;
+use fluxo_onnx::file::Dim;
 
 /// How many rows and tokens inputs have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,8 +53,8 @@ pub fn fitting(config: &NetworkConfig, files: &[PathBuf]) -> Result<Tensors> {
     };
     for file in files {
         let signature = Signature::read(file)?;
-        let written = signature.input("encoder_hidden_states").is_some();
-        for port in &signature.inputs {
+        let written = signature.file.input("encoder_hidden_states").is_some();
+        for port in &signature.file.inputs {
             let fixed = |axis: usize| match port.dims.as_ref()?.get(axis)? {
                 Dim::Fixed(size) => Some(*size),
                 Dim::Named(_) => None,
@@ -89,7 +90,7 @@ pub fn fitting(config: &NetworkConfig, files: &[PathBuf]) -> Result<Tensors> {
 pub fn drop_foreign(inputs: &mut Tensors, graph: &Graph) -> Result<()> {
     let mut taken = Vec::new();
     for file in graph.files() {
-        let ports = Signature::read(file)?.inputs;
+        let ports = Signature::read(file)?.file.inputs;
         taken.extend(ports.into_iter().map(|port| port.name));
     }
     let optional = ["attention_mask", "token_type_ids"];
@@ -152,7 +153,7 @@ pub fn rows(name: &str, data: &TensorData, wanted: &[usize]) -> Result<TensorDat
             "has {batch} rows, and none of number {row}"
         )));
     }
-    let values = crate::numbers(data).map_err(refuse)?;
+    let values = fluxo_verify::numbers(data).map_err(refuse)?;
     let kept = wanted
         .iter()
         .flat_map(|row| &values[row * width..(row + 1) * width]);

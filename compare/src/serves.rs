@@ -1,7 +1,7 @@
 //! What a checked file serves, where not every runtime agrees on it.
 
 use crate::graph::RUNTIMES;
-use crate::report::Report;
+use fluxo_verify::report::Report;
 
 /// Who differs and where, and who agrees: what an export that does not hold is refused with.
 pub(crate) fn judged(report: &Report) -> String {
@@ -34,7 +34,7 @@ fn difference(report: &Report, runtime: &str) -> Option<String> {
         return Some(failed.reason.clone());
     }
     let judge = report.runners.first()?;
-    let own = |pair: &&crate::report::Pair| pair.a == *judge && pair.b == runtime;
+    let own = |pair: &&fluxo_verify::report::Pair| pair.a == *judge && pair.b == runtime;
     let beyond = report.pairs.iter().filter(own).find(|pair| !pair.agrees)?;
     let standing = report.standings.iter().find(|it| it.runner == runtime);
     Some(match standing {
@@ -52,8 +52,8 @@ mod tests {
     use super::*;
     use crate::compare_refereed;
     use crate::referee::{Noise, Ruling};
-    use crate::rounding::Rounding;
     use crate::runner::{Kind, Label, Runner};
+    use fluxo_verify::diff::Rounding;
 
     struct Gives(Label, f64);
 

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use burn::tensor::{DType, Device};
 use fluxo_models::{Model, Task};
 
-use crate::error::Result;
+use crate::error::{Result, zoo};
 use crate::precision;
 
 /// A checkpoint, and where and in which precision it is wanted.
@@ -75,7 +75,7 @@ impl Wanted {
     pub fn part(&self, part: &str) -> Result<Model> {
         let device = self.device()?;
         let dtype = self.rounded.unwrap_or(self.dtype);
-        let model = Model::load_part(&self.path, self.task, &device, dtype, part)?;
+        let model = Model::load_part(&self.path, self.task, &device, dtype, part).map_err(zoo)?;
         Ok(self.brought(model))
     }
 
@@ -113,7 +113,7 @@ impl Shelf {
         self.clear();
         let device = wanted.device()?;
         let dtype = wanted.rounded.unwrap_or(wanted.dtype);
-        let (model, _) = Model::load_as(&wanted.path, wanted.task, &device, dtype)?;
+        let (model, _) = Model::load_as(&wanted.path, wanted.task, &device, dtype).map_err(zoo)?;
         let model = wanted.brought(model);
         *self.0.borrow_mut() = Some((wanted.clone(), model.clone()));
         Ok(model)

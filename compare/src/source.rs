@@ -7,7 +7,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use crate::error::Result;
-use crate::publish::io as failed;
+use crate::error::io as failed;
 
 /// The SHA-256 of the weights in the checkpoint folder `dir`, in hexadecimal: of the one file, as
 /// `sha256sum` gives it, and of the listing that `sha256sum` gives of several in the order of

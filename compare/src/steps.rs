@@ -3,11 +3,12 @@
 use burn::tensor::TensorData;
 use fluxo_models::{Model, Request, Tensors};
 
-use crate::compare::Case;
-use crate::error::Result;
+use crate::Case;
+use crate::error::{Result, zoo};
 use crate::graph::Graph;
 use crate::samples::{self, Sizes};
-use crate::signature::{Dim, Signature};
+use crate::signature::Signature;
+use fluxo_onnx::file::Dim;
 
 /// Tokens of the prompt.
 const PROMPT: usize = 5;
@@ -35,7 +36,7 @@ pub fn steps(model: &Model, graphs: &[Graph]) -> Result<Vec<Case>> {
             continue;
         }
         cached = true;
-        for port in &signature.inputs {
+        for port in &signature.file.inputs {
             let fixed = |axis: usize| match port.dims.as_ref()?.get(axis)? {
                 Dim::Fixed(size) => Some(*size),
                 Dim::Named(_) => None,
@@ -90,7 +91,7 @@ pub fn steps(model: &Model, graphs: &[Graph]) -> Result<Vec<Case>> {
             now.insert("attention_mask".into(), ones);
         }
         if let Some(before) = before {
-            for (name, cache) in model.run(&before, &Request::default())? {
+            for (name, cache) in model.run(&before, &Request::default()).map_err(zoo)? {
                 if let Some(place) = name.strip_prefix("present.") {
                     now.insert(format!("past_key_values.{place}"), cache);
                 }

@@ -2,12 +2,12 @@
 
 use burn::tensor::{DType, TensorData};
 use fluxo_models::{Model, NetworkConfig, Request, Tensors};
+pub use fluxo_verify::report::{Shrunk, Stress};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use serde::Serialize;
 
-use crate::compare::Case;
-use crate::error::Result;
+use crate::Case;
+use crate::error::{Result, zoo};
 use crate::inputs::integers;
 use crate::runner::Runner;
 use crate::samples::{self, Sizes};
@@ -20,28 +20,6 @@ const SEARCHED: usize = 2048;
 const TRIALS: usize = 80;
 /// The largest number in 16 bits, and the smallest over 0 (IEEE 754 binary16).
 const HALF: [f32; 2] = [65504.0, 5.960_464_5e-8];
-
-/// What hard inputs showed.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Stress {
-    /// The inputs that were tried.
-    pub cases: Vec<String>,
-    /// Those that the model does not take, and why.
-    pub left_out: Vec<(String, String)>,
-    /// The smallest inputs that still show the difference, where there is one.
-    pub shrunk: Option<Shrunk>,
-}
-
-/// Inputs that were made smaller.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Shrunk {
-    /// What they were made of.
-    pub case: String,
-    /// The names and shapes that are left.
-    pub shapes: Vec<(String, Vec<usize>)>,
-    /// How many comparisons that took.
-    pub trials: usize,
-}
 
 /// Hard inputs of a network of `config`, and random ones of `seeds` seeds. With `model` the tokens
 /// with the largest embeddings are among them.
@@ -199,7 +177,7 @@ fn outliers(model: &Model) -> Result<Vec<usize>> {
             }
         }
         inputs.remove("attention_mask");
-        let outputs = model.run(&inputs, &request)?;
+        let outputs = model.run(&inputs, &request).map_err(zoo)?;
         let embedded = outputs.iter().find(|(name, data)| {
             name.ends_with("hidden_states.0") && data.shape().as_slice()[..2] == shape
         });

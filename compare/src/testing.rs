@@ -3,9 +3,6 @@
 
 use std::path::{Path, PathBuf};
 
-/// A one-layer decoder with a cache (`tests/fixtures/generate.py`).
-pub(crate) const CACHED: &[u8] = include_bytes!("../tests/fixtures/cached.onnx");
-
 /// The path of a fixture.
 pub(crate) fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -3,28 +3,10 @@
 use std::time::Instant;
 
 use fluxo_models::Tensors;
-use serde::Serialize;
+pub use fluxo_verify::report::Timing;
 
 use crate::error::Result;
 use crate::runner::Runner;
-
-/// What one runner needs for one run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Timing {
-    /// The runner.
-    pub runner: String,
-    /// How many runs were timed, after one that was not.
-    pub runs: usize,
-    /// The median, in milliseconds.
-    pub median_ms: f64,
-    /// A quarter of the runs took at most this, in milliseconds.
-    pub lower_ms: f64,
-    /// Three quarters of the runs took at most this, in milliseconds.
-    pub upper_ms: f64,
-    /// The most memory, in bytes, that a process held which loaded the model and ran once; `None`
-    /// where that was not measured.
-    pub peak_bytes: Option<u64>,
-}
 
 /// Times `runs` runs of each of `runners` on `inputs`: one after the other in turn, so that what
 /// slows the machine for a while slows all of them. A first round warms up. A runner that fails

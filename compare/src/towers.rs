@@ -2,7 +2,7 @@
 
 use fluxo_models::Model;
 
-use crate::error::Result;
+use crate::error::{Result, zoo};
 use crate::export::ExportOptions;
 use crate::graph::{TEXT, VISION};
 use crate::taps::TapChoice;
@@ -45,7 +45,7 @@ pub(crate) fn towers(model: &Model, options: &ExportOptions) -> Result<Vec<Tower
         static_sizes: sizes(&[("image_batch", "batch")]),
         ..plain
     };
-    let towers = model.towers()?.into_iter();
+    let towers = model.towers().map_err(zoo)?.into_iter();
     let files = [(TEXT, texts), (VISION, images)];
     let towers = towers.zip(files).map(|(model, (file, options))| Tower {
         model,

@@ -9,8 +9,9 @@ use burn::tensor::DType;
 use fluxo_models::{Model, Request};
 use fluxo_onnx::Target;
 
+use crate::Case;
 use crate::cases::{Cases, cases};
-use crate::compare::{Case, compare_cases, compare_refereed};
+use crate::compare::{compare_cases, compare_refereed};
 use crate::error::{Error, Result};
 use crate::export::ExportOptions;
 use crate::graph::Graph;
@@ -18,11 +19,11 @@ use crate::interface::Interface;
 use crate::precision;
 use crate::progress::{Meter, Step, Told, untold};
 use crate::referee::{self, MEASURING, rule_telling};
-use crate::report::{Report, Skipped};
-use crate::runner::{Runner, burn::Burn, ort, ort_library, replay::Replay, rten, tract};
+use crate::runner::{Replay, Runner, burn::Burn, ort, ort_library, rten, tract};
 use crate::taps::TapChoice;
 use crate::towers::towers;
-use crate::verdict::HALF;
+use fluxo_verify::diff::tolerance::HALF;
+use fluxo_verify::report::{Report, Skipped};
 
 /// The largest model, in weights, whose files are run while the referee computes: both hold it.
 const ASIDE: usize = 1 << 27;

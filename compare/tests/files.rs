@@ -5,11 +5,12 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::TensorData;
-use fluxo_compare::signature::{Dim, Signature};
+
 use fluxo_compare::{
     ExportOptions, Exported, Graph, TapChoice, artifact, compare, export, graph, samples,
 };
 use fluxo_models::{Model, Request, Settings, Task};
+use fluxo_onnx::file::{Dim, Signature};
 
 fn model(family: &str) -> Model {
     let device = fluxo_backends::device("flex").unwrap();

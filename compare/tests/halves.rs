@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Tensor};
-use fluxo_compare::standing::Finding;
+use fluxo_compare::report::Finding;
 use fluxo_compare::{
     ExportOptions, Report, artifact, compare_refereed, export, referee, samples, verify,
 };

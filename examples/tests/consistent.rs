@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::{Distribution, Tensor, activation::gelu};
-use fluxo_compare::assert_consistent;
+use fluxo_verify::assert_consistent;
 
 #[derive(Module, Debug)]
 struct Classifier {

@@ -30,6 +30,7 @@ mod data;
 mod encode;
 mod error;
 mod expr;
+pub mod file;
 mod graph;
 mod known;
 mod lower;

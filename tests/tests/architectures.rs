@@ -1,6 +1,6 @@
 //! Fourteen architectures, written from their papers as a user of Burn would, with every size open
 //! that the paper leaves open: exported, and held to float64 in the runtimes and on the backends
-//! that are here ([`fluxo_compare::module`]).
+//! that are here ([`fluxo_verify::module`]).
 
 #![allow(clippy::unwrap_used)]
 
@@ -10,8 +10,8 @@ mod nets;
 use std::collections::BTreeMap;
 
 use burn::module::Module;
-use fluxo_compare::module::ModuleCheck;
 use fluxo_onnx::{Args, Outputs, Spec};
+use fluxo_verify::ModuleCheck;
 
 use nets::{detection, generation, graphs, language, sound, vision};
 

@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use fluxo_compare::artifact::{self, Given, Opened};
 use fluxo_compare::bundle::{self, Bundle};
+use fluxo_compare::diff::Close;
 use fluxo_compare::inputs::split;
 use fluxo_compare::page::{Shown, page};
 use fluxo_compare::record::{self, Gave};
 use fluxo_compare::referee::{self, Ruling};
-use fluxo_compare::runner::{Kind, Runner, file};
+use fluxo_compare::runner::{Kind, Runner, expected};
 use fluxo_compare::steps::steps;
 use fluxo_compare::stress::{self, Stress};
-use fluxo_compare::verdict::Close;
 use fluxo_compare::{
     Case, Graph, Judging, Outcome, Report, Verdict, compare_judged, convention, greedy, samples,
     timing,
@@ -195,6 +195,7 @@ impl Judge {
             close: self.close,
             tolerance: self.tolerance,
             others: &others,
+            ..Judging::default()
         };
         Ok(compare_judged(&mut self.runners, cases, &judging)?)
     }
@@ -261,7 +262,7 @@ fn outputs(judge: &Judge, gave: &Gave, inputs: &Tensors) -> BTreeMap<String, Ten
     let mut outputs = gave.borrow().clone();
     let (_, expected) = split(inputs);
     if !expected.is_empty() {
-        outputs.insert(file::NAME.to_string(), expected);
+        outputs.insert(expected::NAME.to_string(), expected);
     }
     if let Some(ruling) = judge.rulings.first() {
         outputs.insert(referee::NAME.to_string(), ruling.exact.clone());
@@ -339,7 +340,8 @@ fn arguments(args: &Compare, report: &Report) -> Vec<String> {
         for runner in &report.runners {
             let name = runner.split_once(':').filter(|_| several);
             let name = name.map_or(runner.as_str(), |(_, name)| name);
-            if !on.iter().any(|known| known == name) && ![referee::NAME, file::NAME].contains(&name)
+            if !on.iter().any(|known| known == name)
+                && ![referee::NAME, expected::NAME].contains(&name)
             {
                 on.push(name.to_string());
             }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use anyhow::Result;
 use fluxo_compare::artifact::graph_of;
-use fluxo_compare::signature::{Dim, Port, Signature};
+use fluxo_compare::signature::file::{Dim, Port, Signature};
 use fluxo_models::Model;
 use fluxo_models::stack::{StackConfig, UNBOUNDED};
 use serde_json::{Value, json};

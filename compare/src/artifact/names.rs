@@ -1,6 +1,5 @@
 //! The names of runners.
 
-use burn::tensor::DType;
 use fluxo_backends::{BackendKind, BackendName};
 use serde::Serialize;
 
@@ -43,28 +42,18 @@ pub(super) fn is_runtime(name: &str) -> bool {
     RUNTIMES.contains(&name)
 }
 
-/// `wgpu:1:f16` as `wgpu:1` and the element type behind it.
-pub(crate) fn precision(name: &str) -> (&str, Option<DType>) {
-    let dtype = |name| match name {
-        "f64" => Some(DType::F64),
-        "f32" => Some(DType::F32),
-        "f16" => Some(DType::F16),
-        "bf16" => Some(DType::BF16),
-        _ => None,
-    };
-    match name.rsplit_once(':') {
-        Some((backend, last)) if dtype(last).is_some() => (backend, dtype(last)),
-        _ => (name, None),
-    }
-}
-
 /// `names`, each known and there once.
 pub(super) fn checked(names: &[String]) -> Result<Vec<String>> {
     for (i, name) in names.iter().enumerate() {
         if names[..i].contains(name) {
             return Err(Error::NamedTwice(name.clone()));
         }
-        if !is_runtime(name) && precision(name).0.parse::<BackendName>().is_err() {
+        if !is_runtime(name)
+            && fluxo_verify::runner::precision(name)
+                .0
+                .parse::<BackendName>()
+                .is_err()
+        {
             let known = BackendKind::ALL
                 .into_iter()
                 .map(BackendKind::name)

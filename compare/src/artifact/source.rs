@@ -9,15 +9,16 @@ use fluxo_models::model::CONFIG;
 use fluxo_models::{Model, Request, Task};
 
 use super::Given;
-use super::names::{is_runtime, precision};
-use crate::error::{Error, Result};
+use super::names::is_runtime;
+use crate::error::{Error, Result, zoo};
 use crate::export::{self, ExportOptions};
 use crate::graph::{Graph, RUNTIMES};
 use crate::progress::untold;
 use crate::publish::{self, Draft};
-use crate::referee::unit;
 use crate::runner::{Kind, Label, Runner, burn::Burn, child::Child, ort, ort_library};
-use crate::signature::Signature;
+use fluxo_backends::kernels::unit;
+use fluxo_onnx::file::Signature;
+use fluxo_verify::runner::precision;
 
 /// Files that make a folder a checkpoint, beside its `config.json`.
 const WEIGHTS: [&str; 3] = [
@@ -117,7 +118,7 @@ impl Source {
     pub fn load(&mut self) -> Result<()> {
         if self.model.is_none() {
             let device = fluxo_backends::device(fluxo_backends::default_name().unwrap_or("flex"))?;
-            self.model = Some(Model::load(&self.path, self.task, &device)?.0);
+            self.model = Some(Model::load(&self.path, self.task, &device).map_err(zoo)?.0);
         }
         Ok(())
     }

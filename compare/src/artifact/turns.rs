@@ -5,7 +5,7 @@ use std::rc::Rc;
 use burn::tensor::DType;
 use fluxo_models::{Model, Request};
 
-use super::names::{is_runtime, precision};
+use super::names::is_runtime;
 use super::source::Source;
 use crate::error::Result;
 use crate::graph::Graph;
@@ -13,6 +13,7 @@ use crate::publish::Draft;
 use crate::referee;
 use crate::runner::{Kind, Label, Runner, burn::Burn, ort, ort_library, turn::Turn};
 use crate::shelf::{Shelf, Wanted};
+use fluxo_verify::runner::precision;
 
 impl Source {
     /// This checkpoint on the backend that `name` names, in the precision that it names.

@@ -208,7 +208,9 @@ fn a_file_that_does_not_agree_is_kept_where_asked_and_marked() {
         ..ExportOptions::default()
     };
     let mark = |folder: &Path| {
-        let about = crate::signature::metadata(&folder.join(GRAPH)).unwrap();
+        let about = fluxo_onnx::file::Signature::read(&folder.join(GRAPH))
+            .unwrap()
+            .metadata;
         about.get(exported::KEPT).cloned()
     };
     let target = dir.path().join("differs");

@@ -18,10 +18,10 @@ use super::{Asked, Suspect};
 use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::inputs::complete;
-use crate::referee::unit;
 use crate::runner::{Kind, Label};
 use crate::shelf::Shelf;
 use crate::signature::Signature;
+use fluxo_backends::kernels::unit;
 
 /// The ONNX files of a model in a runtime.
 pub struct Cut {
@@ -74,10 +74,10 @@ impl Cut {
         };
         let decoder = cut.file("decoder").to_path_buf();
         let read = cut.parsed(&decoder)?;
-        let mut types = read.signature.outputs.iter().map(|port| port.dtype);
+        let mut types = read.signature.file.outputs.iter().map(|port| port.dtype);
         cut.dtype = types.find(DType::is_float).unwrap_or(DType::F32);
         cut.label.unit = Some(unit(cut.dtype));
-        cut.label.declared = read.signature.weights;
+        cut.label.declared = read.signature.file.weights;
         Ok(cut)
     }
 

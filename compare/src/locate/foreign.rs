@@ -8,9 +8,9 @@ use rand::{Rng, SeedableRng};
 use super::cut::Cut;
 use super::{Location, PartError, Suspect, allowed};
 use crate::error::{Error, Result};
-use crate::rounding::{Off, Rounding};
 use crate::runner::Kind;
-use crate::verdict::{CPU, MARGIN};
+use fluxo_verify::diff::tolerance::{CPU, MARGIN};
+use fluxo_verify::diff::{Off, Rounding};
 
 /// How many values are looked at in one run.
 const PROBES: usize = 16;

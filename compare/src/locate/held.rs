@@ -2,7 +2,7 @@
 
 use fluxo_models::{Model, Part, Probe, Request, Tensors};
 
-use crate::error::Result;
+use crate::error::{Result, zoo};
 use crate::shelf::{Shelf, Wanted};
 
 /// A model.
@@ -62,6 +62,9 @@ impl Held {
                 }
             },
         };
-        Ok(model.probe(inputs, &Request::default(), probe)?.1)
+        Ok(model
+            .probe(inputs, &Request::default(), probe)
+            .map_err(zoo)?
+            .1)
     }
 }

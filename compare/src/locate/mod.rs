@@ -21,19 +21,18 @@ mod matched;
 mod names;
 mod proto;
 mod referee;
-mod told;
 
 use std::collections::BTreeMap;
 
 use ::burn::tensor::TensorData;
 use fluxo_models::{Model, Part, Tensors};
-use serde::Serialize;
+pub use fluxo_verify::report::{Location, PartError};
 
 use crate::error::Result;
-use crate::rounding::{Off, Rounding};
 use crate::runner::{Kind, Label};
 use crate::shelf::{Shelf, Wanted};
-use crate::verdict::{PART_FLOOR, PART_MARGIN};
+use fluxo_verify::diff::tolerance::{PART_FLOOR, PART_MARGIN};
+use fluxo_verify::diff::{Off, Rounding};
 
 pub use self::burn::Accused;
 pub use self::cut::Cut;
@@ -83,80 +82,6 @@ pub struct Asked<'a> {
     pub exact: &'a [Part],
     /// What is fed to the parts, the block's own input and an encoder's output among it.
     pub given: &'a Given,
-}
-
-/// One part of one runner.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct PartError {
-    /// Its path among the modules, layers in the order of the computation.
-    pub path: String,
-    /// Its error in a plain run: the distance from the referee's output in the row that rounding
-    /// explains least, divided by the largest magnitude of that row. `None` where it cannot be
-    /// seen.
-    pub cumulative: Option<f64>,
-    /// Its error where it reads what the referee's part reads.
-    pub teacher_forced: Option<f64>,
-    /// What rounding explains of that.
-    pub noise: f64,
-    /// Whether more than that is wrong.
-    pub guilty: bool,
-}
-
-impl PartError {
-    /// The teacher-forced error, where there is none the cumulative one, in multiples of what
-    /// rounding explains.
-    pub fn times(&self) -> f64 {
-        let own = self.teacher_forced.or(self.cumulative);
-        own.unwrap_or_default() / self.noise.max(PART_FLOOR / PART_MARGIN)
-    }
-}
-
-/// Where one runner parts from the referee.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Location {
-    /// The runner.
-    pub runner: String,
-    /// The innermost guilty part; `None` where rounding explains every part.
-    pub path: Option<String>,
-    /// The same in a file: the node that writes the part's output.
-    pub node: Option<String>,
-    /// The first point of the stream, in the order of the computation, at which the error of a
-    /// plain run is more than rounding explains.
-    pub tap: Option<String>,
-    /// The parts that were looked at, in the order of the computation, level after level.
-    pub parts: Vec<PartError>,
-    /// How many parts were fed and measured, those of blocks that have nothing wrong among them.
-    pub looked_at: usize,
-    /// How many there were to look at; a file may not show all.
-    pub of: usize,
-    /// The largest teacher-forced error of a part that is not guilty, in multiples of what
-    /// rounding explains.
-    pub largest: f64,
-    /// What could not be done, where something could not.
-    pub note: Option<String>,
-}
-
-impl Location {
-    /// Nothing yet of the runner `name`.
-    fn of(name: &str) -> Self {
-        Self {
-            runner: name.to_string(),
-            path: None,
-            node: None,
-            tap: None,
-            parts: Vec::new(),
-            looked_at: 0,
-            of: 0,
-            largest: 0.0,
-            note: None,
-        }
-    }
-
-    /// The guilty part.
-    pub fn guilty(&self) -> Option<&PartError> {
-        let path = self.path.as_ref()?;
-        self.parts.iter().find(|part| part.path == *path)
-    }
 }
 
 /// A referee for one set of inputs, to look at one suspect after the other.
@@ -388,7 +313,7 @@ impl Search<'_, '_> {
 /// The largest error of a part that rounding explains, for a runner of the kind `kind`.
 fn allowed(kind: Kind, noise: f64) -> f64 {
     let coarse = match kind {
-        Kind::Backend { gpu: true } => crate::verdict::COARSE,
+        Kind::Backend { gpu: true } => fluxo_verify::diff::tolerance::COARSE,
         _ => 1.0,
     };
     (coarse * PART_MARGIN * noise).max(PART_FLOOR)

@@ -12,7 +12,7 @@ use prost::Message;
 use prost::bytes::Buf;
 use prost::encoding::{WireType, decode_key, decode_varint};
 
-use crate::streamed::Streamed;
+use fluxo_onnx::file::Streamed;
 
 pub(super) use cutting::{Port, given};
 pub(crate) use stored::numbers;

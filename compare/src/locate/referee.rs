@@ -8,9 +8,11 @@ use super::held::Held;
 use super::{Asked, Given};
 use crate::error::Result;
 use crate::mask::Mask;
-use crate::referee::{MEASURING, Run, unit};
-use crate::rounding::{Off, Rounding};
+use crate::referee::{MEASURING, Run};
 use crate::shelf::{Shelf, Wanted};
+use fluxo_backends::kernels::unit;
+use fluxo_verify::Mask as _;
+use fluxo_verify::diff::{Off, Rounding};
 
 /// The referee, for one set of inputs.
 pub(super) struct Referee<'a> {

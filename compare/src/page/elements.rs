@@ -7,7 +7,8 @@ use burn::tensor::TensorData;
 use super::{Shown, charts, escape, series, table, with_first};
 use crate::inputs::split;
 use crate::mask::Mask;
-use crate::report::{Pair, Report};
+use fluxo_verify::Mask as _;
+use fluxo_verify::report::{Pair, Report};
 
 /// The largest differences of a runner that are listed.
 const WORST: usize = 5;
@@ -58,7 +59,7 @@ pub(super) fn elements(report: &Report, shown: &Shown<'_>) -> String {
         // NaN first.
         elements.sort_by(|x, y| y.off().total_cmp(&x.off()));
         for element in elements.iter().take(WORST).filter(|e| e.off() != 0.0) {
-            let at = crate::diff::index(element.at, &shape);
+            let at = fluxo_verify::diff::index(element.at, &shape);
             let at: Vec<_> = at.iter().map(ToString::to_string).collect();
             rows.push(vec![
                 escape(runner),
@@ -105,7 +106,10 @@ fn differing(
     let shape = exact.shape().to_vec();
     let mask = Mask::of(&split(shown.inputs).0).ok()?;
     let kept = mask.of_output(&pair.output, &shape);
-    let (exact, given) = (crate::numbers(exact).ok()?, crate::numbers(given).ok()?);
+    let (exact, given) = (
+        fluxo_verify::numbers(exact).ok()?,
+        fluxo_verify::numbers(given).ok()?,
+    );
     let counts = |at: &usize| kept.as_ref().is_none_or(|kept| kept[*at]);
     let element = |at| Element {
         at,

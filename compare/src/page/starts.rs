@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use super::{escape, table};
-use crate::figures::number;
 use crate::locate::{Location, PartError};
-use crate::report::Report;
+use fluxo_verify::format::number;
+use fluxo_verify::report::Report;
 
 /// A sentence and a table of every runner that was located.
 pub(super) fn starts(report: &Report) -> String {

@@ -3,7 +3,7 @@ use burn::tensor::TensorData;
 
 use super::*;
 use crate::record;
-use crate::runner::{Runner, file::File};
+use crate::runner::{Runner, expected::File};
 
 /// Outputs of two layers, `off` in the last.
 fn outputs(off: f32) -> Tensors {

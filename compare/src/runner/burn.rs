@@ -5,9 +5,9 @@ use fluxo_models::{Model, Request, Tensors};
 
 use super::{Label, Runner, guard};
 use crate::encoding::Encoding;
-use crate::error::Result;
+use crate::error::{Result, zoo};
 use crate::precision;
-use crate::referee::unit;
+use fluxo_backends::kernels::unit;
 
 /// A model on a backend.
 pub struct Burn {
@@ -65,6 +65,6 @@ impl Runner for Burn {
             let ran = self.encoding.run(&self.model, &self.request, inputs, None);
             Ok::<_, std::convert::Infallible>(ran)
         };
-        Ok(guard(&self.label.name, run)??)
+        guard(&self.label.name, run)?.map_err(zoo)
     }
 }

@@ -6,7 +6,7 @@ use std::process::{Command, ExitStatus};
 use fluxo_models::{Request, Task, Tensors, tensors};
 
 use super::{Cost, Label, Runner};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, zoo};
 
 /// Runs `fluxo run` on each set of inputs.
 pub struct Child {
@@ -60,7 +60,7 @@ impl Runner for Child {
         self.cost = None;
         let folder = tempfile::tempdir().map_err(|e| Error::runner(&self.label.name, e))?;
         let (given, made) = (folder.path().join("in"), folder.path().join("out"));
-        tensors::write(&given, inputs)?;
+        tensors::write(&given, inputs).map_err(zoo)?;
         let ran = self.command(&given, &made).output();
         let ran = ran.map_err(|e| Error::runner(&self.label.name, e))?;
         if !ran.status.success() {
@@ -74,7 +74,7 @@ impl Runner for Child {
                 peak_bytes: about.get("peak_bytes")?.as_u64(),
             })
         });
-        Ok(tensors::read(&made)?)
+        tensors::read(&made).map_err(zoo)
     }
 }
 

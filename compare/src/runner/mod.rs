@@ -1,156 +1,35 @@
-//! Whatever computes a model's outputs: a Burn backend, an ONNX runtime, a file of them.
+//! Runners of this crate beside those of [`fluxo_verify::runner`]: models of the zoo, files of several
+//! parts, and processes.
 
 pub mod burn;
 pub mod chain;
 pub mod child;
-pub mod file;
-pub(crate) mod guard;
-pub mod ort;
-pub mod ort_library;
-pub(crate) mod replay;
-pub mod rten;
+pub(crate) mod filled;
 pub mod split;
-pub mod tract;
 pub(crate) mod turn;
 
-use ::burn::tensor::DType;
-use fluxo_models::Tensors;
-
-use crate::error::Result;
-use crate::referee::unit;
-use crate::signature::Signature;
-use guard::guard;
-
-/// Something that computes a model's outputs from its inputs.
-pub trait Runner {
-    /// What others know of it.
-    fn label(&self) -> &Label;
-
-    /// [`Label::name`].
-    fn name(&self) -> &str {
-        &self.label().name
-    }
-
-    /// What the last run took, where the runner measures that better than a clock around it.
-    fn cost(&self) -> Option<Cost> {
-        None
-    }
-
-    /// The outputs for `inputs`, by name.
-    ///
-    /// # Errors
-    /// [`Error::Input`](crate::Error::Input) when the inputs do not fit the model,
-    /// [`Error::Runner`](crate::Error::Runner) when the runtime fails on them.
-    fn run(&mut self, inputs: &Tensors) -> Result<Tensors>;
-}
-
-/// What others know of a runner.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Label {
-    /// The name that reports show: `flex`, `tract`, `mymodel:wgpu:1`.
-    pub name: String,
-    /// What it is: decides tolerances and which outputs it owes.
-    pub kind: Kind,
-    /// A unit of the last place of 1 in the precision that it computes in; `None` where that is
-    /// the model's own.
-    pub unit: Option<f64>,
-    /// The element type of a file's weights, where that is not float32.
-    pub declared: Option<DType>,
-}
-
-impl Label {
-    /// Of a runner that computes in the model's own precision.
-    pub fn new(name: &str, kind: Kind) -> Self {
-        Self {
-            name: name.to_string(),
-            kind,
-            unit: None,
-            declared: None,
-        }
-    }
-
-    /// Of a runtime with the file that says `signature` of itself.
-    pub(crate) fn of_file(name: &str, signature: &Signature) -> Self {
-        Self {
-            declared: signature.weights,
-            ..Self::new(name, Kind::Graph)
-        }
-    }
-
-    /// Of the backend `backend` that computes in `dtype`.
-    pub fn backend(name: &str, backend: &str, dtype: DType) -> Self {
-        let gpu = fluxo_backends::is_gpu(backend);
-        Self {
-            unit: Some(unit(dtype)),
-            ..Self::new(name, Kind::Backend { gpu })
-        }
-    }
-}
-
-/// What a run took.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Cost {
-    /// Milliseconds, without loading the model.
-    pub ms: f64,
-    /// The most memory, in bytes, that the process held; `None` where the system does not say.
-    pub peak_bytes: Option<u64>,
-}
-
-/// The kinds of runners.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A Burn backend; gives everything that the model computes.
-    Backend {
-        /// Whether it computes on a GPU.
-        gpu: bool,
-    },
-    /// A runtime with an ONNX file; gives what the file declares.
-    Graph,
-    /// Expected outputs; gives what was saved.
-    File,
-    /// The exact outputs; gives everything that the model computes.
-    Referee,
-}
-
-impl Kind {
-    /// Whether a runner of this kind must also give an output that one of the kind `giver`
-    /// gives. A file holds what was saved, and a graph what it was exported with.
-    pub fn owes(self, giver: Self) -> bool {
-        match (self, giver) {
-            (Self::File, _)
-            | (_, Self::File)
-            | (Self::Graph, Self::Backend { .. } | Self::Referee) => false,
-            (Self::Graph, Self::Graph) | (Self::Backend { .. } | Self::Referee, _) => true,
-        }
-    }
-}
+pub use fluxo_verify::runner::{
+    Cost, Kind, Label, RUNTIMES, Replay, Runner, expected, guard, ort, ort_library, rten, tract,
+};
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use fluxo_models::Tensors;
+
     use super::*;
+    use crate::graph::Graph;
     use crate::testing::{fixture, skip};
 
-    #[test]
-    fn graphs_owe_each_other_and_backends_owe_graphs() {
-        let backend = Kind::Backend { gpu: false };
-        assert!(
-            backend.owes(Kind::Graph) && backend.owes(backend) && Kind::Graph.owes(Kind::Graph)
-        );
-        assert!(
-            !Kind::Graph.owes(backend) && !Kind::File.owes(backend) && !backend.owes(Kind::File)
-        );
-    }
-
     fn loaded() -> Vec<Box<dyn Runner>> {
-        let path = fixture("cached.onnx");
-        let mut runners: Vec<Box<dyn Runner>> = vec![
-            Box::new(tract::Tract::load("tract", &path).unwrap()),
-            Box::new(rten::Rten::load("rten", &path).unwrap()),
-        ];
-        match ort::Ort::load("ort", &path) {
-            Ok(runner) => runners.push(Box::new(runner)),
-            Err(error) => skip("the toy decoder in ONNX Runtime", error),
+        let file = Graph::Whole(fixture("cached.onnx"));
+        let mut runners = Vec::new();
+        for name in RUNTIMES {
+            match file.load(name, name) {
+                Ok(runner) => runners.push(runner),
+                Err(error) if name == ort::NAME => skip("the toy decoder in ONNX Runtime", error),
+                Err(error) => panic!("{error}"),
+            }
         }
         runners
     }

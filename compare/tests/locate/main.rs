@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Tensor, TensorData};
 use fluxo_compare::locate::{Accused, Asked, Location, Locator, Suspect};
+use fluxo_compare::report::Finding;
 use fluxo_compare::runner::burn::Burn;
 use fluxo_compare::runner::{Label, Runner};
-use fluxo_compare::standing::Finding;
 use fluxo_compare::{
     ExportOptions, Graph, Report, Result, artifact, compare_refereed, export, referee, samples,
 };

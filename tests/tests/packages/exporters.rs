@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::TensorData;
 use fluxo_backends::device;
-use fluxo_compare::standing::Finding;
+use fluxo_compare::report::Finding;
 use fluxo_compare::{
     Case, Graph, Judging, Report, compare_judged, convention, referee, samples, steps,
 };

@@ -6,8 +6,8 @@ use std::process::Command;
 
 use burn::tensor::TensorData;
 use fluxo_backends::device;
+use fluxo_compare::report::Finding;
 use fluxo_compare::runner::{Label, Runner};
-use fluxo_compare::standing::Finding;
 use fluxo_compare::{Graph, artifact, compare, compare_refereed, referee};
 use fluxo_models::{Model, Request, Tensors};
 use fluxo_tests::{fixture, package, python, python_has, trial};

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use fluxo_compare::standing::{Finding, Standing};
+use fluxo_compare::report::{Finding, Standing};
 use fluxo_compare::{compare_refereed, referee, samples, stress};
 use fluxo_models::Request;
 

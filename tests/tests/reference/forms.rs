@@ -2,8 +2,8 @@
 //! file beside, in the runtimes that these are for.
 
 use burn::tensor::DType;
+use fluxo_compare::diff::tolerance::HALF;
 use fluxo_compare::runner::{Runner, burn::Burn};
-use fluxo_compare::verdict::HALF;
 use fluxo_compare::{ExportOptions, Graph, Target, compare, samples};
 use fluxo_models::{Model, Request};
 

@@ -8,10 +8,10 @@ use fluxo_models::Tensors;
 
 use super::super::proto::{File, Port, given};
 use super::Cut;
+use crate::error::io;
 use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::inputs::complete;
-use crate::publish::io;
 use crate::runner::Runner;
 use crate::signature::Signature;
 
@@ -64,7 +64,7 @@ impl Cut {
     fn run_in(&self, folder: &tempfile::TempDir, values: &Tensors) -> Result<Tensors> {
         let file = folder.path().join(PART);
         let takes = Signature::read(&file)?;
-        let taken = |name: &&String| takes.input(name).is_some();
+        let taken = |name: &&String| takes.file.input(name).is_some();
         let values = values.iter().filter(|(name, _)| taken(name));
         let values: Tensors = values.map(|(k, v)| (k.clone(), v.clone())).collect();
         let mut runner: Box<dyn Runner> =

@@ -9,7 +9,7 @@ use prost::bytes::Buf;
 use prost::encoding::{WireType, encode_key, encode_varint};
 
 use super::{File, GRAPH, INPUT, NODE, Node, OUTPUT, Span, field};
-use crate::streamed::copy;
+use fluxo_onnx::file::copy;
 
 /// A value that comes in, or goes out: its name, element type and, where known, sizes.
 pub(in crate::locate) struct Port {

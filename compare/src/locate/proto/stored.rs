@@ -7,7 +7,7 @@ use burn::tensor::{DType, TensorData};
 use prost::Message;
 
 use super::File;
-use crate::streamed::copy;
+use fluxo_onnx::file::copy;
 
 #[derive(Clone, PartialEq, Message)]
 struct Stored {
