@@ -3,12 +3,12 @@
 //! cargo run -p fluxo-examples --example residual_stream
 
 use burn::tensor::{Int, Tensor};
-use fluxo_models::{Batch, Model, Settings, Taps};
+use fluxo_models::{Batch, Model, NewModelOptions, Taps};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let device = fluxo_backends::device("flex")?;
     for family in ["gpt2", "bert"] {
-        let model = Model::new(family, &Settings::default(), 1, &device)?;
+        let model = Model::new(family, &NewModelOptions::default(), 1, &device)?;
         let ids = Tensor::<2, Int>::from_data([[70, 108, 117, 120, 111]], &device);
         let mut taps = Taps::on();
         model.network.forward(Batch::new(ids), &mut taps);

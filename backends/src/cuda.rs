@@ -1,9 +1,13 @@
-//! NVIDIA cards: the driver, the compiler that CubeCL calls, and the toolkit's headers, each
-//! asked for before Burn loads it, because Burn panics where one of them is missing.
+//! NVIDIA cards: the driver, asked for before Burn loads it, because Burn panics where it is missing.
+//!
+//! CubeCL makes kernels by LLVM, which is part of the build (its build script downloads it) and needs
+//! nothing more here. Only where a crate of the build switches on `cubecl-cuda/cpp` are kernels CUDA
+//! C++, and the toolkit's compiler and headers are asked for too.
 
+use cubecl_cuda::compiler::CudaBackend;
 use cudarc::{driver, nvrtc};
 
-use crate::probe::{Absent, Adapter};
+use crate::adapter::{Absent, Adapter};
 
 /// The cards in the driver's order.
 pub(crate) fn adapters() -> Result<Vec<Adapter>, Absent> {
@@ -36,8 +40,11 @@ fn names() -> Result<Vec<String>, driver::DriverError> {
         .collect()
 }
 
-/// What CubeCL needs beside the driver to compile its kernels.
+/// What CubeCL needs beside the driver to compile its kernels, and what is not here.
 fn toolkit_missing() -> Option<&'static str> {
+    if CudaBackend::default() == CudaBackend::Llvm {
+        return None;
+    }
     // SAFETY: opens the compiler's library by name and closes it again.
     if !unsafe { nvrtc::sys::is_culib_present() } {
         return Some("the CUDA compiler (libnvrtc) was not found: install the CUDA toolkit");

@@ -6,6 +6,7 @@
 //! for them first ([`statuses`] shows what was found), so a machine without a GPU gets an
 //! [`Error`] and never a panic from inside a driver.
 
+mod adapter;
 mod error;
 pub mod kernels;
 mod name;

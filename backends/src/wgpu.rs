@@ -18,7 +18,7 @@ use burn::tensor::{
 
 use crate::{
     BackendKind, BackendName, Error,
-    probe::{Absent, Adapter},
+    adapter::{Absent, Adapter},
 };
 
 /// The adapters of `kind`, the fastest sort first, as its indices count them.

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use candle_transformers::models::bert;
 use fluxo_benches::threads;
 use fluxo_benches::timing::{interleaved, quartiles, ratio};
-use fluxo_models::{Batch, Model, Settings, Taps, Task};
+use fluxo_models::{Batch, Model, NewModelOptions, Taps, Task};
 
 const TOKENS: usize = 128;
 /// Layers, width, heads: all-MiniLM-L6 and bert-base.
@@ -74,10 +74,10 @@ fn model([layers, width, heads]: [usize; 3], device: &Device) -> Result<Model> {
         ("intermediate_size", 4 * width),
         ("max_position_embeddings", 512),
     ];
-    let settings = Settings {
+    let settings = NewModelOptions {
         set: set.map(|(key, value)| (key.into(), value.to_string())).into(),
         task: Some(Task::FeatureExtraction),
-        ..Settings::default()
+        ..NewModelOptions::default()
     };
     Ok(Model::new("bert", &settings, 1, device)?)
 }

@@ -8,7 +8,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use candle_transformers::models::llama;
 use fluxo_benches::threads;
 use fluxo_benches::timing::{Runner, interleaved, quartiles, ratio};
-use fluxo_models::{Batch, Model, Settings, Taps};
+use fluxo_models::{Batch, Model, NewModelOptions, Taps};
 
 const PROMPT: usize = 32;
 const TOKENS: usize = 64;
@@ -115,9 +115,9 @@ fn model(device: &Device) -> Result<Model> {
         // Of fresh weights: larger than the usual 0.02, so that the tokens are far apart.
         ("initializer_range", "0.05"),
     ];
-    let settings = Settings {
+    let settings = NewModelOptions {
         set: set.map(|(key, value)| (key.into(), value.into())).into(),
-        ..Settings::default()
+        ..NewModelOptions::default()
     };
     Ok(Model::new("llama", &settings, 1, device)?)
 }

@@ -15,7 +15,7 @@ pub use compare::Compare;
 /// Train a transformer in Burn, run it everywhere else, and prove that it still computes the
 /// same thing.
 #[derive(Debug, Parser)]
-#[command(version, after_help = "Start with: fluxo demo")]
+#[command(name = "fluxo", version, after_help = "Start with: fluxo demo")]
 pub struct Args {
     /// Print one JSON document and nothing else.
     #[arg(long, global = true)]

@@ -4,6 +4,7 @@
 mod args;
 mod commands;
 mod demo_text;
+mod interrupt;
 mod print;
 mod progress;
 

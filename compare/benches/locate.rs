@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use burn::tensor::TensorData;
-use fluxo_compare::{Case, artifact, compare_refereed, referee};
-use fluxo_models::{Model, Request, Settings, Tensors};
+use fluxo_compare::{Case, compare_refereed, open, referee};
+use fluxo_models::{Model, NewModelOptions, OutputOptions, Tensors};
 
 const ROUNDS: usize = 5;
 const VOCABULARY: i64 = 50257;
@@ -22,9 +22,9 @@ fn main() -> Result<()> {
         ("n_head", "12".to_string()),
         ("n_layer", "12".to_string()),
     ];
-    let settings = Settings {
+    let settings = NewModelOptions {
         set: set.map(|(name, value)| (name.to_string(), value)).to_vec(),
-        ..Settings::default()
+        ..NewModelOptions::default()
     };
     let folder = tempfile::tempdir()?;
     let paths = ["good", "bad"].map(|name| folder.path().join(name));
@@ -82,7 +82,7 @@ fn median(times: &mut [Duration]) -> Duration {
 /// What `fluxo run` does.
 fn one(model: &Path, inputs: &Tensors) -> Result<()> {
     let on = ["flex".to_string()];
-    let opened = artifact::open(&[model.to_path_buf()], &on, Request::default())?;
+    let opened = open::open(&[model.to_path_buf()], &on, OutputOptions::default())?;
     for mut runner in opened.runners {
         runner.run(inputs)?;
     }
@@ -92,15 +92,16 @@ fn one(model: &Path, inputs: &Tensors) -> Result<()> {
 /// What `fluxo compare --locate` does.
 fn pair(models: &[PathBuf], inputs: &Tensors) -> Result<()> {
     let on = ["flex".to_string()];
-    let mut opened = artifact::open_in_turn(models, &on, Request::default())?;
+    let mut opened = open::open_in_turn(models, &on, OutputOptions::default())?;
     let cases: [Case; 1] = [("here".into(), inputs.clone())];
-    let rulings = match opened.model.take() {
-        Some(model) => referee::rule(&model, opened.request, &cases)?,
+    let references = match opened.model.take() {
+        Some(model) => referee::reference_outputs(&model, opened.request, &cases)?,
         None => None,
     };
-    let mut report = compare_refereed(&mut opened.runners, &cases, &rulings.unwrap_or_default())?;
+    let mut report =
+        compare_refereed(&mut opened.runners, &cases, &references.unwrap_or_default())?;
     drop(opened);
-    report.place(artifact::locate(models, &on, inputs)?.unwrap_or_default());
+    report.place(open::locate(models, &on, inputs)?.unwrap_or_default());
     let found = report.located.as_deref().unwrap_or("nothing");
     assert!(
         found.starts_with("decoder.layers.7.feed_forward"),

@@ -5,11 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use fluxo_models::{Tensors, tensors};
+use fluxo_support::temporary::{Folder, undisturbed};
 use serde_json::{Value, json};
 
+use crate::digest;
 use crate::error::io as told;
 use crate::error::{Error, Result, zoo};
-use crate::source;
 use fluxo_verify::report::Report;
 
 /// Models up to this many bytes are copied; of larger ones the folder has the hashes.
@@ -65,9 +66,7 @@ pub fn write(dir: &Path, bundle: &Bundle<'_>) -> Result<()> {
     let home = dir.parent().filter(|home| !home.as_os_str().is_empty());
     let home = home.unwrap_or(Path::new("."));
     fs::create_dir_all(home).map_err(|e| told(home, e))?;
-    let draft = tempfile::Builder::new()
-        .prefix(".fluxo-bundle-")
-        .tempdir_in(home);
+    let draft = Folder::inside(home, ".fluxo-bundle-");
     let draft = draft.map_err(|e| told(home, e))?;
     let (at, mut kept, mut models) = (draft.path(), Vec::new(), Vec::new());
     for (number, model) in bundle.models.iter().enumerate() {
@@ -96,7 +95,7 @@ pub fn write(dir: &Path, bundle: &Bundle<'_>) -> Result<()> {
         "models": models,
         "versions": {"fluxo": env!("CARGO_PKG_VERSION"), "burn": fluxo_onnx::BURN},
         "backends": fluxo_backends::statuses().iter().filter(|s| s.compiled).map(|s| s.name).collect::<Vec<_>>(),
-        "runtimes": crate::artifact::runtimes(),
+        "runtimes": crate::open::runtimes(),
         "hardware": hardware(),
     });
     let document = |name: &str, value: &Value| save(&at.join(name), &format!("{value:#}\n"));
@@ -105,10 +104,12 @@ pub fn write(dir: &Path, bundle: &Bundle<'_>) -> Result<()> {
     document("report.json", &report)?;
     save(&at.join("README.md"), &readme(bundle, &repeat, &about))?;
     // An empty folder may stand there; a full one is refused by the system too.
-    if dir.is_dir() {
-        fs::remove_dir(dir).map_err(|e| told(dir, e))?;
-    }
-    fs::rename(at, dir).map_err(|e| told(dir, e))
+    undisturbed(|| {
+        if dir.is_dir() {
+            fs::remove_dir(dir).map_err(|e| told(dir, e))?;
+        }
+        fs::rename(at, dir).map_err(|e| told(dir, e))
+    })
 }
 
 fn save(path: &Path, text: &str) -> Result<()> {
@@ -138,7 +139,7 @@ fn take(model: &Path, draft: &Path, number: usize) -> Result<(String, Value)> {
         let path = home.join(file);
         hashes.insert(
             file.display().to_string(),
-            source::of_file(&path).map_err(|e| told(&path, e))?,
+            digest::of_file(&path).map_err(|e| told(&path, e))?,
         );
     }
     let copied = bytes <= COPIED;
@@ -254,7 +255,7 @@ mod tests {
         let inputs = tensors::read(&fixture("cached.safetensors")).unwrap();
         let models = [fixture("cached.onnx")];
         let names = ["tract".to_string(), "rten".to_string()];
-        let mut opened = crate::artifact::open(&models, &names, Default::default()).unwrap();
+        let mut opened = crate::open::open(&models, &names, Default::default()).unwrap();
         let report = crate::compare(&mut opened.runners, &inputs, None).unwrap();
         let outputs = BTreeMap::from([("mine:tract".to_string(), Tensors::new())]);
         let bundle = Bundle {
@@ -291,6 +292,6 @@ mod tests {
         fs::write(file.path(), "abc").unwrap();
         // FIPS 180-2, appendix B.1.
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        assert_eq!(source::of_file(file.path()).unwrap(), abc);
+        assert_eq!(digest::of_file(file.path()).unwrap(), abc);
     }
 }

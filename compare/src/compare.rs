@@ -2,12 +2,12 @@
 //! position.
 
 use fluxo_models::Tensors;
-use fluxo_verify::diff::Close;
-use fluxo_verify::reference::Ruling;
+use fluxo_verify::diff::AllClose;
+use fluxo_verify::reference::Reference;
 use fluxo_verify::{Case, Judging, Report};
 
 use crate::error::Result;
-use crate::mask::Mask;
+use crate::inputs::mask::Mask;
 use crate::runner::Runner;
 
 /// The mask that is among a transformer's inputs.
@@ -70,7 +70,7 @@ pub fn compare_judged(
     fluxo_verify::compare(runners, cases, &judging)
 }
 
-/// [`compare_cases()`] with the referee's `rulings`, one for each case, as one more runner; what
+/// [`compare_cases()`] with the referee's `references`, one for each case, as one more runner; what
 /// is allowed follows from the noise that it measured.
 ///
 /// # Errors
@@ -78,28 +78,28 @@ pub fn compare_judged(
 pub fn compare_refereed(
     runners: &mut [Box<dyn Runner>],
     cases: &[Case],
-    rulings: &[Ruling],
+    references: &[Reference],
 ) -> Result<Report> {
     let judging = Judging {
-        rulings,
+        references,
         ..Judging::default()
     };
     compare_judged(runners, cases, &judging)
 }
 
 /// [`compare_refereed()`], and every two values that differ by more than `close` allows them
-/// differ, whatever the referee says; `rulings` may be none.
+/// differ, whatever the referee says; `references` may be none.
 ///
 /// # Errors
 /// As [`compare()`].
 pub fn compare_close(
     runners: &mut [Box<dyn Runner>],
     cases: &[Case],
-    rulings: &[Ruling],
-    close: Close,
+    references: &[Reference],
+    close: AllClose,
 ) -> Result<Report> {
     let judging = Judging {
-        rulings,
+        references,
         close: Some(close),
         ..Judging::default()
     };

@@ -7,14 +7,14 @@
 //! agrees with that follows it.
 
 use fluxo_models::blocks::embedding::Counting;
-use fluxo_models::{Model, Request, Tensors};
+use fluxo_models::{Model, OutputOptions, Tensors};
 use fluxo_verify::Other;
 
 use crate::Case;
 use crate::error::Result;
+use crate::inputs::mask::Mask;
+use crate::inputs::positions::{self, counted};
 use crate::inputs::{integers, past, split};
-use crate::mask::Mask;
-use crate::positions::{self, counted};
 use crate::referee;
 use fluxo_verify::Mask as _;
 
@@ -34,7 +34,7 @@ const fn name(counting: Counting) -> &'static str {
 /// When the inputs do not fit the model.
 pub fn others(
     model: &Model,
-    request: Request,
+    request: OutputOptions,
     cases: &[Case],
     ruled: bool,
 ) -> Result<Vec<Option<Other>>> {
@@ -55,17 +55,17 @@ pub fn others(
             found.push(Some(Other {
                 follows: name(other),
                 inputs,
-                ruling: None,
+                reference: None,
             }));
         } else {
             found.push(None);
         }
     }
     if ruled && !told.is_empty() {
-        let rulings = referee::rule(model, request, &told)?.unwrap_or_default();
-        let rulings = rulings.into_iter();
-        for (other, ruling) in found.iter_mut().flatten().zip(rulings) {
-            other.ruling = Some(ruling);
+        let references = referee::reference_outputs(model, request, &told)?.unwrap_or_default();
+        let references = references.into_iter();
+        for (other, reference) in found.iter_mut().flatten().zip(references) {
+            other.reference = Some(reference);
         }
     }
     Ok(found)

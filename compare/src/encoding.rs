@@ -2,9 +2,9 @@
 //! written about them.
 
 use burn::tensor::TensorData;
-use fluxo_models::{Model, Probe, Request, Tensors};
+use fluxo_models::{Model, OutputOptions, Probe, Tensors};
 
-use crate::samples;
+use crate::inputs::samples;
 
 /// What the encoder reads.
 const FEATURES: &str = "input_features";
@@ -38,7 +38,7 @@ impl Encoding {
     pub fn run(
         &mut self,
         model: &Model,
-        request: &Request,
+        request: &OutputOptions,
         inputs: &Tensors,
         probe: Option<Probe>,
     ) -> fluxo_models::Result<Tensors> {
@@ -55,7 +55,7 @@ impl Encoding {
     }
 
     /// Knows from now on what the encoder gave, where `outputs` on `inputs` say it.
-    pub fn learn(&mut self, request: &Request, inputs: &Tensors, outputs: &Tensors) {
+    pub fn learn(&mut self, request: &OutputOptions, inputs: &Tensors, outputs: &Tensors) {
         if let (Some(sounds), Some(state)) = (sounds(request, inputs), outputs.get(STATE)) {
             self.heard = Some((sounds.clone(), state.clone()));
         }
@@ -77,7 +77,7 @@ impl Encoding {
 
 /// What the encoder reads of `inputs`; `None` where its own layers are asked for, or nothing of it
 /// is run.
-fn sounds<'a>(request: &Request, inputs: &'a Tensors) -> Option<&'a TensorData> {
+fn sounds<'a>(request: &OutputOptions, inputs: &'a Tensors) -> Option<&'a TensorData> {
     let inside = request.hidden_states || request.taps;
     let mut names = inputs.keys();
     let cached = names.any(|name| name.starts_with("past_key_values."));
@@ -87,7 +87,7 @@ fn sounds<'a>(request: &Request, inputs: &'a Tensors) -> Option<&'a TensorData> 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use fluxo_models::Settings;
+    use fluxo_models::NewModelOptions;
     use fluxo_models::blocks::probe::Weights;
 
     use super::*;
@@ -95,8 +95,8 @@ mod tests {
     #[test]
     fn the_same_sounds_give_the_same_outputs_without_the_encoder() {
         let device = fluxo_backends::device("flex").unwrap();
-        let model = Model::new("whisper", &Settings::default(), 3, &device).unwrap();
-        let request = Request::default();
+        let model = Model::new("whisper", &NewModelOptions::default(), 3, &device).unwrap();
+        let request = OutputOptions::default();
         let mut encoding = Encoding::default();
         let probe = || Probe::new(Weights::AsTheyAre);
         for (rows, written) in [(3, 4), (3, 7), (1, 5)] {

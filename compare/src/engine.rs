@@ -5,16 +5,16 @@ use std::cell::RefCell;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use fluxo_models::blocks::rotary_scaling::RotaryScaling;
 use fluxo_models::generate::{Engine, Prompts, Sampling, generate_on};
-use fluxo_models::output::cache_named;
+use fluxo_models::named::cache_named;
 use fluxo_models::{AnyRank, Batch, Cache, KeyValue, LayerCache, Model, NetworkConfig, Tensors};
 
 use crate::error::{Error, Result};
-use crate::graph::Graph;
+use crate::files::OnnxModelFiles;
 use crate::inputs::integers;
-use crate::interface::past_name;
+use crate::inputs::past_name;
+use crate::inputs::samples::rows;
+use crate::inputs::signature::Signature;
 use crate::runner::Runner;
-use crate::samples::rows;
-use crate::signature::Signature;
 use fluxo_onnx::file::{Dim, Port};
 
 type Done<T> = std::result::Result<T, fluxo_models::Error>;
@@ -41,14 +41,14 @@ pub struct OnnxEngine {
 }
 
 impl OnnxEngine {
-    /// The files `graph` in the runtime `runtime`, one of [`RUNTIMES`](crate::graph::RUNTIMES),
+    /// The files `graph` in the runtime `runtime`, one of [`RUNTIMES`](crate::files::RUNTIMES),
     /// which `model` describes.
     ///
     /// # Errors
     /// When a file cannot be loaded there, or does not read texts of every length.
-    pub fn open(graph: &Graph, runtime: &str, model: &Model) -> Result<Self> {
+    pub fn open(graph: &OnnxModelFiles, runtime: &str, model: &Model) -> Result<Self> {
         let load = |file: &std::path::Path| {
-            let file = Graph::Whole(file.to_path_buf());
+            let file = OnnxModelFiles::Whole(file.to_path_buf());
             Ok::<_, Error>(RefCell::new(file.load(runtime, runtime)?))
         };
         let (encoder, file) = match graph.files().as_slice() {

@@ -1,62 +1,57 @@
-//! Runs one model on many backends and runtimes, and says who differs.
+//! Runs one model of the zoo on many backends and in many runtimes, and says who differs; and exports
+//! it as ONNX files that are published only after they agreed.
 //!
-//! A [`Runner`](runner::Runner) computes outputs; [`compare()`] runs each on the same inputs and
-//! measures every output of every pair ([`diff`]) where the mask keeps the position ([`mask`]);
-//! [`verdict`] says how much is allowed and why, from what the [`referee`] measured where there is
-//! one; [`Report`] is the table and the JSON.
-//! [`artifact::open`] makes runners of a checkpoint, an exported folder or an ONNX file, and
-//! [`export()`] writes an ONNX file only after the embedded runtimes agreed with Burn on it.
+//! Read from the top, each line uses only lines below it:
+//!
+//! - [`Comparison`]: one comparison from beginning to end
+//! - [`bundle`], [`html`]: a finding as a folder that repeats it, and as a page
+//! - [`open`](mod@open): paths and names become runners
+//! - [`export`](mod@export): a model as a checked folder of ONNX files
+//! - [`compare`](fn@compare): every runner on every input, every pair on every output, where the masks
+//!   keep a position; [`convention`] tells another numbering of tokens from another computation
+//! - [`locate`]: the module in which a runner parts from the referee
+//! - [`checks`]: the same text written, hard inputs, time
+//! - [`referee`]: exact outputs in float64, and how far from them rounding explains
+//! - [`runner`]: models on backends, files in runtimes, processes
+//! - [`files`], [`inputs`]: the ONNX files of a model, and what they are given
+//!
+//! Runners, tolerances and reports themselves are those of [`fluxo_verify`], which knows no model.
 
-pub mod artifact;
 pub mod bundle;
-mod cases;
+mod checkpoint_cache;
+pub mod checks;
 mod compare;
 pub mod convention;
+pub mod digest;
 mod encoding;
 pub mod engine;
 mod error;
 pub mod export;
-pub mod exported;
-pub mod graph;
-pub mod greedy;
+pub mod files;
+pub mod html;
 pub mod inputs;
-mod interface;
-mod limits;
 pub mod locate;
-pub mod mask;
-pub mod page;
-pub mod positions;
+mod metadata;
+pub mod open;
 mod precision;
 mod progress;
-mod publish;
-pub mod record;
 pub mod referee;
 pub mod runner;
-pub mod samples;
-mod serves;
-mod shelf;
-pub mod signature;
-mod sizes;
-pub mod source;
-pub mod steps;
-pub mod stress;
-mod taps;
+mod session;
 #[cfg(test)]
 mod testing;
-pub mod timing;
-mod towers;
-mod verify;
 
 pub use compare::{compare, compare_cases, compare_close, compare_judged, compare_refereed};
 pub use error::{Error, Result};
-pub use export::{ExportError, ExportOptions, ExportReport, export, export_telling};
-pub use exported::Exported;
+pub use export::{
+    ExportError, ExportManifest, ExportOptions, ExportReport, TapChoice, export, export_telling,
+    verify, verify_telling,
+};
+pub use files::OnnxModelFiles;
 pub use fluxo_onnx::Target;
 pub use fluxo_verify::report::{self, Conclusion, Outcome, Report, Unable, Verdict};
 pub use fluxo_verify::{Case, Judging, assert_consistent, diff};
 #[cfg(feature = "flex")]
 pub use fluxo_verify::{module, verify_module};
-pub use graph::Graph;
 pub use progress::{Step, Told};
-pub use taps::TapChoice;
-pub use verify::{verify, verify_telling};
+pub use session::{Compared, Comparison};

@@ -14,20 +14,20 @@ use burn::module::Module;
 use burn::tensor::DType;
 use fluxo_backends::kernels::Sums;
 use fluxo_backends::kernels::unit;
-use fluxo_models::{Model, Probe, Request, Tensors, Weights};
+use fluxo_models::{Model, OutputOptions, Probe, Tensors, Weights};
 use fluxo_verify::diff::Rounding;
 use fluxo_verify::reference::RUNS;
-pub use fluxo_verify::reference::{NAME, Noise, Ruling, backend};
+pub use fluxo_verify::reference::{NAME, Noise, Reference, backend};
 use rayon::prelude::*;
 
 use crate::Case;
 use crate::encoding::{Encoding, Heard};
 use crate::error::{Result, zoo};
+use crate::inputs::mask::Mask;
 use crate::inputs::split;
-use crate::mask::Mask;
 use crate::precision;
 use crate::progress::{Meter, untold};
-use crate::runner::burn::Burn;
+use crate::runner::backend::Burn;
 use fluxo_verify::Mask as _;
 
 /// How many runs measure noise: the plain one, perturbed ones, and one in another order with
@@ -96,47 +96,52 @@ impl Run {
 ///
 /// # Errors
 /// When the inputs do not fit the model.
-pub fn rule(model: &Model, request: Request, cases: &[Case]) -> Result<Option<Vec<Ruling>>> {
+pub fn reference_outputs(
+    model: &Model,
+    request: OutputOptions,
+    cases: &[Case],
+) -> Result<Option<Vec<Reference>>> {
     let meter = Meter::new(&untold, 0);
-    rule_telling(model, request, cases, None, &meter)
+    reference_outputs_telling(model, request, cases, None, &meter)
 }
 
-/// [`rule`], also on files whose weights are of the precisions `declared` ([`Ruling::declared`]).
+/// [`reference_outputs`], also on files whose weights are of the precisions `declared` ([`Reference::declared`]).
 ///
 /// # Errors
-/// As [`rule`].
-pub fn rule_on(
+/// As [`reference_outputs`].
+pub fn reference_outputs_on(
     model: &Model,
-    request: Request,
+    request: OutputOptions,
     cases: &[Case],
     declared: impl IntoIterator<Item = DType>,
-) -> Result<Option<Vec<Ruling>>> {
-    let Some(mut rulings) = rule(model, request, cases)? else {
+) -> Result<Option<Vec<Reference>>> {
+    let Some(mut references) = reference_outputs(model, request, cases)? else {
         return Ok(None);
     };
     for dtype in declared {
-        let known = |ruling: &Ruling| ruling.declared.iter().any(|(known, _)| *known == dtype);
-        if dtype == model.dtype() || rulings.iter().any(known) {
+        let known =
+            |reference: &Reference| reference.declared.iter().any(|(known, _)| *known == dtype);
+        if dtype == model.dtype() || references.iter().any(known) {
             continue;
         }
         let rounded = precision::rounded(model, dtype);
-        let others = rule(&rounded, request, cases)?.unwrap_or_default();
-        for (ruling, other) in rulings.iter_mut().zip(others) {
-            ruling.declared.push((dtype, other));
+        let others = reference_outputs(&rounded, request, cases)?.unwrap_or_default();
+        for (reference, other) in references.iter_mut().zip(others) {
+            reference.declared.push((dtype, other));
         }
     }
-    Ok(Some(rulings))
+    Ok(Some(references))
 }
 
-/// [`rule`], telling `meter` of each pass; `plain` is what the model as it is gave on the backend
+/// [`reference_outputs`], telling `meter` of each pass; `plain` is what the model as it is gave on the backend
 /// that rules ([`backend`]), where that is known.
-pub(crate) fn rule_telling(
+pub(crate) fn reference_outputs_telling(
     model: &Model,
-    request: Request,
+    request: OutputOptions,
     cases: &[Case],
     mut plain: Option<Vec<&Tensors>>,
     meter: &Meter<'_>,
-) -> Result<Option<Vec<Ruling>>> {
+) -> Result<Option<Vec<Reference>>> {
     let Some(backend) = backend() else {
         return Ok(None);
     };
@@ -171,8 +176,8 @@ pub(crate) fn rule_telling(
     };
     let exact = all(Run::EXACT, "float64", &mut heard)?;
     let unit = unit(model.dtype());
-    let ruling = |exact| Ruling::new(exact, Noise::new(), unit);
-    let mut rulings: Vec<Ruling> = exact.into_iter().map(ruling).collect();
+    let reference = |exact| Reference::new(exact, Noise::new(), unit);
+    let mut references: Vec<Reference> = exact.into_iter().map(reference).collect();
     if let Some(given) = &plain {
         let mut encoding = Encoding::default();
         for ((_, inputs), outputs) in cases.iter().zip(given) {
@@ -183,22 +188,22 @@ pub(crate) fn rule_telling(
     for number in 0..MEASURING {
         let what = format!("rounding, {} of {MEASURING}", number + 1);
         match plain.take_if(|_| number == 0) {
-            Some(given) => widen(&mut rulings, cases, &given)?,
+            Some(given) => widen(&mut references, cases, &given)?,
             None => {
                 let given = all(Run::measuring(number), &what, &mut heard)?;
-                widen(&mut rulings, cases, &given.iter().collect::<Vec<_>>())?;
+                widen(&mut references, cases, &given.iter().collect::<Vec<_>>())?;
             }
         }
     }
-    share(&mut rulings);
-    Ok(Some(rulings))
+    share(&mut references);
+    Ok(Some(references))
 }
 
 /// Rounding explains as much as each case's `given` outputs lie from the exact ones.
-fn widen(rulings: &mut [Ruling], cases: &[Case], given: &[&Tensors]) -> Result<()> {
-    for ((ruling, given), (_, inputs)) in rulings.iter_mut().zip(given).zip(cases) {
+fn widen(references: &mut [Reference], cases: &[Case], given: &[&Tensors]) -> Result<()> {
+    for ((reference, given), (_, inputs)) in references.iter_mut().zip(given).zip(cases) {
         let mask = Mask::of(&split(inputs).0)?;
-        let Ruling { exact, noise, .. } = ruling;
+        let Reference { exact, noise, .. } = reference;
         for name in given.keys().filter(|name| exact.contains_key(*name)) {
             let noise = noise.entry(name.clone());
             noise.or_insert_with(|| Rounding::of_output(0.0));
@@ -216,13 +221,13 @@ fn widen(rulings: &mut [Ruling], cases: &[Case], given: &[&Tensors]) -> Result<(
 
 /// What rounding explains in half of an output's rows it explains wherever that output is: of a single
 /// token there are few rows to tell it from.
-fn share(rulings: &mut [Ruling]) {
+fn share(references: &mut [Reference]) {
     let mut even: BTreeMap<String, f64> = BTreeMap::new();
-    for (name, noise) in rulings.iter().flat_map(|ruling| &ruling.noise) {
+    for (name, noise) in references.iter().flat_map(|reference| &reference.noise) {
         let most = even.entry(name.clone()).or_default();
         *most = most.max(noise.even());
     }
-    for noise in rulings.iter_mut().map(|ruling| &mut ruling.noise) {
+    for noise in references.iter_mut().map(|reference| &mut reference.noise) {
         for (name, noise) in noise {
             *noise = noise.clone().with_even(even[name]);
         }
@@ -246,7 +251,7 @@ fn changed(model: &Model, weights: Weights) -> Model {
 ///
 /// # Errors
 /// When the backend finds no device.
-pub fn runner(model: &Model, request: Request) -> Result<Option<Burn>> {
+pub fn runner(model: &Model, request: OutputOptions) -> Result<Option<Burn>> {
     let exact = |backend| Burn::in_precision(NAME, model, backend, request, DType::F64);
     backend().map(exact).transpose()
 }
@@ -254,20 +259,20 @@ pub fn runner(model: &Model, request: Request) -> Result<Option<Burn>> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use fluxo_models::Settings;
+    use fluxo_models::NewModelOptions;
 
     use burn::module::{ModuleMapper, Param};
     use burn::tensor::Tensor;
 
     use super::*;
     use crate::compare_refereed;
+    use crate::inputs::samples;
     use crate::runner::Runner;
-    use crate::samples;
     use fluxo_verify::diff::Off;
 
     fn model() -> Model {
         let device = fluxo_backends::device("flex").unwrap();
-        Model::new("bert", &Settings::default(), 5, &device).unwrap()
+        Model::new("bert", &NewModelOptions::default(), 5, &device).unwrap()
     }
 
     /// Multiplies every weight that is a vector.
@@ -287,24 +292,28 @@ mod tests {
         other.network = other.network.map(&mut Scaled(scale));
         let inputs = samples::inputs(model.config(), 3, 17);
         let cases = [("here".to_string(), inputs)];
-        let rulings = rule(model, Request::default(), &cases).unwrap().unwrap();
+        let references = reference_outputs(model, OutputOptions::default(), &cases)
+            .unwrap()
+            .unwrap();
         let runner = |name: &str, model: &Model| -> Box<dyn Runner> {
-            Box::new(Burn::new(name, model, "flex", Request::default()).unwrap())
+            Box::new(Burn::new(name, model, "flex", OutputOptions::default()).unwrap())
         };
         let mut runners = [runner("one", model), runner("other", &other)];
-        compare_refereed(&mut runners, &cases, &rulings).unwrap()
+        compare_refereed(&mut runners, &cases, &references).unwrap()
     }
 
     #[test]
     fn noise_is_a_few_units_of_the_last_place() {
         let model = model();
         let cases = [("here".to_string(), samples::inputs(model.config(), 3, 17))];
-        let ruling = rule(&model, Request::default(), &cases).unwrap().unwrap();
-        assert_eq!(ruling.len(), 1);
-        assert_eq!(ruling[0].exact["last_hidden_state"].dtype(), DType::F64);
-        let given = model.run(&cases[0].1, &Request::default()).unwrap();
-        for (output, noise) in &ruling[0].noise {
-            let exact = &ruling[0].exact[output];
+        let reference = reference_outputs(&model, OutputOptions::default(), &cases)
+            .unwrap()
+            .unwrap();
+        assert_eq!(reference.len(), 1);
+        assert_eq!(reference[0].exact["last_hidden_state"].dtype(), DType::F64);
+        let given = model.run(&cases[0].1, &OutputOptions::default()).unwrap();
+        for (output, noise) in &reference[0].noise {
+            let exact = &reference[0].exact[output];
             let off = noise.worst(exact, &given[output], None, |noise| noise);
             let Off { scaled, noise } = off.unwrap();
             // It is one of the runs that were measured with. A unit of the last place is 1.2e-7;

@@ -7,14 +7,15 @@ use std::path::{Path, PathBuf};
 use burn::tensor::TensorData;
 
 use fluxo_compare::{
-    ExportOptions, Exported, Graph, TapChoice, artifact, compare, export, graph, samples,
+    ExportManifest, ExportOptions, OnnxModelFiles, TapChoice, compare, export, files,
+    inputs::samples, open,
 };
-use fluxo_models::{Model, Request, Settings, Task};
+use fluxo_models::{Model, NewModelOptions, OutputOptions, Task};
 use fluxo_onnx::file::{Dim, Signature};
 
 fn model(family: &str) -> Model {
     let device = fluxo_backends::device("flex").unwrap();
-    Model::new(family, &Settings::default(), 3, &device).unwrap()
+    Model::new(family, &NewModelOptions::default(), 3, &device).unwrap()
 }
 
 /// The dimensions that `input` declares in `file`.
@@ -34,8 +35,8 @@ fn agree(model: &Model, exported: &Path) -> fluxo_compare::Report {
     model.save(checkpoint.path()).unwrap();
     let paths = [checkpoint.path().to_path_buf(), exported.to_path_buf()];
     let names = ["flex", "tract", "rten"].map(String::from);
-    let mut opened = artifact::open(&paths, &names, Request::default()).unwrap();
-    let files = artifact::graph_of(exported).unwrap().unwrap();
+    let mut opened = open::open(&paths, &names, OutputOptions::default()).unwrap();
+    let files = open::graph_of(exported).unwrap().unwrap();
     let files: Vec<PathBuf> = files
         .files()
         .iter()
@@ -51,7 +52,7 @@ fn agree(model: &Model, exported: &Path) -> fluxo_compare::Report {
 fn an_encoders_keys_are_cached_whole_or_not_at_all() {
     let dir = tempfile::tempdir().unwrap();
     let exported = export(&model("t5"), dir.path(), &ExportOptions::default()).unwrap();
-    let decoder = dir.path().join(graph::DECODER);
+    let decoder = dir.path().join(files::DECODER);
     assert_eq!(exported.file, decoder);
     assert_eq!(
         dims(&decoder, "past_key_values.1.encoder.value"),
@@ -91,7 +92,10 @@ fn files_of_an_earlier_export_go() {
         let exported = export(&model, dir.path(), &options).unwrap();
         let written: Vec<&Path> = exported.files.iter().map(|f| f.file.as_path()).collect();
         assert_eq!(written.len(), count);
-        assert_eq!(Graph::in_folder(dir.path()).unwrap().files(), written);
+        assert_eq!(
+            OnnxModelFiles::in_folder(dir.path()).unwrap().files(),
+            written
+        );
         let left = std::fs::read_dir(dir.path().join("onnx")).unwrap();
         assert_eq!(left.count(), count);
         agree(&model, dir.path());
@@ -102,9 +106,9 @@ fn files_of_an_earlier_export_go() {
 #[test]
 fn a_classifier_that_encodes_and_decodes_is_one_file() {
     let device = fluxo_backends::device("flex").unwrap();
-    let settings = Settings {
+    let settings = NewModelOptions {
         task: Some(Task::TextClassification),
-        ..Settings::default()
+        ..NewModelOptions::default()
     };
     let model = Model::new("bart", &settings, 3, &device).unwrap();
     let dir = tempfile::tempdir().unwrap();
@@ -132,7 +136,7 @@ fn texts_and_images_have_towers() {
         port("pixel_values", "image_embeds"),
     ];
     assert_eq!(ports, wanted);
-    assert_eq!(exported.file, dir.path().join(graph::GRAPH));
+    assert_eq!(exported.file, dir.path().join(files::GRAPH));
     agree(&model, dir.path());
 }
 
@@ -245,9 +249,9 @@ fn positions_are_an_input_where_that_is_asked() {
             ["batch", "sequence"],
             "{family}"
         );
-        let read = Exported::read(dir.path()).unwrap();
+        let read = ExportManifest::read(dir.path()).unwrap();
         assert!(read.options.position_ids);
-        let graph = artifact::graph_of(dir.path()).unwrap().unwrap();
+        let graph = open::graph_of(dir.path()).unwrap().unwrap();
         let mut runner = graph.load("rten", "rten").unwrap();
         let mut inputs = samples::inputs(model.config(), 2, 6);
         let mask = TensorData::new(vec![1_i64, 1, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1], [2, 6]);
@@ -262,7 +266,7 @@ fn positions_are_an_input_where_that_is_asked() {
                 let given = TensorData::new(given.to_vec(), [2, 6]);
                 inputs.insert("position_ids".into(), given);
             }
-            let wanted = model.run(&inputs, &Request::default()).unwrap();
+            let wanted = model.run(&inputs, &OutputOptions::default()).unwrap();
             let found = runner.run(&inputs).unwrap();
             let [wanted, found] = [wanted, found].map(|outputs| {
                 let values = outputs[output].as_slice::<f32>().unwrap();

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Tensor};
-use fluxo_compare::report::Finding;
+use fluxo_compare::report::Severity;
 use fluxo_compare::{
-    ExportOptions, Report, artifact, compare_refereed, export, referee, samples, verify,
+    ExportOptions, Report, compare_refereed, export, inputs::samples, open, referee, verify,
 };
-use fluxo_models::{Model, Request};
+use fluxo_models::{Model, OutputOptions};
 
 const FAMILIES: [&str; 4] = ["bert", "gpt2", "t5", "llama"];
 
@@ -25,7 +25,7 @@ fn load(folder: &Path, dtype: DType) -> Model {
 
 /// Whether anything here reads files of bfloat16 weights.
 fn reads_bf16() -> bool {
-    let here = artifact::runtimes();
+    let here = open::runtimes();
     let ort = here.iter().find(|it| it.name == "ort").unwrap();
     let required = std::env::var("FLUXO_REQUIRE_ALL").is_ok_and(|all| all == "1");
     assert!(ort.usable || !required, "{}", ort.about);
@@ -38,14 +38,14 @@ fn reads_bf16() -> bool {
 /// What `fluxo compare CHECKPOINT EXPORT` says.
 fn compared(checkpoint: &Path, exported: &Path) -> Report {
     let models = [checkpoint.to_path_buf(), exported.to_path_buf()];
-    let mut opened = artifact::open(&models, &[], Request::default()).unwrap();
+    let mut opened = open::open(&models, &[], OutputOptions::default()).unwrap();
     let model = opened.model.unwrap();
     let inputs = samples::inputs(model.config(), 2, 9);
     let cases = [("on these inputs".to_string(), inputs)];
     let declared = opened.runners.iter().filter_map(|it| it.label().declared);
-    let rulings = referee::rule_on(&model, opened.request, &cases, declared);
-    let rulings = rulings.unwrap().unwrap();
-    let mut report = compare_refereed(&mut opened.runners, &cases, &rulings).unwrap();
+    let references = referee::reference_outputs_on(&model, opened.request, &cases, declared);
+    let references = references.unwrap().unwrap();
+    let mut report = compare_refereed(&mut opened.runners, &cases, &references).unwrap();
     report.skipped.extend(opened.skipped);
     report
 }
@@ -108,11 +108,11 @@ fn a_file_is_judged_by_the_precision_that_it_declares() {
             let report = compared(&checkpoint, bad.path());
             assert!(!report.agrees(), "{family} {dtype:?}: {report}");
             let right = report
-                .standings
+                .assessments
                 .iter()
                 .filter(|it| !it.runner.contains(':'));
-            for standing in right {
-                assert!(standing.finding < Finding::Drift, "{report}");
+            for assessment in right {
+                assert!(assessment.finding < Severity::Drift, "{report}");
             }
         }
     }

@@ -5,10 +5,10 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fluxo_compare::runner::{Runner, burn::Burn};
-use fluxo_compare::{ExportOptions, Graph, artifact, compare, export, samples};
+use fluxo_compare::runner::{Runner, backend::Burn};
+use fluxo_compare::{ExportOptions, OnnxModelFiles, compare, export, inputs::samples, open};
 use fluxo_models::catalog::FAMILIES;
-use fluxo_models::{Model, Request, Settings, Task};
+use fluxo_models::{Model, NewModelOptions, OutputOptions, Task};
 
 #[test]
 fn every_head_of_every_family_exports() {
@@ -36,9 +36,9 @@ fn every_head_of_every_family_exports() {
 
 fn exports(family: &str, task: Task) -> Result<(), String> {
     let device = fluxo_backends::device("flex").unwrap();
-    let settings = Settings {
+    let settings = NewModelOptions {
         task: Some(task),
-        ..Settings::default()
+        ..NewModelOptions::default()
     };
     let model = Model::new(family, &settings, 5, &device).map_err(|e| e.to_string())?;
     let dir = tempfile::tempdir().unwrap();
@@ -49,12 +49,12 @@ fn exports(family: &str, task: Task) -> Result<(), String> {
     if !ran.iter().all(|name| report.runners.contains(name)) || !report.skipped.is_empty() {
         return Err(report.to_string());
     }
-    let found = artifact::runtimes();
+    let found = open::runtimes();
     if !found.iter().any(|r| r.name == "ort" && r.usable) {
         return Ok(()); // the reference set says that it is missing
     }
-    let flex = Burn::new("flex", &model, "flex", Request::default());
-    let graph = Graph::in_folder(dir.path()).unwrap();
+    let flex = Burn::new("flex", &model, "flex", OutputOptions::default());
+    let graph = OnnxModelFiles::in_folder(dir.path()).unwrap();
     let ort = graph.load("ort", "ort").map_err(|e| e.to_string())?;
     let mut runners: [Box<dyn Runner>; 2] = [Box::new(flex.unwrap()), ort];
     let inputs = samples::inputs(model.config(), 2, 7);

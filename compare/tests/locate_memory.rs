@@ -5,8 +5,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use fluxo_compare::{Case, artifact, compare_refereed, referee, timing};
-use fluxo_models::{Model, Request, Settings, Tensors};
+use fluxo_compare::{Case, checks::timing, compare_refereed, open, referee};
+use fluxo_models::{Model, NewModelOptions, OutputOptions, Tensors};
 
 /// In a process that measures: the folder with the checkpoints, and how many of them.
 const FOLDER: &str = "FLUXO_MEASURED_FOLDER";
@@ -20,9 +20,9 @@ fn model() -> Model {
         ("n_head", "12"),
         ("n_layer", "6"),
     ];
-    let settings = Settings {
+    let settings = NewModelOptions {
         set: set.map(|(k, v)| (k.to_string(), v.to_string())).to_vec(),
-        ..Settings::default()
+        ..NewModelOptions::default()
     };
     let device = fluxo_backends::device("flex").unwrap();
     Model::new("gpt2", &settings, 1, &device).unwrap()
@@ -35,22 +35,23 @@ fn paths(folder: &Path) -> [PathBuf; 2] {
 /// What `fluxo run` does.
 fn one(folder: &Path, inputs: &Tensors) {
     let on = ["flex".to_string()];
-    let opened = artifact::open(&paths(folder)[..1], &on, Request::default());
+    let opened = open::open(&paths(folder)[..1], &on, OutputOptions::default());
     opened.unwrap().runners[0].run(inputs).unwrap();
 }
 
 /// What `fluxo compare --locate` does.
 fn pair(folder: &Path, inputs: &Tensors) {
     let (paths, on) = (paths(folder), ["flex".to_string()]);
-    let mut opened = artifact::open_in_turn(&paths, &on, Request::default()).unwrap();
+    let mut opened = open::open_in_turn(&paths, &on, OutputOptions::default()).unwrap();
     let cases: [Case; 1] = [("here".into(), inputs.clone())];
-    let rulings = referee::rule(opened.model.as_ref().unwrap(), opened.request, &cases);
+    let references =
+        referee::reference_outputs(opened.model.as_ref().unwrap(), opened.request, &cases);
     opened.model = None;
-    let rulings = rulings.unwrap().unwrap();
-    let mut report = compare_refereed(&mut opened.runners, &cases, &rulings).unwrap();
+    let references = references.unwrap().unwrap();
+    let mut report = compare_refereed(&mut opened.runners, &cases, &references).unwrap();
     assert_eq!(report.skipped, []);
     drop(opened);
-    report.place(artifact::locate(&paths, &on, inputs).unwrap().unwrap());
+    report.place(open::locate(&paths, &on, inputs).unwrap().unwrap());
     let path = "decoder.layers.2.attention.query";
     assert_eq!(report.located.as_deref(), Some(path));
 }

@@ -10,7 +10,7 @@ mod report;
 mod rows;
 
 use burn::tensor::TensorData;
-use fluxo_models::{Model, Request, Tensors, blocks::taps};
+use fluxo_models::{Model, OutputOptions, Tensors, blocks::taps};
 
 pub use error::Error;
 pub use report::{LayerReport, StreamReport, TapStats};
@@ -27,9 +27,9 @@ use rows::Rows;
 /// When the model does not run on the inputs, no position is kept, or the stream is zero or not
 /// finite somewhere.
 pub fn stream(model: &Model, inputs: &Tensors) -> Result<StreamReport, Error> {
-    let request = Request {
+    let request = OutputOptions {
         taps: true,
-        ..Request::default()
+        ..OutputOptions::default()
     };
     let outputs = model.run(inputs, &request)?;
     measured(model, inputs, &outputs)

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Distribution, Tensor};
-use fluxo_models::{Model, Request, Settings, Tensors, catalog, tensors};
+use fluxo_models::{Model, NewModelOptions, OutputOptions, Tensors, catalog, tensors};
 
 /// Sets vectors to random values: fresh biases are all 0 and gains all 1, so that exchanged ones
 /// would not show.
@@ -30,9 +30,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let device = fluxo_backends::device("flex")?;
     for family in catalog::FAMILIES {
         for task in family.tasks() {
-            let settings = Settings {
+            let settings = NewModelOptions {
                 task: Some(task),
-                ..Settings::default()
+                ..NewModelOptions::default()
             };
             let mut model = Model::new(family.name, &settings, 3, &device)?;
             model.network = model.network.map(&mut Vectors);
@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let mut inputs = inputs::inputs(model.config());
             // Transformers counts padding on the left as positions.
             inputs.retain(|name, _| !name.ends_with("_mask"));
-            let outputs = model.run(&inputs, &Request::default())?;
+            let outputs = model.run(&inputs, &OutputOptions::default())?;
             let named = |prefix, tensors: Tensors| {
                 let named = tensors.into_iter();
                 named.map(move |(name, data)| (format!("{prefix}.{name}"), data))

@@ -1,6 +1,6 @@
 //! The only list of families.
 
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::{Error, Result};
 use crate::families::{
     Class, Family, albert, bart, bert, bloom, clip, deit, dinov2, distilbert, electra, gemma,
@@ -72,7 +72,7 @@ pub fn family(name: &str) -> Result<&'static Family> {
 ///
 /// # Errors
 /// When the family is unknown, or has no head for the task.
-fn identify(raw: &Raw, task: Option<Task>) -> Result<(&'static Family, &'static Class)> {
+fn identify(raw: &RawConfig, task: Option<Task>) -> Result<(&'static Family, &'static Class)> {
     let name = raw
         .text("model_type")?
         .ok_or_else(|| Error::Config("`model_type` is missing, which names the family".into()))?;
@@ -117,7 +117,7 @@ const SCALED: &str = "scale_decoder_outputs";
 ///
 /// # Errors
 /// When it says neither.
-pub(crate) fn says_untied(raw: &Raw) -> Result<bool> {
+pub(crate) fn says_untied(raw: &RawConfig) -> Result<bool> {
     let said = raw.0.get(TIED).is_some_and(|value| !value.is_null());
     Ok(said && !raw.flag(TIED)?)
 }
@@ -126,7 +126,7 @@ pub(crate) fn says_untied(raw: &Raw) -> Result<bool> {
 #[derive(Debug, Clone)]
 pub struct Description {
     /// The file's contents, its class that of the task.
-    pub raw: Raw,
+    pub raw: RawConfig,
     /// The family that it names.
     pub family: &'static Family,
     /// The class of its architecture, or of the task chosen.
@@ -142,7 +142,7 @@ impl Description {
     ///
     /// # Errors
     /// When the family is unknown, has no such head, or the sizes do not fit together.
-    pub fn of(mut raw: Raw, task: Option<Task>) -> Result<Self> {
+    pub fn of(mut raw: RawConfig, task: Option<Task>) -> Result<Self> {
         let (family, class) = identify(&raw, task)?;
         let name = raw.architecture().filter(|name| class.also.contains(name));
         let stands_for = name.map(|name| {

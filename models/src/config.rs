@@ -9,6 +9,9 @@ use crate::error::{Error, Result};
 
 mod classes;
 
+/// The configuration of a checkpoint.
+pub const CONFIG: &str = "config.json";
+
 /// Sizes above this are refused: no published model comes near, and a product of two still
 /// fits a `usize`.
 const LARGEST: u64 = 1 << 24;
@@ -17,9 +20,9 @@ const LAYERS: usize = 4096;
 
 /// The contents of a `config.json`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Raw(pub Map<String, Value>);
+pub struct RawConfig(pub Map<String, Value>);
 
-impl Raw {
+impl RawConfig {
     /// Reads `config.json` at `path`.
     ///
     /// # Errors

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use fluxo_support::atomic;
+
 use crate::error::{Error, Result};
 
 /// Writes the file at `path` through `fill`: beside it first, synced, then renamed.
@@ -11,21 +13,7 @@ use crate::error::{Error, Result};
 /// # Errors
 /// When the folder cannot be written or the disk is full; `path` is then as it was.
 pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let write = || -> io::Result<()> {
-        let mut beside = tempfile::Builder::new()
-            .prefix(".fluxo-")
-            .permissions_like_new_file()
-            .tempfile_in(folder)?;
-        fill(beside.as_file_mut())?;
-        beside.as_file().sync_all()?;
-        beside.persist(path).map_err(|e| e.error)?;
-        Ok(())
-    };
-    write().map_err(|e| Error::io(path, e))
+    atomic::write(path, fill).map_err(|e| Error::io(path, e))
 }
 
 /// Makes the folder `dir` and its parents.
@@ -76,23 +64,4 @@ pub(crate) fn map_part(
     let mut options = memmap2::MmapOptions::new();
     // SAFETY: as in `map`.
     unsafe { options.offset(offset).len(length).map(file) }.map_err(|e| Error::io(path, e))
-}
-
-/// The permissions that a plainly created file would get: `tempfile` alone makes it private.
-trait NewFilePermissions {
-    fn permissions_like_new_file(&mut self) -> &mut Self;
-}
-
-impl NewFilePermissions for tempfile::Builder<'_, '_> {
-    #[cfg(unix)]
-    fn permissions_like_new_file(&mut self) -> &mut Self {
-        use std::os::unix::fs::PermissionsExt;
-        // The process's umask still applies.
-        self.permissions(std::fs::Permissions::from_mode(0o666))
-    }
-
-    #[cfg(not(unix))]
-    fn permissions_like_new_file(&mut self) -> &mut Self {
-        self
-    }
 }

@@ -14,7 +14,7 @@ use crate::blocks::{apply, linear};
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct HeadConfig {
     /// Which positions are read.
-    pub read: Read,
+    pub read: Pooling,
     /// A layer before the output.
     pub dense: Option<DenseConfig>,
     /// A norm before the output, where there is no such layer.
@@ -31,7 +31,7 @@ pub struct HeadConfig {
 /// mask counts for a mean alone, and for the last position where no token stands for padding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Read {
+pub enum Pooling {
     /// Every one: an answer a position.
     All,
     /// The first column.
@@ -88,7 +88,7 @@ impl HeadConfig {
     /// An output layer over every position.
     pub fn every(output: OutputConfig) -> Self {
         Self {
-            read: Read::All,
+            read: Pooling::All,
             dense: None,
             norm: None,
             output,
@@ -98,7 +98,7 @@ impl HeadConfig {
     }
 
     /// An output layer over what `read` says.
-    pub fn of(read: Read, output: OutputConfig) -> Self {
+    pub fn of(read: Pooling, output: OutputConfig) -> Self {
         Self {
             read,
             ..Self::every(output)
@@ -115,7 +115,7 @@ impl HeadConfig {
     /// Values an answer has.
     fn width(&self, d_model: usize) -> usize {
         match self.read {
-            Read::FirstAndMean => 2 * d_model,
+            Pooling::FirstAndMean => 2 * d_model,
             _ => d_model,
         }
     }
@@ -213,7 +213,7 @@ impl HeadLayers {
 
     /// `[batch, seq, d_model] -> [batch, 1, width]`, but for all positions.
     fn read(&self, x: Tensor<3>, context: &Context) -> Tensor<3> {
-        if self.config.read == Read::All {
+        if self.config.read == Pooling::All {
             return x;
         }
         let [batch, seq, _] = x.dims();
@@ -224,15 +224,15 @@ impl HeadLayers {
             keep.slice([0..batch, all - seq..all])
         });
         match self.config.read {
-            Read::Mean => match keep {
+            Pooling::Mean => match keep {
                 Some(keep) => weighted(x, keep),
                 None => x.mean_dim(1),
             },
-            Read::FirstAndMean => {
+            Pooling::FirstAndMean => {
                 let others = x.clone().narrow(1, 1, seq - 1).mean_dim(1);
                 Tensor::cat(vec![first(x), others], 2)
             }
-            Read::LastBut(None) => match keep {
+            Pooling::LastBut(None) => match keep {
                 Some(keep) => picked(x, last_of(keep)),
                 None => x.narrow(1, seq - 1, 1),
             },
@@ -248,13 +248,13 @@ impl HeadLayers {
 /// `None` where no token says it.
 ///
 /// `ids` are `[batch, seq]`. A row without the token that is looked for is read at its first.
-fn place(read: Read, ids: Option<&Tensor<2, Int>>) -> Option<Tensor<2, Int>> {
+fn place(read: Pooling, ids: Option<&Tensor<2, Int>>) -> Option<Tensor<2, Int>> {
     let ids = ids?.clone();
     Some(match read {
-        Read::LastBut(Some(padding)) => last_of(ids.not_equal_elem(padding as i64).int()),
-        Read::LastOf(token) => last_of(ids.equal_elem(token as i64).int()),
-        Read::FirstOf(token) => first_of(ids.equal_elem(token as i64).int()),
-        Read::Highest => {
+        Pooling::LastBut(Some(padding)) => last_of(ids.not_equal_elem(padding as i64).int()),
+        Pooling::LastOf(token) => last_of(ids.equal_elem(token as i64).int()),
+        Pooling::FirstOf(token) => first_of(ids.equal_elem(token as i64).int()),
+        Pooling::Highest => {
             let highest = ids.clone().max_dim(1).expand(ids.dims());
             first_of(ids.equal(highest).int())
         }

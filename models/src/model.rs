@@ -16,20 +16,19 @@ use crate::blocks::probe::{Part, Probe};
 use crate::blocks::taps::Taps;
 use crate::catalog::{self, Description};
 use crate::checkpoint;
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::{Error, Result};
 use crate::families::{Class, Family, Preset};
 use crate::files;
 use crate::inputs;
+use crate::named::{AnyRank, Named};
 use crate::network::{Network, NetworkConfig};
-use crate::output::{AnyRank, Named};
 use crate::task::Task;
 use crate::tensors::{self, Tensors};
 use crate::text::Text;
 use carried::Carried;
 
-/// The configuration of a checkpoint.
-pub const CONFIG: &str = "config.json";
+pub use crate::config::CONFIG;
 /// The tokenizer of a checkpoint.
 pub const TOKENIZER: &str = "tokenizer.json";
 /// The key of `config.json` that says how a model of ours reads text.
@@ -39,7 +38,7 @@ const LABEL_KEYS: [&str; 3] = ["num_labels", "id2label", "label2id"];
 
 /// What a new model is made of.
 #[derive(Debug, Clone, Default)]
-pub struct Settings {
+pub struct NewModelOptions {
     /// Sizes to start from.
     pub preset: Preset,
     /// Keys of `config.json` and the values to set them to.
@@ -50,7 +49,7 @@ pub struct Settings {
 
 /// What a run gives beside its outputs.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Request {
+pub struct OutputOptions {
     /// `hidden_states.{i}`, as transformers has them.
     pub hidden_states: bool,
     /// Every tap of every layer.
@@ -88,7 +87,7 @@ pub struct Model {
     family: &'static Family,
     class: &'static Class,
     config: NetworkConfig,
-    raw: Raw,
+    raw: RawConfig,
     text: Option<Text>,
     dtype: DType,
     carried: Vec<Carried>,
@@ -99,7 +98,12 @@ impl Model {
     ///
     /// # Errors
     /// When the family, or a key that is set, is unknown, or the sizes do not fit together.
-    pub fn new(family: &str, settings: &Settings, seed: u64, device: &Device) -> Result<Self> {
+    pub fn new(
+        family: &str,
+        settings: &NewModelOptions,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Self> {
         let family = catalog::family(family)?;
         let mut map = (family.preset)(settings.preset);
         for (key, value) in &settings.set {
@@ -120,7 +124,7 @@ impl Model {
             class,
             config,
             ..
-        } = Description::of(Raw(map), settings.task)?;
+        } = Description::of(RawConfig(map), settings.task)?;
         Ok(Self {
             network: checkpoint::fresh(&config, seed, device),
             family,
@@ -246,7 +250,7 @@ impl Model {
     }
 
     /// `config.json` as it was read.
-    pub fn raw(&self) -> &Raw {
+    pub fn raw(&self) -> &RawConfig {
         &self.raw
     }
 
@@ -277,7 +281,7 @@ impl Model {
     ///
     /// # Errors
     /// When an input is missing, misshapen or out of range, or the device fails.
-    pub fn run(&self, inputs: &Tensors, request: &Request) -> Result<Tensors> {
+    pub fn run(&self, inputs: &Tensors, request: &OutputOptions) -> Result<Tensors> {
         Ok(self.pass(inputs, request, None, None)?.0)
     }
 
@@ -289,7 +293,7 @@ impl Model {
     pub fn probe(
         &self,
         inputs: &Tensors,
-        request: &Request,
+        request: &OutputOptions,
         probe: Probe,
     ) -> Result<(Tensors, Vec<Part>)> {
         self.pass(inputs, request, Some(probe), None)
@@ -303,7 +307,7 @@ impl Model {
     pub fn run_encoded(
         &self,
         inputs: &Tensors,
-        request: &Request,
+        request: &OutputOptions,
         probe: Option<Probe>,
         state: &TensorData,
     ) -> Result<Tensors> {
@@ -313,7 +317,7 @@ impl Model {
     fn pass(
         &self,
         inputs: &Tensors,
-        request: &Request,
+        request: &OutputOptions,
         probe: Option<Probe>,
         encoded: Option<&TensorData>,
     ) -> Result<(Tensors, Vec<Part>)> {
@@ -382,7 +386,7 @@ fn read(tensor: AnyRank) -> Result<TensorData> {
 ///
 /// # Errors
 /// When its tokenizer is broken.
-pub fn text(dir: &Path, raw: &Raw) -> Result<Option<Text>> {
+pub fn text(dir: &Path, raw: &RawConfig) -> Result<Option<Text>> {
     match raw.text(TEXT_KEY)? {
         Some("bytes") => Ok(Some(Text::bytes())),
         Some(other) => Err(Error::Config(format!(

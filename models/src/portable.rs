@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use crate::chat;
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::model::{CONFIG, Model};
@@ -28,7 +28,7 @@ impl Model {
         chat::write_beside(dir)?;
         preprocessor::write_alone(dir)?;
         let path = dir.join(CONFIG);
-        let mut config = Raw::read(&path)?.0;
+        let mut config = RawConfig::read(&path)?.0;
         let beside = data_files(dir)?;
         if !beside.is_empty() {
             let hint = json!({"use_external_data_format": beside});
@@ -90,23 +90,23 @@ mod tests {
     use burn::tensor::Device;
 
     use super::*;
-    use crate::model::Settings;
+    use crate::model::NewModelOptions;
 
     /// The exported configuration of a new model of `family` whose own says nothing of `keys`.
     fn exported(family: &str, keys: &[&str]) -> Map<String, Value> {
         let device = Device::default();
-        let model = Model::new(family, &Settings::default(), 1, &device).unwrap();
+        let model = Model::new(family, &NewModelOptions::default(), 1, &device).unwrap();
         let (checkpoint, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         model.save(checkpoint.path()).unwrap();
         let path = checkpoint.path().join(CONFIG);
-        let mut raw = Raw::read(&path).unwrap().0;
+        let mut raw = RawConfig::read(&path).unwrap().0;
         for key in keys {
             raw.remove(*key);
         }
         std::fs::write(&path, Value::Object(raw).to_string()).unwrap();
         let (model, _) = Model::load(checkpoint.path(), None, &device).unwrap();
         model.save_config_whole(folder.path()).unwrap();
-        Raw::read(&folder.path().join(CONFIG)).unwrap().0
+        RawConfig::read(&folder.path().join(CONFIG)).unwrap().0
     }
 
     #[test]
@@ -130,9 +130,9 @@ mod tests {
         for name in ["model.onnx", "model.onnx_data"] {
             std::fs::write(dir.path().join("onnx").join(name), "").unwrap();
         }
-        let model = Model::new("bert", &Settings::default(), 1, &Device::default()).unwrap();
+        let model = Model::new("bert", &NewModelOptions::default(), 1, &Device::default()).unwrap();
         model.save_config_whole(dir.path()).unwrap();
-        let config = Raw::read(&dir.path().join(CONFIG)).unwrap().0;
+        let config = RawConfig::read(&dir.path().join(CONFIG)).unwrap().0;
         let hint = &config["transformers.js_config"]["use_external_data_format"];
         assert_eq!(*hint, json!({"model.onnx": 1}));
     }

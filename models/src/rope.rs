@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::blocks::rotary::{RotaryConfig, RotaryLayout};
 use crate::blocks::rotary_scaling::RotaryScaling;
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::{Error, Result};
 
 /// Kinds of scaling that know the length of the original sequences.
@@ -50,13 +50,13 @@ impl Default for Defaults {
 }
 
 /// How a family reads its rotary positions, for heads of so many values.
-pub type Rotating = fn(&Raw, usize) -> Result<RotaryConfig>;
+pub type Rotating = fn(&RawConfig, usize) -> Result<RotaryConfig>;
 
 /// The rotary positions of heads of `head_dim` values with the usual defaults.
 ///
 /// # Errors
 /// As [`rotary`].
-pub fn usual(raw: &Raw, head_dim: usize) -> Result<RotaryConfig> {
+pub fn usual(raw: &RawConfig, head_dim: usize) -> Result<RotaryConfig> {
     rotary(raw, head_dim, Defaults::default())
 }
 
@@ -67,7 +67,7 @@ pub fn usual(raw: &Raw, head_dim: usize) -> Result<RotaryConfig> {
 ///
 /// # Errors
 /// When a value is none, or the kind of scaling is unknown.
-pub fn rotary(raw: &Raw, head_dim: usize, defaults: Defaults) -> Result<RotaryConfig> {
+pub fn rotary(raw: &RawConfig, head_dim: usize, defaults: Defaults) -> Result<RotaryConfig> {
     let scaling = raw.section("rope_scaling")?.filter(|s| !s.0.is_empty());
     let mut own = match scaling {
         Some(scaling) => scaling,
@@ -134,7 +134,7 @@ pub struct Layered {
 ///
 /// # Errors
 /// As [`rotary`].
-pub fn layered(raw: &Raw, head_dim: usize, families: Layered) -> Result<[RotaryConfig; 2]> {
+pub fn layered(raw: &RawConfig, head_dim: usize, families: Layered) -> Result<[RotaryConfig; 2]> {
     let said = raw.section("rope_parameters")?;
     let scaling = raw.section("rope_scaling")?;
     let all = said.clone().unwrap_or_else(empty);
@@ -178,12 +178,12 @@ pub fn layered(raw: &Raw, head_dim: usize, families: Layered) -> Result<[RotaryC
     Ok([read(whole)?, read(local)?])
 }
 
-fn empty() -> Raw {
-    Raw(Map::new())
+fn empty() -> RawConfig {
+    RawConfig(Map::new())
 }
 
 /// The kind of scaling; version 4 called the key `type`.
-fn name(own: &Raw) -> Result<&str> {
+fn name(own: &RawConfig) -> Result<&str> {
     match own.text("rope_type")? {
         Some(name) => Ok(name),
         None => Ok(own.text("type")?.unwrap_or("default")),
@@ -192,10 +192,10 @@ fn name(own: &Raw) -> Result<&str> {
 
 /// The positions that `own` asks for; `all` is the object that it is in.
 fn turning(
-    raw: &Raw,
+    raw: &RawConfig,
     head_dim: usize,
-    own: &Raw,
-    all: &Raw,
+    own: &RawConfig,
+    all: &RawConfig,
     rotates_parts: bool,
 ) -> Result<RotaryConfig> {
     let name = name(own)?;
@@ -219,7 +219,13 @@ fn turning(
     })
 }
 
-fn scaling(raw: &Raw, name: &str, dim: usize, own: &Raw, all: &Raw) -> Result<RotaryScaling> {
+fn scaling(
+    raw: &RawConfig,
+    name: &str,
+    dim: usize,
+    own: &RawConfig,
+    all: &RawConfig,
+) -> Result<RotaryScaling> {
     let longest = raw.size("max_position_embeddings")?;
     let original = own.size_opt(ORIGINAL)?.unwrap_or(longest);
     let ratio = longest as f64 / original as f64;
@@ -307,7 +313,7 @@ fn scaling(raw: &Raw, name: &str, dim: usize, own: &Raw, all: &Raw) -> Result<Ro
 ///
 /// # Errors
 /// When the configuration has none.
-pub fn max_positions(raw: &Raw, rotary: &RotaryConfig) -> Result<usize> {
+pub fn max_positions(raw: &RawConfig, rotary: &RotaryConfig) -> Result<usize> {
     let said = raw.size("max_position_embeddings")?;
     let reached = match &rotary.scaling {
         RotaryScaling::Dynamic { factor, original }

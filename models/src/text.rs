@@ -2,6 +2,7 @@
 
 mod added;
 mod bpe;
+mod class;
 mod classes;
 mod decoding;
 mod parts;
@@ -18,9 +19,9 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 use tokenizers::{AddedToken, Tokenizer};
 
+use crate::config::CONFIG;
 use crate::error::{Error, Result};
-use crate::model::CONFIG;
-use classes::Class;
+use class::Class;
 use decoding::Decoding;
 use settings::{TokenizerSettings, read_object};
 

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use burn::tensor::TensorData;
-use fluxo_models::{LoadReport, Model, Request, Task, Tensors, tensors};
+use fluxo_models::{LoadReport, Model, OutputOptions, Task, Tensors, tensors};
 
 fn folder(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -90,7 +90,7 @@ fn each_gives_what_transformers_gives_and_is_saved_so() {
         ),
     ] {
         let reference = tensors::read(&folder(name).join("reference.safetensors")).unwrap();
-        let request = Request {
+        let request = OutputOptions {
             hidden_states: true,
             taps: false,
         };
@@ -134,7 +134,7 @@ fn a_towers_names_may_start_with_its_own() {
         let config = "config.json";
         std::fs::copy(folder(name).join(config), dir.path().join(config)).unwrap();
         let (model, _) = Model::load(dir.path(), None, &device).unwrap();
-        let request = Request::default();
+        let request = OutputOptions::default();
         let outputs = model.run(&reference, &request).unwrap();
         assert_eq!(
             outputs,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use fluxo_models::audio::AudioProcessor;
 use fluxo_models::chat::{ChatTemplate, Message};
 use fluxo_models::image::ImageProcessor;
-use fluxo_models::{Model, Settings, tensors};
+use fluxo_models::{Model, NewModelOptions, tensors};
 use serde_json::{Value, json};
 
 fn fixture(name: &str) -> PathBuf {
@@ -84,7 +84,7 @@ fn copy(from: &Path, to: &Path) {
 fn carried(family: &str, folder: &str) -> [tempfile::TempDir; 2] {
     let device = fluxo_backends::device("flex").unwrap();
     let [checkpoint, saved, exported] = [(); 3].map(|()| tempfile::tempdir().unwrap());
-    let model = Model::new(family, &Settings::default(), 1, &device).unwrap();
+    let model = Model::new(family, &NewModelOptions::default(), 1, &device).unwrap();
     model.save(checkpoint.path()).unwrap();
     // It would read text as bytes otherwise.
     copy(&fixture("folders").join(folder), checkpoint.path());

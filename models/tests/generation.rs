@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::TensorData;
 use fluxo_models::generate::{GENERATION_CONFIG, Prompts, Rules, Sampling, Start, generate_all};
-use fluxo_models::{Error, Model, Preset, Settings, Task, tensors};
+use fluxo_models::{Error, Model, NewModelOptions, Preset, Task, tensors};
 use serde_json::Value;
 
 fn fixtures() -> PathBuf {
@@ -133,10 +133,10 @@ fn a_batch_changes_no_row() {
 #[test]
 fn room_and_padding_agree() {
     for family in ["llama", "gpt2", "bloom", "t5"] {
-        let settings = Settings {
+        let settings = NewModelOptions {
             task: (family == "t5").then_some(Task::Text2TextGeneration),
             preset: Preset::Tiny,
-            ..Settings::default()
+            ..NewModelOptions::default()
         };
         let device = fluxo_backends::device("flex").unwrap();
         let model = Model::new(family, &settings, 3, &device).unwrap();

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{DType, TensorData};
-use fluxo_models::{Model, Request, Tensors, tensors};
+use fluxo_models::{Model, OutputOptions, Tensors, tensors};
 
 /// Largest difference to transformers, in units of the last place at the largest magnitude: two
 /// computations that round a few times in other places, each as `precision.rs` allows to float32.
@@ -27,7 +27,7 @@ fn outputs(folder: &Path, reference: &Tensors, dtype: DType) -> Tensors {
     let (model, _) = Model::load_as(folder, None, &device, dtype).unwrap();
     let mut inputs = reference.clone();
     inputs.retain(|name, _| name.starts_with("in."));
-    model.run(&inputs, &Request::default()).unwrap()
+    model.run(&inputs, &OutputOptions::default()).unwrap()
 }
 
 fn values(data: &TensorData) -> Vec<f32> {
@@ -95,7 +95,7 @@ fn narrowed_models_are_those_that_were_loaded_so() {
     let mut inputs = reference.clone();
     inputs.retain(|name, _| name.starts_with("in."));
     let narrowed = model.in_precision(DType::F16);
-    let given = narrowed.run(&inputs, &Request::default()).unwrap();
+    let given = narrowed.run(&inputs, &OutputOptions::default()).unwrap();
     let loaded = outputs(folder, &reference, DType::F16);
     assert!(
         values(&given["logits"])

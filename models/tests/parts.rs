@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use fluxo_models::{
-    Batch, Cache, KeyValue, LayerCache, Model, Probe, Request, Settings, Taps, Tensors, Weights,
+    Batch, Cache, KeyValue, LayerCache, Model, NewModelOptions, OutputOptions, Probe, Taps,
+    Tensors, Weights,
 };
 
 fn device() -> Device {
@@ -14,7 +15,7 @@ fn device() -> Device {
 }
 
 fn model(family: &str) -> Model {
-    Model::new(family, &Settings::default(), 5, &device()).unwrap()
+    Model::new(family, &NewModelOptions::default(), 5, &device()).unwrap()
 }
 
 fn ids(rows: usize, seq: usize) -> TensorData {
@@ -97,15 +98,15 @@ fn keys_of_another_source_are_refused() {
         ("input_ids".to_string(), ids(1, 4)),
         ("decoder_input_ids".to_string(), ids(1, 2)),
     ]);
-    let outputs = model.run(&inputs, &Request::default()).unwrap();
+    let outputs = model.run(&inputs, &OutputOptions::default()).unwrap();
     let caches = outputs.into_iter().filter_map(|(name, cache)| {
         let name = name.strip_prefix("present.")?.to_string();
         Some((format!("past_key_values.{name}"), cache))
     });
     inputs.extend(caches);
-    model.run(&inputs, &Request::default()).unwrap();
+    model.run(&inputs, &OutputOptions::default()).unwrap();
     inputs.insert("input_ids".into(), ids(1, 5));
-    let error = model.run(&inputs, &Request::default()).unwrap_err();
+    let error = model.run(&inputs, &OutputOptions::default()).unwrap_err();
     let wanted = "have 4 positions of the encoder, which reads 5";
     assert!(error.to_string().contains(wanted), "{error}");
 }
@@ -122,7 +123,7 @@ fn the_names_of_the_taps_are_known_without_a_run() {
             };
             inputs.insert(name.to_string(), data);
         }
-        let request = |taps| Request {
+        let request = |taps| OutputOptions {
             hidden_states: false,
             taps,
         };
@@ -144,14 +145,14 @@ fn towers_embed_as_the_whole_does() {
     let texts = Tensors::from([("input_ids".to_string(), ids(2, 5))]);
     let images = Tensors::from([("pixel_values".to_string(), pixels)]);
     let both = texts.clone().into_iter().chain(images.clone()).collect();
-    let whole = model.run(&both, &Request::default()).unwrap();
+    let whole = model.run(&both, &OutputOptions::default()).unwrap();
     let towers = model.towers().unwrap();
     for ((tower, inputs), name) in towers
         .iter()
         .zip([texts, images])
         .zip(["text_embeds", "image_embeds"])
     {
-        let outputs = tower.run(&inputs, &Request::default()).unwrap();
+        let outputs = tower.run(&inputs, &OutputOptions::default()).unwrap();
         let found = Tensor::<2>::from_data(outputs[name].clone(), &device());
         let length = (found.clone() * found.clone()).sum_dim(1).sqrt();
         let wanted = Tensor::<2>::from_data(whole[name].clone(), &device());
@@ -172,7 +173,7 @@ fn a_part_loads_alone() {
             inputs.insert("decoder_input_ids".to_string(), ids(2, 3));
         }
         let probe = || Probe::new(Weights::AsTheyAre);
-        let parts = |model: &Model, probe| model.probe(&inputs, &Request::default(), probe);
+        let parts = |model: &Model, probe| model.probe(&inputs, &OutputOptions::default(), probe);
         let (_, outermost) = parts(&whole, probe().within("")).unwrap();
         let given: BTreeMap<String, TensorData> = outermost
             .iter()

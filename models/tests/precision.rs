@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{DType, TensorData};
-use fluxo_models::{Error, Model, Request, Tensors, tensors};
+use fluxo_models::{Error, Model, OutputOptions, Tensors, tensors};
 
 /// Largest difference to float32, in units of the last place of the type at the output's largest
 /// magnitude. Three layers round some thirty times; the largest seen is 11 (flan-t5 in float16).
@@ -30,7 +30,7 @@ fn outputs(folder: &Path, dtype: DType) -> Tensors {
     inputs.retain(|name, _| name.starts_with("in."));
     // Padding would be compared too.
     inputs.remove("in.attention_mask");
-    model.run(&inputs, &Request::default()).unwrap()
+    model.run(&inputs, &OutputOptions::default()).unwrap()
 }
 
 fn difference(found: &TensorData, wanted: &TensorData) -> f64 {

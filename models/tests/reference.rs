@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use burn::tensor::TensorData;
 use fluxo_models::generate::{Sampling, generate};
-use fluxo_models::{Model, Request, Task, tensors};
+use fluxo_models::{Model, OutputOptions, Task, tensors};
 
 fn folder(family: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -40,7 +40,7 @@ fn difference(got: &TensorData, wanted: &TensorData, mask: &[i64]) -> f64 {
 
 fn agrees(family: &str) {
     let reference = tensors::read(&folder(family).join("reference.safetensors")).unwrap();
-    let request = Request {
+    let request = OutputOptions {
         hidden_states: true,
         taps: false,
     };
@@ -154,7 +154,7 @@ fn names_load_with_and_without_their_prefix() {
         let (model, report) = Model::load(out.path(), None, &device).unwrap();
         assert!(report.unused.is_empty(), "{:?}", report.unused);
         let reference = tensors::read(&folder(family).join("reference.safetensors")).unwrap();
-        let request = Request::default();
+        let request = OutputOptions::default();
         assert_eq!(
             model.run(&reference, &request).unwrap(),
             load(family).run(&reference, &request).unwrap(),

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Distribution, Tensor, TensorData};
 use fluxo_models::head::OutputConfig;
-use fluxo_models::{Model, Network, Settings, catalog, tensors};
+use fluxo_models::{Model, Network, NewModelOptions, catalog, tensors};
 
 /// The values of all parameters by path.
 fn weights(network: &Network) -> BTreeMap<String, TensorData> {
@@ -53,9 +53,9 @@ fn models() -> impl Iterator<Item = (String, Model)> {
         .iter()
         .flat_map(|family| family.tasks().map(move |task| (family.name, task)));
     classes.map(move |(family, task)| {
-        let settings = Settings {
+        let settings = NewModelOptions {
             task: Some(task),
-            ..Settings::default()
+            ..NewModelOptions::default()
         };
         let mut model = Model::new(family, &settings, 3, &device).unwrap();
         model.network = model.network.map(&mut Vectors);
@@ -95,9 +95,9 @@ fn tied_embeddings_are_one_tensor() {
     for family in catalog::FAMILIES {
         for tied in ["true", "false"] {
             let set = [("tie_word_embeddings", tied), ("vocab_size", "251")];
-            let settings = Settings {
+            let settings = NewModelOptions {
                 set: set.map(|(k, v)| (k.to_string(), v.to_string())).into(),
-                ..Settings::default()
+                ..NewModelOptions::default()
             };
             let Ok(model) = Model::new(family.name, &settings, 3, &device) else {
                 continue; // the family has no choice

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::TensorData;
-use fluxo_models::{Model, Request, Task, Tensors, tensors};
+use fluxo_models::{Model, OutputOptions, Task, Tensors, tensors};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -78,7 +78,7 @@ impl Source {
         if model.config().decoder.is_none() {
             inputs.remove("in.decoder_input_ids");
         }
-        model.run(&inputs, &Request::default()).unwrap()
+        model.run(&inputs, &OutputOptions::default()).unwrap()
     }
 }
 

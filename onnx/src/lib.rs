@@ -22,53 +22,33 @@
 //! # }
 //! ```
 
-mod args;
-mod canonical;
-mod capture;
-mod check;
-mod data;
-mod encode;
 mod error;
 mod expr;
 pub mod file;
 mod graph;
-mod known;
+mod loops;
 mod lower;
-mod opset;
-mod parameters;
-mod plan;
-mod proto;
-mod quantized;
-mod quiet;
-mod recorded;
-mod repeat;
-#[cfg(feature = "flex")]
-mod replay;
-mod rewrite;
+mod record;
 mod spec;
-mod stream;
 mod survey;
 mod symbolic;
 mod target;
-mod turns;
-mod windows;
-mod write;
 
 use std::collections::BTreeMap;
 
 use burn::module::Module;
 use burn::tensor::DType;
 
-pub use args::{Args, Outputs, evaluate};
 pub use error::{Divergence, Error, Result, Unsupported};
 pub use expr::Expr;
+pub use file::{OnnxModel, ValueSummary, append_metadata};
 pub use graph::DataType;
+pub use record::args::{Args, Outputs, evaluate};
 #[cfg(feature = "flex")]
-pub use replay::{evaluate_in_double, in_double};
+pub use record::replay::{evaluate_in_double, in_double};
 pub use spec::{Dim, Input, Kind, Spec};
 pub use survey::operations;
 pub use target::Target;
-pub use write::{OnnxModel, ValueSummary, append_metadata};
 
 /// The version of Burn whose recordings are read.
 pub const BURN: &str = "0.22.1";
@@ -113,7 +93,7 @@ impl Default for Options {
             opset: Target::Any.opset(),
             target: Target::Any,
             dtype: None,
-            external_over: write::LIMIT,
+            external_over: file::LIMIT,
             metadata: BTreeMap::new(),
             static_sizes: BTreeMap::new(),
             producer: ("fluxo".into(), env!("CARGO_PKG_VERSION").into()),
@@ -136,10 +116,10 @@ pub fn export<M: Module>(
     options: &Options,
     forward: impl Fn(&M, &mut Args) -> Outputs,
 ) -> Result<OnnxModel> {
-    opset::check(options.opset)?;
+    graph::opset::check(options.opset)?;
     let stored = options
         .dtype
-        .unwrap_or_else(|| parameters::float_type(module));
+        .unwrap_or_else(|| record::module::float_type(module));
     options.target.check(stored)?;
     let open = spec.sizes();
     if let Some(name) = options
@@ -155,19 +135,19 @@ pub fn export<M: Module>(
     let spec = spec.clone().freeze(&options.static_sizes);
     spec.validate()?;
     let sizes = spec.sizes();
-    let sym = recorded::recorded(module, &spec, &sizes, options.dtype, &forward)?;
+    let sym = symbolic::recorded::recorded(module, &spec, &sizes, options.dtype, &forward)?;
     let (live, wanted) = lower::live(&sym);
-    let parameters = parameters::read_parameters(module, &wanted, options.dtype)?;
-    let float = graph::DataType::of(args::outside(stored)).unwrap_or(DataType::Float);
+    let parameters = record::parameters::read_parameters(module, &wanted, options.dtype)?;
+    let float = graph::DataType::of(record::args::outside(stored)).unwrap_or(DataType::Float);
     let form = lower::Form {
         opset: options.opset,
         float,
         forms: options.target.forms(options.opset),
     };
     let mut graph = lower::lower(&spec, &sym, &live, parameters, &form)?;
-    rewrite::rewrite(&mut graph, form.forms);
-    turns::rewrite(&mut graph)?;
-    check::check(&graph)?;
+    graph::rewrite::rewrite(&mut graph, form.forms);
+    loops::node::rewrite(&mut graph)?;
+    graph::check::check(&graph)?;
     Ok(OnnxModel {
         graph,
         opset: options.opset,

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use burn::module::Module;
 
-use crate::args::{Args, Outputs};
-use crate::capture;
 use crate::error::Result;
-use crate::plan::Plan;
+use crate::record::args::{Args, Outputs};
+use crate::record::capture;
+use crate::record::plan::Plan;
 use crate::spec::Spec;
 use crate::symbolic::name_of;
 

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use fluxo_compare::{artifact, compare};
-use fluxo_models::{Request, tensors};
+use fluxo_compare::{compare, open};
+use fluxo_models::{OutputOptions, tensors};
 
 /// The largest difference over all `out.*` of the file `reference` that `runner` (`flex`,
 /// `ort`, …) gives for the model in `folder`: absolute, divided by the output's largest
@@ -20,14 +20,14 @@ pub fn largest_difference(
 ) -> Result<f64, String> {
     let mut inputs = tensors::read(reference).map_err(|e| e.to_string())?;
     inputs.remove("out.greedy"); // tokens, compared as such
-    if artifact::RUNTIMES.contains(&runner) {
+    if open::RUNTIMES.contains(&runner) {
         inputs.retain(|name, _| !name.starts_with("out.") || !name.contains("hidden_states."));
     }
-    let request = Request {
+    let request = OutputOptions {
         hidden_states: true,
         taps: false,
     };
-    let mut opened = artifact::open(&[folder.to_path_buf()], &[runner.into()], request)
+    let mut opened = open::open(&[folder.to_path_buf()], &[runner.into()], request)
         .map_err(|e| e.to_string())?;
     let wanted = inputs
         .keys()

@@ -5,9 +5,8 @@
 use std::path::PathBuf;
 
 use burn::tensor::TensorData;
-use fluxo_compare::runner::{Runner, ort::Ort};
-use fluxo_compare::{ExportOptions, artifact};
-use fluxo_models::{Model, Request, Tensors};
+use fluxo_compare::{ExportOptions, OnnxModelFiles, open};
+use fluxo_models::{Model, OutputOptions, Tensors};
 use fluxo_tests::{python, trial};
 use libtest_mimic::Arguments;
 
@@ -19,7 +18,7 @@ const SENTENCES: [&str; 3] = [
 
 fn main() {
     let package = package();
-    let ort = artifact::runtimes()
+    let ort = open::runtimes()
         .into_iter()
         .find(|r| r.name == "ort")
         .unwrap();
@@ -79,11 +78,12 @@ fn sentence_vectors(folder: &std::path::Path) -> Result<(), String> {
     let out = tempfile::tempdir().unwrap();
     let export = fluxo_compare::export(&model, out.path(), &ExportOptions::default())
         .map_err(|e| e.to_string())?;
-    let theirs = Ort::load("ort", &export.file)
+    let theirs = OnnxModelFiles::Whole(export.file)
+        .load("ort", "ort")
         .and_then(|mut ort| ort.run(&inputs))
         .map_err(|e| e.to_string())?;
     let ours = model
-        .run(&inputs, &Request::default())
+        .run(&inputs, &OutputOptions::default())
         .map_err(|e| e.to_string())?;
     let ours = pooled(&ours["last_hidden_state"], &mask);
     let theirs = pooled(&theirs["last_hidden_state"], &mask);

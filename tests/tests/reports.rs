@@ -10,7 +10,7 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{DType, TensorData};
-use fluxo_models::{Model, Request, Tensors, tensors};
+use fluxo_models::{Model, OutputOptions, Tensors, tensors};
 use fluxo_tests::{checkpoints, fixture, trial};
 use libtest_mimic::Arguments;
 
@@ -97,7 +97,7 @@ fn run(folder: &Path, inputs: &Tensors, dtype: DType) -> Result<Tensors, String>
     let device = fluxo_backends::device("flex").unwrap();
     let (model, _) =
         Model::load_as(folder, None, &device, dtype).map_err(|e| format!("does not load: {e}"))?;
-    let outputs = model.run(inputs, &Request::default());
+    let outputs = model.run(inputs, &OutputOptions::default());
     outputs.map_err(|e| format!("does not run: {e}"))
 }
 

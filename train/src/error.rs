@@ -93,7 +93,7 @@ pub enum Error {
     Device(String),
     /// No handler for Ctrl-C could be set.
     #[error("Ctrl-C cannot be caught: {0}")]
-    Signal(#[from] ctrlc::Error),
+    StackInput(#[from] ctrlc::Error),
     /// The model or its files.
     #[error(transparent)]
     Model(#[from] fluxo_models::Error),

@@ -1,7 +1,7 @@
 //! The model that a run begins with.
 
 use burn::tensor::Device;
-use fluxo_models::{Model, Settings, Task, Text};
+use fluxo_models::{Model, NewModelOptions, Task, Text};
 use serde_json::{Map, Value};
 
 use crate::config::TrainConfig;
@@ -41,7 +41,7 @@ pub(crate) fn new_model(
             .map_or_else(|| value.to_string(), str::to_string);
         set.push((key.clone(), value));
     }
-    let settings = Settings {
+    let settings = NewModelOptions {
         preset: config.preset.parse().map_err(Error::Model)?,
         set,
         task: Some(task),

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use fluxo_support::temporary::discard_and_exit;
+
 use crate::error::Result;
 
 /// A flag that the first Ctrl-C (or SIGTERM) sets; a second one ends the process at once with
@@ -15,7 +17,7 @@ pub fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
     let flag = stop.clone();
     ctrlc::set_handler(move || {
         if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
+            discard_and_exit(130);
         }
         eprintln!("stopping after this step; once more to end at once");
     })?;

@@ -21,7 +21,7 @@ use crate::progress::Progress;
 use crate::run::{Best, Run, State};
 use crate::schedule::Schedule;
 use crate::scores::{Decisions, Scores};
-use crate::task::{self, Lesson};
+use crate::task::{self, TrainingTask};
 
 /// How a run is carried out.
 #[derive(Debug, Clone, Default)]
@@ -50,7 +50,7 @@ struct Trainer {
     config: TrainConfig,
     schedule: Schedule,
     run: Run,
-    lesson: Box<dyn Lesson>,
+    lesson: Box<dyn TrainingTask>,
     model: Model,
     optimizer: PathAdamW,
     state: State,

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use burn::tensor::{Device, TensorData};
 use fluxo_models::generate::{Sampling, generate};
 use fluxo_models::image::ImageProcessor;
-use fluxo_models::{Model, Request, Tensors, tensors};
+use fluxo_models::{Model, OutputOptions, Tensors, tensors};
 use fluxo_train::{Error, RunOptions, Summary, TrainConfig, train};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -93,7 +93,7 @@ fn learned(config: &TrainConfig, below: f32) -> Model {
 
 /// The number of the largest logit of each row or position.
 fn answers(model: &Model, inputs: &Tensors) -> Vec<usize> {
-    let outputs = model.run(inputs, &Request::default()).unwrap();
+    let outputs = model.run(inputs, &OutputOptions::default()).unwrap();
     let logits = &outputs["logits"];
     let size = *logits.shape().to_vec().last().unwrap();
     let largest = |row: &[f32]| {

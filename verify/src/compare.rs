@@ -4,11 +4,11 @@ use crate::Tensors;
 use rayon::prelude::*;
 
 use crate::diff::tolerance::Tolerance;
-use crate::diff::{Close, Difference, Rounding, difference, excess};
+use crate::diff::{AllClose, Difference, Rounding, allclose_ratio, difference};
 use crate::error::{Error, Result};
 use crate::inputs::split;
-use crate::reference::{self, Ruling};
-use crate::report::{Alone, Convention, NO_OUTPUT, Pair, Report, Skipped};
+use crate::reference::{self, Reference};
+use crate::report::{Convention, NO_OUTPUT, Pair, Report, Skipped, UnmatchedOutput};
 use crate::runner::expected::File;
 use crate::runner::{Kind, Label, Runner};
 
@@ -41,17 +41,17 @@ pub struct Other {
     /// The inputs, with these positions.
     pub inputs: Tensors,
     /// What the referee says of them, where there is one.
-    pub ruling: Option<Ruling>,
+    pub reference: Option<Reference>,
 }
 
 /// What decides whether runners agree on several inputs.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Judging<'a> {
-    /// The referee's rulings, one for each case, or none.
-    pub rulings: &'a [Ruling],
+    /// The referee's references, one for each case, or none.
+    pub references: &'a [Reference],
     /// What any two values may differ by, whatever the referee says.
-    pub close: Option<Close>,
-    /// In place of the built-in tolerances, where there are no rulings.
+    pub close: Option<AllClose>,
+    /// In place of the built-in tolerances, where there are no references.
     pub tolerance: Option<f64>,
     /// Each case under another convention, where there is one.
     pub others: &'a [Option<Other>],
@@ -60,10 +60,10 @@ pub struct Judging<'a> {
 }
 
 impl<'a> Judging<'a> {
-    /// By the noise that the referee measured, one of `rulings` for each case.
-    pub fn measured(rulings: &'a [Ruling]) -> Self {
+    /// By the noise that the referee measured, one of `references` for each case.
+    pub fn measured(references: &'a [Reference]) -> Self {
         Self {
-            rulings,
+            references,
             ..Self::default()
         }
     }
@@ -75,17 +75,17 @@ enum Allowance<'a> {
     /// Built in, or as given.
     Fixed(Option<f64>),
     /// What the referee found.
-    Measured(&'a Ruling),
+    Measured(&'a Reference),
     /// As given for each value; the referee's word stands beside.
-    Close(Close, Option<&'a Ruling>),
+    Close(AllClose, Option<&'a Reference>),
 }
 
 impl Allowance<'_> {
-    fn ruling(&self) -> Option<&Ruling> {
+    fn reference(&self) -> Option<&Reference> {
         match self {
             Self::Fixed(_) => None,
-            Self::Measured(ruling) => Some(ruling),
-            Self::Close(_, ruling) => *ruling,
+            Self::Measured(reference) => Some(reference),
+            Self::Close(_, reference) => *reference,
         }
     }
 }
@@ -133,11 +133,11 @@ fn judged_as(
     judging: &Judging<'_>,
     number: usize,
 ) -> Result<Report> {
-    let ruling = judging.rulings.get(number);
+    let reference = judging.references.get(number);
     let other = judging.others.get(number).and_then(Option::as_ref);
-    let allowance = match (judging.close, ruling) {
-        (Some(close), ruling) => Allowance::Close(close, ruling),
-        (None, Some(ruling)) => Allowance::Measured(ruling),
+    let allowance = match (judging.close, reference) {
+        (Some(close), reference) => Allowance::Close(close, reference),
+        (None, Some(reference)) => Allowance::Measured(reference),
         (None, None) => {
             checked(judging.tolerance)?;
             Allowance::Fixed(judging.tolerance)
@@ -212,10 +212,10 @@ fn judged(
             (true, _) => Error::TooFew("there is no runner".to_string()),
         });
     }
-    if let Some(ruling) = allowance.ruling() {
+    if let Some(reference) = allowance.reference() {
         let exact = Given {
             label: Label::new(reference::NAME, Kind::Referee),
-            outputs: ruling.exact.clone(),
+            outputs: reference.exact.clone(),
         };
         given.insert(0, exact);
     }
@@ -263,15 +263,15 @@ fn excused(
     if suspects.is_empty() {
         return Vec::new();
     }
-    let allowance = match (allowance, &other.ruling) {
+    let allowance = match (allowance, &other.reference) {
         (Allowance::Fixed(tolerance), _) => Allowance::Fixed(tolerance),
-        (Allowance::Measured(_), Some(ruling)) => Allowance::Measured(ruling),
-        (Allowance::Close(close, _), ruling) => Allowance::Close(close, ruling.as_ref()),
+        (Allowance::Measured(_), Some(reference)) => Allowance::Measured(reference),
+        (Allowance::Close(close, _), reference) => Allowance::Close(close, reference.as_ref()),
         (Allowance::Measured(_), None) => return Vec::new(),
     };
-    let exact = allowance.ruling().map(|ruling| Given {
+    let exact = allowance.reference().map(|reference| Given {
         label: Label::new(reference::NAME, Kind::Referee),
-        outputs: ruling.exact.clone(),
+        outputs: reference.exact.clone(),
     });
     let backends = runners
         .iter_mut()
@@ -336,10 +336,10 @@ fn merged(
 
 /// Every output of one pair.
 fn pair(a: &Given, b: &Given, mask: &dyn Mask, allowance: &Allowance<'_>, pairs: &mut Vec<Pair>) {
-    let ruling = allowance.ruling();
+    let reference = allowance.reference();
     // What is exact for weights of `b`'s precision.
-    let outputs = match (a.label.kind, ruling) {
-        (Kind::Referee, Some(ruling)) => &ruling.of(b.label.declared).exact,
+    let outputs = match (a.label.kind, reference) {
+        (Kind::Referee, Some(reference)) => &reference.of(b.label.declared).exact,
         _ => &a.outputs,
     };
     let kinds = (a.label.kind, b.label.kind);
@@ -354,10 +354,10 @@ fn pair(a: &Given, b: &Given, mask: &dyn Mask, allowance: &Allowance<'_>, pairs:
         let both = both.filter(|_| found.scaled.is_finite());
         let kept = both.and_then(|(left, _)| mask.of_output(output, left.shape().as_slice()));
         let kept = kept.as_deref();
-        let mut noise = ruling.map(|_| 0.0);
-        if let (Some(ruling), Some((left, right))) = (ruling, both) {
-            let explained = explained(a, b, mask, ruling, output);
-            let coarser = coarser(a, b, ruling);
+        let mut noise = reference.map(|_| 0.0);
+        if let (Some(reference), Some((left, right))) = (reference, both) {
+            let explained = explained(a, b, mask, reference, output);
+            let coarser = coarser(a, b, reference);
             let allowed = |noise| Tolerance::measured(kinds.0, kinds.1, coarser * noise).value;
             if let Some(off) = explained.worst(left, right, kept, allowed) {
                 (found.scaled, noise) = (off.scaled, Some(coarser * off.noise));
@@ -366,7 +366,7 @@ fn pair(a: &Given, b: &Given, mask: &dyn Mask, allowance: &Allowance<'_>, pairs:
         let names = [&a.label.name, &b.label.name];
         let mut pair = Pair::new(names[0], names[1], output, found, &tolerance(noise));
         if let Allowance::Close(close, _) = allowance {
-            let excess = both.map(|(left, right)| excess(left, right, kept, *close));
+            let excess = both.map(|(left, right)| allclose_ratio(left, right, kept, *close));
             let excess = excess.unwrap_or(f64::INFINITY);
             pair.agrees = excess <= 1.0;
             pair.excess = Some(excess);
@@ -413,9 +413,9 @@ fn pair(a: &Given, b: &Given, mask: &dyn Mask, allowance: &Allowance<'_>, pairs:
 
 /// How many times more one of `a` and `b` rounds than what the noise was measured of: fewer digits,
 /// more noise.
-fn coarser(a: &Given, b: &Given, ruling: &Ruling) -> f64 {
+fn coarser(a: &Given, b: &Given, reference: &Reference) -> f64 {
     let coarser = |given: &Given| {
-        let own = ruling.of(given.label.declared).unit;
+        let own = reference.of(given.label.declared).unit;
         given.label.unit.unwrap_or(own) / own
     };
     coarser(a).max(coarser(b)).max(1.0)
@@ -423,14 +423,20 @@ fn coarser(a: &Given, b: &Given, ruling: &Ruling) -> f64 {
 
 /// What rounding explains of `output` between `a` and `b`: of each from what is exact for weights
 /// of its precision, and how far those lie apart.
-fn explained(a: &Given, b: &Given, mask: &dyn Mask, ruling: &Ruling, output: &str) -> Rounding {
-    let ours = ruling.of(b.label.declared);
+fn explained(
+    a: &Given,
+    b: &Given,
+    mask: &dyn Mask,
+    reference: &Reference,
+    output: &str,
+) -> Rounding {
+    let ours = reference.of(b.label.declared);
     let noise = ours.noise.get(output).cloned();
     let mut noise = noise.unwrap_or_else(|| Rounding::of_output(0.0));
     if matches!(a.label.kind, Kind::Referee) || a.label.declared == b.label.declared {
         return noise;
     }
-    let theirs = ruling.of(a.label.declared);
+    let theirs = reference.of(a.label.declared);
     if let Some(other) = theirs.noise.get(output) {
         noise.join(other);
     }
@@ -446,14 +452,14 @@ fn missing(runner: &str) -> Difference {
 }
 
 /// The outputs that are in no pair.
-fn alone(given: &[Given], pairs: &[Pair]) -> Vec<Alone> {
+fn alone(given: &[Given], pairs: &[Pair]) -> Vec<UnmatchedOutput> {
     let mut names: Vec<_> = given.iter().flat_map(|g| g.outputs.keys()).collect();
     names.sort_by_key(|name| order(name));
     names.dedup();
     names
         .into_iter()
         .filter(|name| !pairs.iter().any(|pair| pair.output == **name))
-        .map(|name| Alone {
+        .map(|name| UnmatchedOutput {
             output: name.clone(),
             runners: given
                 .iter()

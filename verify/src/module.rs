@@ -8,6 +8,7 @@ use burn::module::Module;
 use burn::tensor::{DType, TensorData};
 use fluxo_backends::kernels::unit;
 use fluxo_onnx::{Args, Kind as InputKind, Options, Outputs, Spec, evaluate, evaluate_in_double};
+use fluxo_support::temporary::Folder;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -15,7 +16,7 @@ use crate::Tensors;
 use crate::compare::{Judging, compare};
 use crate::error::io;
 use crate::error::{Error, Result};
-use crate::reference::{self, Noise, RUNS, Ruling, explained, nudged};
+use crate::reference::{self, Noise, RUNS, Reference, explained, nudged};
 use crate::report::{Report, Skipped};
 use crate::runner::{Label, RUNTIMES, Replay, Runner, load};
 
@@ -83,7 +84,7 @@ impl ModuleCheck {
         forward: impl Fn(&M, &mut Args) -> Outputs,
     ) -> Result<Report> {
         let model = fluxo_onnx::export(module, spec, &self.options, &forward)?;
-        let folder = tempfile::tempdir().map_err(|e| io(&std::env::temp_dir(), e))?;
+        let folder = Folder::new().map_err(|e| io(&std::env::temp_dir(), e))?;
         let file = folder.path().join("model.onnx");
         model.write(&file)?;
         let device = fluxo_backends::device("flex")?;
@@ -95,7 +96,7 @@ impl ModuleCheck {
         let module = module.valid().to_device(&device);
         let moved = (1..=RUNS).map(|seed| nudged(module.clone(), seed, DType::F32));
         let moved: Vec<M> = moved.collect();
-        let (mut cases, mut rulings, mut plain) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut cases, mut references, mut plain) = (Vec::new(), Vec::new(), Vec::new());
         let mut skipped = Vec::new();
         let mut failed = None;
         for sizes in self.all_sizes(spec) {
@@ -120,7 +121,7 @@ impl ModuleCheck {
             for moved in &moved {
                 explained(&mut noise, &exact, &run(moved, &inputs)?);
             }
-            rulings.push(Ruling::new(exact, noise, unit(DType::F32)));
+            references.push(Reference::new(exact, noise, unit(DType::F32)));
             plain.push(Ok(given));
             cases.push((label, inputs));
         }
@@ -162,7 +163,7 @@ impl ModuleCheck {
                 failed: skipped,
             });
         }
-        let mut report = compare(&mut runners, &cases, &Judging::measured(&rulings))?;
+        let mut report = compare(&mut runners, &cases, &Judging::measured(&references))?;
         report.skipped.extend(skipped);
         Ok(report)
     }

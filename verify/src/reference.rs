@@ -21,7 +21,7 @@ pub type Noise = BTreeMap<String, Rounding>;
 
 /// The referee's answer for one set of inputs.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Ruling {
+pub struct Reference {
     /// The exact outputs.
     pub exact: Tensors,
     /// Their noise.
@@ -30,10 +30,10 @@ pub struct Ruling {
     pub unit: f64,
     /// The same of the weights as files have them that declare another precision: of weights
     /// rounded to it, and of the arithmetic over such.
-    pub declared: Vec<(DType, Ruling)>,
+    pub declared: Vec<(DType, Reference)>,
 }
 
-impl Ruling {
+impl Reference {
     /// Of the model's own precision, whose unit of the last place is `unit`.
     pub fn new(exact: Tensors, noise: Noise, unit: f64) -> Self {
         Self {
@@ -48,7 +48,7 @@ impl Ruling {
     pub fn of(&self, declared: Option<DType>) -> &Self {
         let own = |(dtype, _): &&(DType, Self)| Some(*dtype) == declared;
         let found = self.declared.iter().find(own);
-        found.map_or(self, |(_, ruling)| ruling)
+        found.map_or(self, |(_, reference)| reference)
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use fluxo_models::catalog::Description;
-use fluxo_models::config::Raw;
+use fluxo_models::config::RawConfig;
 use fluxo_models::model::{self, CONFIG};
 use fluxo_models::{Model, NetworkConfig, Task, Text, inputs};
 
@@ -13,7 +13,7 @@ pub struct About {
     /// What its head does, where its configuration says.
     pub task: Option<Task>,
     /// Its `config.json`; empty for a lone ONNX file.
-    pub raw: Raw,
+    pub raw: RawConfig,
     /// How it reads text.
     pub text: Option<Text>,
     /// How many tokens it knows.
@@ -48,7 +48,7 @@ impl About {
         if !path.is_file() {
             return Ok(Self::nothing());
         }
-        let raw = Raw::read(&path)?;
+        let raw = RawConfig::read(&path)?;
         let described = Description::of(raw.clone(), None).ok();
         let text = model::text(folder, &raw)?;
         let about = match &described {
@@ -79,7 +79,7 @@ impl About {
     fn nothing() -> Self {
         Self {
             task: None,
-            raw: Raw(Default::default()),
+            raw: RawConfig(Default::default()),
             text: None,
             vocab: usize::MAX,
             token_types: 0,

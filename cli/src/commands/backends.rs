@@ -3,7 +3,7 @@
 use anyhow::Result;
 use comfy_table::{ContentArrangement, Table, presets};
 use fluxo_backends::Status;
-use fluxo_compare::artifact::{RuntimeStatus, runtimes};
+use fluxo_compare::open::{RuntimeStatus, runtimes};
 use serde::Serialize;
 
 use crate::Held;

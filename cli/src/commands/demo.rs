@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, bail};
-use fluxo_compare::{ExportOptions, artifact, compare, samples};
+use fluxo_compare::{ExportOptions, compare, inputs::samples, open};
 use fluxo_models::generate::{Sampling, generate};
-use fluxo_models::{Model, Request, files};
+use fluxo_models::{Model, OutputOptions, files};
 use fluxo_train::{RunOptions, TrainConfig, stop_on_ctrl_c, train};
 use serde_json::json;
 
@@ -79,7 +79,7 @@ pub fn run(args: &Demo, print: Print) -> Result<Held> {
     print.note("\n4. Compare two Burn backends and two ONNX runtimes")?;
     let names = ["flex", "ndarray", "tract", "rten"].map(String::from);
     let models = [run.clone(), exported.clone()];
-    let mut opened = artifact::open(&models, &names, Request::default())?;
+    let mut opened = open::open(&models, &names, OutputOptions::default())?;
     let mut report = compare(
         &mut opened.runners,
         &samples::inputs(model.config(), 2, 16),

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use fluxo_compare::exported::{Exported, SOURCE};
-use fluxo_compare::graph::{TEXT, VISION};
+use fluxo_compare::export::{ExportManifest, SOURCE};
+use fluxo_compare::files::{TEXT, VISION};
 use fluxo_compare::{
-    ExportError, ExportOptions, Graph, Step, export_telling, source, verify_telling,
+    ExportError, ExportOptions, OnnxModelFiles, Step, digest, export_telling, verify_telling,
 };
 use fluxo_models::Model;
 use fluxo_models::image::ImageProcessor;
@@ -36,7 +36,7 @@ fn check(checkpoint: &Path, folder: &Path, print: Print) -> Result<Held> {
         true => holder(checkpoint, folder)?,
         false => folder,
     };
-    let exported = Exported::read(folder)?;
+    let exported = ExportManifest::read(folder)?;
     let progress = Progress::new(print.quiet);
     progress.begin(&format!("reading {}", checkpoint.display()));
     let device = device(None)?;
@@ -47,7 +47,7 @@ fn check(checkpoint: &Path, folder: &Path, print: Print) -> Result<Held> {
     progress.end();
     let report = report?;
     let changed = match &exported.source {
-        Some(source) => source::digest(checkpoint)? != *source,
+        Some(source) => digest::digest(checkpoint)? != *source,
         None => false,
     };
     let note = match changed {
@@ -62,7 +62,7 @@ fn check(checkpoint: &Path, folder: &Path, print: Print) -> Result<Held> {
 /// The exported folder that `file` is part of, and stands for.
 fn holder<'a>(checkpoint: &Path, file: &'a Path) -> Result<&'a Path> {
     let holds = |folder: &&Path| {
-        let graph = Graph::in_folder(folder);
+        let graph = OnnxModelFiles::in_folder(folder);
         graph.is_some_and(|graph| {
             let towers = [TEXT, VISION].map(|name| folder.join(name));
             graph.files().contains(&file) || towers.iter().any(|tower| tower == file)
@@ -108,7 +108,7 @@ fn write(args: &Export, out: &Path, print: Print) -> Result<Held> {
     let device = device(None)?;
     // The weights are read twice: as what they are, and for their digest.
     let (loaded, digest) = std::thread::scope(|scope| {
-        let digest = scope.spawn(|| source::digest(&args.model));
+        let digest = scope.spawn(|| digest::digest(&args.model));
         let loaded = Model::load_as(&args.model, args.task, &device, args.dtype);
         (loaded, digest.join())
     });

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use burn::tensor::DType;
-use fluxo_compare::Exported;
+use fluxo_compare::ExportManifest;
 use fluxo_models::Tensors;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ pub enum Computed {
     /// On a backend, in this element type.
     In(DType),
     /// By a file that was exported in this element type.
-    Exported(DType),
+    ExportManifest(DType),
     /// By a file that does not say how it was made.
     Elsewhere,
 }
@@ -27,7 +27,7 @@ pub enum Computed {
 impl Computed {
     /// By the exported files in `folder`.
     pub fn by_files(folder: &Path) -> Self {
-        Exported::read(folder).map_or(Self::Elsewhere, |own| Self::Exported(own.dtype))
+        ExportManifest::read(folder).map_or(Self::Elsewhere, |own| Self::ExportManifest(own.dtype))
     }
 }
 
@@ -71,7 +71,7 @@ pub fn say(stray: &[Stray], computed: Computed) -> Result<()> {
     };
     let mend = match computed {
         Computed::In(DType::F16) => "float16 ends at 65504, so use --dtype f32 or bf16",
-        Computed::Exported(DType::F16) => {
+        Computed::ExportManifest(DType::F16) => {
             "float16 ends at 65504, so export it with --dtype f32 or bf16"
         }
         Computed::Elsewhere => {

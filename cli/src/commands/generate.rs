@@ -5,11 +5,11 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use burn::tensor::DType;
 use fluxo_compare::engine::OnnxEngine;
-use fluxo_compare::{Exported, artifact};
+use fluxo_compare::{ExportManifest, open};
 use fluxo_models::audio::AudioProcessor;
 use fluxo_models::catalog::{self, Description};
 use fluxo_models::chat::{ChatTemplate, Message};
-use fluxo_models::config::Raw;
+use fluxo_models::config::RawConfig;
 use fluxo_models::generate::{Habits, Prompts, generate_all};
 use fluxo_models::model::CONFIG;
 use fluxo_models::{Model, Task, Text};
@@ -113,8 +113,8 @@ struct Source<'a> {
 
 impl<'a> Source<'a> {
     fn open(args: &'a Generate) -> Result<Self> {
-        let home = artifact::home(&args.model);
-        let Some(graph) = artifact::graph_of(&args.model)? else {
+        let home = open::home(&args.model);
+        let Some(graph) = open::graph_of(&args.model)? else {
             let device = device(args.on.as_deref())?;
             let task = args.task.or_else(|| task(home));
             let (model, _) = Model::load_as(&args.model, task, &device, args.dtype)?;
@@ -129,7 +129,7 @@ impl<'a> Source<'a> {
         }
         untasked(&args.model, args.task)?;
         let runtime = runtime(args.on.as_deref())?;
-        let task = Exported::read(home).map_or_else(|_| task(home), |own| Some(own.task));
+        let task = ExportManifest::read(home).map_or_else(|_| task(home), |own| Some(own.task));
         let model = Model::described(home, task, &device(None)?)?;
         let engine = OnnxEngine::open(&graph, runtime, &model)?;
         Ok(Self {
@@ -171,7 +171,7 @@ fn numbers(ids: &[u32]) -> String {
 /// What the checkpoint in `dir` is loaded for: its own task where that generates, which is
 /// `None`, else one of its family's that does.
 fn task(dir: &Path) -> Option<Task> {
-    let raw = Raw::read(&dir.join(CONFIG)).ok()?;
+    let raw = RawConfig::read(&dir.join(CONFIG)).ok()?;
     let own = Description::of(raw.clone(), None);
     if own.is_ok_and(|own| own.class.task.generates()) || !raw.names_a_model() {
         return None;

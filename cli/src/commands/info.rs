@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use anyhow::Result;
-use fluxo_compare::artifact::graph_of;
-use fluxo_compare::signature::file::{Dim, Port, Signature};
+use fluxo_compare::inputs::signature::file::{Dim, Port, Signature};
+use fluxo_compare::open::graph_of;
 use fluxo_models::Model;
 use fluxo_models::stack::{StackConfig, UNBOUNDED};
 use serde_json::{Value, json};

@@ -3,8 +3,8 @@
 use anyhow::{Context, Result, bail};
 use burn::tensor::TensorData;
 use fluxo_compare::inputs::split;
-use fluxo_compare::{Exported, Graph, artifact};
-use fluxo_models::{Model, Request, Tensors, tensors};
+use fluxo_compare::{ExportManifest, OnnxModelFiles, open};
+use fluxo_models::{Model, OutputOptions, Tensors, tensors};
 
 use super::finite::{self, Computed};
 use super::{device, row, runtime, tokens, untasked};
@@ -13,7 +13,7 @@ use crate::args::Inspect;
 use crate::print::Print;
 
 pub fn run(args: &Inspect, print: Print) -> Result<Held> {
-    match artifact::graph_of(&args.model)? {
+    match open::graph_of(&args.model)? {
         None => checkpoint(args, print),
         Some(graph) => exported(args, &graph, print),
     }
@@ -23,9 +23,9 @@ fn checkpoint(args: &Inspect, print: Print) -> Result<Held> {
     let device = device(args.on.as_deref())?;
     let (model, _) = Model::load(&args.model, args.task, &device)?;
     let inputs = inputs(args, &model)?;
-    let request = Request {
+    let request = OutputOptions {
         taps: true,
-        ..Request::default()
+        ..OutputOptions::default()
     };
     let outputs = model.run(&inputs, &request)?;
     show(
@@ -38,10 +38,10 @@ fn checkpoint(args: &Inspect, print: Print) -> Result<Held> {
 }
 
 /// What the taps among the outputs of exported files show.
-fn exported(args: &Inspect, graph: &Graph, print: Print) -> Result<Held> {
+fn exported(args: &Inspect, graph: &OnnxModelFiles, print: Print) -> Result<Held> {
     untasked(&args.model, args.task)?;
-    let home = artifact::home(&args.model);
-    let task = Exported::read(home).ok().map(|own| own.task);
+    let home = open::home(&args.model);
+    let task = ExportManifest::read(home).ok().map(|own| own.task);
     let model = Model::described(home, task, &device(None)?)?.with_parameters(graph.norms()?);
     let inputs = inputs(args, &model)?;
     let runtime = runtime(args.on.as_deref())?;

@@ -22,12 +22,12 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use burn::tensor::{Device, TensorData};
-use fluxo_compare::artifact::RUNTIMES;
+use fluxo_compare::open::RUNTIMES;
 use fluxo_models::{Model, Task, Tensors};
 
-use crate::Held;
 use crate::args::{Args, Command};
 use crate::print::Print;
+use crate::{Held, interrupt};
 
 /// Carries out the command.
 pub fn run(args: Args) -> Result<Held> {
@@ -35,6 +35,10 @@ pub fn run(args: Args) -> Result<Held> {
         json: args.json,
         quiet: args.quiet,
     };
+    // Training saves before it stops, and has a handler of its own.
+    if !matches!(args.command, Command::Demo(_) | Command::Train(_)) {
+        interrupt::leave_nothing()?;
+    }
     match args.command {
         Command::Demo(args) => demo::run(&args, print),
         Command::Models => models::run(print),

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use burn::module::Module;
-use fluxo_models::{Model, Settings, Text};
+use fluxo_models::{Model, NewModelOptions, Text};
 use serde_json::json;
 
 use super::device;
@@ -19,7 +19,7 @@ pub fn run(args: &New, print: Print) -> Result<Held> {
             args.out.display()
         );
     }
-    let settings = Settings {
+    let settings = NewModelOptions {
         preset: args.preset,
         set: args.set.clone(),
         task: args.task,

@@ -4,14 +4,14 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use burn::tensor::DType;
-use fluxo_compare::artifact::{self, Given};
+use fluxo_compare::checks::timing::peak_memory;
 use fluxo_compare::inputs::split;
+use fluxo_compare::open::{self, Given};
 use fluxo_compare::runner::{Kind, Runner};
-use fluxo_compare::timing::peak_memory;
 use fluxo_models::answer::{self, Answer, Asked, Row};
 use fluxo_models::generate::Prompts;
 use fluxo_models::inputs::{begin, plain_call};
-use fluxo_models::{Model, Request, Task, Tensors, tensors};
+use fluxo_models::{Model, OutputOptions, Task, Tensors, tensors};
 use serde_json::json;
 
 use super::about::About;
@@ -26,18 +26,18 @@ pub fn run(args: &Run, print: Print) -> Result<Held> {
     let given = &args.input;
     let name = match &args.on {
         Some(name) => name.clone(),
-        None if artifact::graph_of(&args.model)?.is_some() => "tract".to_string(),
+        None if open::graph_of(&args.model)?.is_some() => "tract".to_string(),
         None => super::backend(None)?.to_string(),
     };
     let named = given.inputs.as_deref().map(tensors::read).transpose()?;
     let mut opened = Opened::of(args, &name)?;
     let about = match &opened.model {
         Some(model) => About::model(&args.model, model),
-        None => About::folder(artifact::home(&args.model))?,
+        None => About::folder(open::home(&args.model))?,
     };
     let (mut inputs, rows) = match &named {
         Some(named) => (split(named).0, Vec::new()),
-        None => media::inputs(artifact::home(&args.model), &about, given)?,
+        None => media::inputs(open::home(&args.model), &about, given)?,
     };
     let own = start(args, &about, &mut inputs)?;
     let (outputs, ms) = timed(|| opened.run(&inputs))?;
@@ -79,9 +79,9 @@ pub fn run(args: &Run, print: Print) -> Result<Held> {
 
 /// What the outputs are computed in.
 fn computed(args: &Run) -> Result<Computed> {
-    Ok(match artifact::graph_of(&args.model)? {
+    Ok(match open::graph_of(&args.model)? {
         None => Computed::In(args.dtype),
-        Some(_) => Computed::by_files(artifact::home(&args.model)),
+        Some(_) => Computed::by_files(open::home(&args.model)),
     })
 }
 
@@ -137,7 +137,7 @@ fn answers(
     let asked = Asked {
         task,
         raw: &about.raw,
-        folder: artifact::home(&args.model),
+        folder: open::home(&args.model),
         text: about.text.as_ref(),
         writes: about.writes,
         rows,
@@ -168,17 +168,17 @@ fn answers(
 struct Opened {
     model: Option<Model>,
     runner: Option<Box<dyn Runner>>,
-    request: Request,
+    request: OutputOptions,
 }
 
 impl Opened {
     fn of(args: &Run, name: &str) -> Result<Self> {
-        let request = Request {
+        let request = OutputOptions {
             hidden_states: args.hidden_states,
             taps: args.taps,
         };
         if args.dtype != DType::F32 {
-            if artifact::RUNTIMES.contains(&name) {
+            if open::RUNTIMES.contains(&name) {
                 bail!("--dtype is for backends: the types of an ONNX file are in it");
             }
             let device = super::device(Some(name))?;
@@ -193,7 +193,7 @@ impl Opened {
             path: args.model.clone(),
             task: args.task,
         };
-        let opened = artifact::open(&[given], &[name.to_string()], request)?;
+        let opened = open::open(&[given], &[name.to_string()], request)?;
         let runner = opened.runners.into_iter().next();
         // What it writes beside the outputs it writes where they are computed.
         let device = super::device(Some(name));

@@ -1,15 +1,15 @@
-//! Exported folders: what is in them, that they agree, and that nothing else is kept.
+//! ExportManifest folders: what is in them, that they agree, and that nothing else is kept.
 #![allow(clippy::unwrap_used)]
-use fluxo_models::{Request, Settings};
+use fluxo_models::{NewModelOptions, OutputOptions};
 
 use super::*;
-use crate::graph::GRAPH;
+use crate::files::GRAPH;
 use crate::testing::skip;
-use crate::{artifact, compare, samples, verify};
+use crate::{compare, inputs::samples, open, verify};
 
 fn model(family: &str, seed: u64) -> Model {
     let device = fluxo_backends::device("flex").unwrap();
-    Model::new(family, &Settings::default(), seed, &device).unwrap()
+    Model::new(family, &NewModelOptions::default(), seed, &device).unwrap()
 }
 
 /// Every file below `dir`, by its path in it.
@@ -43,7 +43,7 @@ fn round_trip(family: &str, options: &ExportOptions, inputs: &[&str], outputs: &
         "{verification}"
     );
     let mut judges = vec!["float64", "flex", "tract", "rten"];
-    let here = artifact::runtimes();
+    let here = open::runtimes();
     judges.extend(
         here.iter()
             .filter(|it| it.name == "ort" && it.usable)
@@ -69,7 +69,7 @@ fn round_trip(family: &str, options: &ExportOptions, inputs: &[&str], outputs: &
     assert_eq!(report.outputs[..outputs.len()], *outputs);
 
     let models = [checkpoint, exported];
-    let mut opened = artifact::open(&models, &[], Request::default()).unwrap();
+    let mut opened = open::open(&models, &[], OutputOptions::default()).unwrap();
     for skipped in &opened.skipped {
         skip(&format!("{family} in {}", skipped.runner), &skipped.reason);
     }
@@ -169,7 +169,7 @@ fn a_file_that_does_not_agree_is_not_kept() {
     let target = dir.path().join("exported");
     let (model, other) = (model("bert", 3), model("bert", 4));
     let options = ExportOptions::default();
-    let error = export_with(&model, &target, &options, &untold, |folder| {
+    let error = export_with(&model, &target, &options, &untold, |_, folder| {
         verify(&other, folder, &options)
     })
     .unwrap_err();
@@ -186,7 +186,8 @@ fn a_file_that_does_not_agree_is_not_kept() {
     std::fs::create_dir_all(target.join("onnx")).unwrap();
     std::fs::write(target.join(GRAPH), "old").unwrap();
     let unverified = Error::runner("tract", "no");
-    let error = export_with(&model, &target, &options, &untold, |_| Err(unverified)).unwrap_err();
+    let error =
+        export_with(&model, &target, &options, &untold, |_, _| Err(unverified)).unwrap_err();
     assert!(
         error
             .to_string()
@@ -211,10 +212,10 @@ fn a_file_that_does_not_agree_is_kept_where_asked_and_marked() {
         let about = fluxo_onnx::file::Signature::read(&folder.join(GRAPH))
             .unwrap()
             .metadata;
-        about.get(exported::KEPT).cloned()
+        about.get(KEPT).cloned()
     };
     let target = dir.path().join("differs");
-    let report = export_with(&model, &target, &options, &untold, |folder| {
+    let report = export_with(&model, &target, &options, &untold, |_, folder| {
         verify(&other, folder, &options)
     })
     .unwrap();
@@ -225,7 +226,7 @@ fn a_file_that_does_not_agree_is_kept_where_asked_and_marked() {
 
     let target = dir.path().join("unchecked");
     let unverified = Error::runner("tract", "no");
-    let report = export_with(&model, &target, &options, &untold, |_| Err(unverified)).unwrap();
+    let report = export_with(&model, &target, &options, &untold, |_, _| Err(unverified)).unwrap();
     assert_eq!(report.kept.as_deref(), Some("not checked: tract: no"));
     assert_eq!(mark(&target), report.kept);
 

@@ -7,7 +7,7 @@ use fluxo_models::Tensors;
 use super::{Cost, Label, Runner};
 use crate::error::Result;
 use crate::inputs;
-use crate::signature::Signature;
+use crate::inputs::signature::Signature;
 
 /// A file in a runtime that is given what [`inputs::filled`] makes of the inputs, and no more
 /// positions than its model has.

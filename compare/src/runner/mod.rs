@@ -1,12 +1,13 @@
 //! Runners of this crate beside those of [`fluxo_verify::runner`]: models of the zoo, files of several
 //! parts, and processes.
 
-pub mod burn;
-pub mod chain;
-pub mod child;
+pub mod backend;
+pub mod encoder_decoder;
 pub(crate) mod filled;
+pub(crate) mod lazy;
+pub mod recorder;
 pub mod split;
-pub(crate) mod turn;
+pub mod subprocess;
 
 pub use fluxo_verify::runner::{
     Cost, Kind, Label, RUNTIMES, Replay, Runner, expected, guard, ort, ort_library, rten, tract,
@@ -18,11 +19,11 @@ mod tests {
     use fluxo_models::Tensors;
 
     use super::*;
-    use crate::graph::Graph;
+    use crate::files::OnnxModelFiles;
     use crate::testing::{fixture, skip};
 
     fn loaded() -> Vec<Box<dyn Runner>> {
-        let file = Graph::Whole(fixture("cached.onnx"));
+        let file = OnnxModelFiles::Whole(fixture("cached.onnx"));
         let mut runners = Vec::new();
         for name in RUNTIMES {
             match file.load(name, name) {

@@ -158,7 +158,7 @@ fn half_precision_in_one_layer() {
 }
 
 /// A model that is given its mask one position too late.
-struct Shifted(Accused);
+struct Shifted(BackendSuspect);
 
 impl Shifted {
     fn shifted(inputs: &Tensors) -> Tensors {
@@ -177,10 +177,10 @@ impl Suspect for Shifted {
     fn label(&self) -> &Label {
         self.0.label()
     }
-    fn plain(&mut self, inputs: &Tensors, scope: &Asked<'_>) -> Result<Vec<Part>> {
+    fn plain(&mut self, inputs: &Tensors, scope: &ProbeRequest<'_>) -> Result<Vec<Part>> {
         self.0.plain(&Self::shifted(inputs), scope)
     }
-    fn forced(&mut self, inputs: &Tensors, scope: &Asked<'_>) -> Result<Vec<Part>> {
+    fn forced(&mut self, inputs: &Tensors, scope: &ProbeRequest<'_>) -> Result<Vec<Part>> {
         self.0.forced(&Self::shifted(inputs), scope)
     }
 }
@@ -188,7 +188,7 @@ impl Suspect for Shifted {
 #[test]
 fn a_mask_shifted_by_one() {
     let good = model("t5", &[], 9);
-    let shifted = Shifted(Accused::new("bad", &good, "flex").unwrap());
+    let shifted = Shifted(BackendSuspect::new("bad", &good, "flex").unwrap());
     found(&at(&good, Box::new(shifted)), "encoder.layers.0.attention");
     let window = |window: &str| model("mistral", &[("sliding_window", window)], 9);
     found(

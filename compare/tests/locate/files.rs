@@ -14,8 +14,8 @@ fn exported(good: &Model, bad: &Model) -> Vec<Location> {
     export(bad, &paths[1], &options).unwrap();
     let inputs = samples::inputs(good.config(), 2, 9);
     let on = names(&["tract", "rten"]);
-    let found = artifact::locate(&paths, &on, &inputs).unwrap().unwrap();
-    let opened = artifact::open(&paths, &on, Request::default()).unwrap();
+    let found = open::locate(&paths, &on, &inputs).unwrap().unwrap();
+    let opened = open::open(&paths, &on, OutputOptions::default()).unwrap();
     judged(good, opened.runners, found.clone());
     found
 }
@@ -119,24 +119,24 @@ fn what_does_not_show_at_the_outputs_is_drift() {
     bad.save(&paths[1]).unwrap();
     let on = names(&["flex"]);
     let cases = [("here".to_string(), samples::inputs(good.config(), 2, 9))];
-    let mut opened = artifact::open(&paths, &on, Request::default()).unwrap();
-    let rulings = referee::rule(&good, Request::default(), &cases)
+    let mut opened = open::open(&paths, &on, OutputOptions::default()).unwrap();
+    let references = referee::reference_outputs(&good, OutputOptions::default(), &cases)
         .unwrap()
         .unwrap();
-    let mut report = compare_refereed(&mut opened.runners, &cases, &rulings).unwrap();
+    let mut report = compare_refereed(&mut opened.runners, &cases, &references).unwrap();
     assert!(report.agrees(), "{report}");
-    report.place(artifact::locate(&paths, &on, &cases[0].1).unwrap().unwrap());
+    report.place(open::locate(&paths, &on, &cases[0].1).unwrap().unwrap());
     let path = "encoder.layers.0.attention.value";
     assert!(
         !report.agrees() && report.located.as_deref() == Some(path),
         "{report}"
     );
     let bad = report
-        .standings
+        .assessments
         .iter()
         .find(|s| s.runner == "bad:flex")
         .unwrap();
-    assert_eq!(bad.finding, Finding::Drift);
+    assert_eq!(bad.finding, Severity::Drift);
     assert!(bad.reason.starts_with(path), "{}", bad.reason);
 }
 
@@ -156,17 +156,17 @@ fn files_without_a_checkpoint_part_at_a_node() {
     export(&good, &paths[0], &options).unwrap();
     export(&bad, &paths[1], &options).unwrap();
     let inputs = samples::inputs(good.config(), 2, 9);
-    let found = artifact::locate(&paths, &names(&["tract", "rten"]), &inputs)
+    let found = open::locate(&paths, &names(&["tract", "rten"]), &inputs)
         .unwrap()
         .unwrap();
     // Its own error, not only what reaches it.
     for location in &found[1..] {
-        let guilty = location.guilty().unwrap();
+        let at_fault = location.at_fault().unwrap();
         assert!(
-            guilty.teacher_forced.unwrap() > 100.0 * guilty.noise,
+            at_fault.teacher_forced.unwrap() > 100.0 * at_fault.noise,
             "{location}"
         );
-        let behind = location.parts.iter().filter(|part| !part.guilty);
+        let behind = location.parts.iter().filter(|part| !part.at_fault);
         assert!(behind.count() > 0, "{location}");
     }
     let located: Vec<_> = found

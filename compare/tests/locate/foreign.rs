@@ -8,14 +8,14 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 fn runtimes() -> Vec<String> {
-    let all = artifact::runtimes().into_iter().filter(|r| r.usable);
+    let all = open::runtimes().into_iter().filter(|r| r.usable);
     all.map(|runtime| runtime.name.to_string()).collect()
 }
 
 /// What both `model` and `file` read.
 fn inputs(model: &Model, file: &Path) -> Tensors {
     let mut inputs = samples::inputs(model.config(), 2, 9);
-    samples::drop_foreign(&mut inputs, &Graph::Whole(file.into())).unwrap();
+    samples::drop_foreign(&mut inputs, &OnnxModelFiles::Whole(file.into())).unwrap();
     inputs
 }
 
@@ -25,7 +25,7 @@ fn beside(folder: &Path, family: &str) -> Vec<Location> {
     let (model, _) = Model::load(folder, None, &device).unwrap();
     let file = fixture(&format!("torch/{family}.onnx"));
     let inputs = inputs(&model, &file);
-    let found = artifact::locate(&[folder.into(), file], &runtimes(), &inputs).unwrap();
+    let found = open::locate(&[folder.into(), file], &runtimes(), &inputs).unwrap();
     found.unwrap()
 }
 
@@ -72,8 +72,8 @@ fn a_fault_beside_a_file_by_pytorch() {
             changed(&good, 1, fault).save(bad.path()).unwrap();
             for location in beside(bad.path(), family) {
                 found(&location, &format!("{stack}.layers.1.{part}"));
-                let guilty = location.guilty().unwrap();
-                assert!(guilty.teacher_forced.is_some() && guilty.cumulative.is_some());
+                let at_fault = location.at_fault().unwrap();
+                assert!(at_fault.teacher_forced.is_some() && at_fault.cumulative.is_some());
                 assert!(location.node.is_some(), "{location}");
             }
         }
@@ -91,7 +91,7 @@ fn a_file_by_pytorch_agrees_with_itself() {
         .unwrap();
         let file = fixture(&format!("torch/{family}.onnx"));
         let inputs = inputs(&model, &file);
-        let found = artifact::locate(&[file], &runtimes(), &inputs).unwrap();
+        let found = open::locate(&[file], &runtimes(), &inputs).unwrap();
         for location in found.unwrap() {
             assert_eq!((&location.path, &location.note), (&None, &None));
             assert!(location.looked_at > 10, "{location}");

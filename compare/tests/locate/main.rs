@@ -11,18 +11,19 @@ use std::path::{Path, PathBuf};
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Tensor, TensorData};
-use fluxo_compare::locate::{Accused, Asked, Location, Locator, Suspect};
-use fluxo_compare::report::Finding;
-use fluxo_compare::runner::burn::Burn;
+use fluxo_compare::locate::{BackendSuspect, Location, Locator, ProbeRequest, Suspect};
+use fluxo_compare::report::Severity;
+use fluxo_compare::runner::backend::Burn;
 use fluxo_compare::runner::{Label, Runner};
 use fluxo_compare::{
-    ExportOptions, Graph, Report, Result, artifact, compare_refereed, export, referee, samples,
+    ExportOptions, OnnxModelFiles, Report, Result, compare_refereed, export, inputs::samples, open,
+    referee,
 };
 use fluxo_models::blocks::activation::Activation;
 use fluxo_models::blocks::block::Block;
 use fluxo_models::blocks::rotary::RotaryLayout;
 use fluxo_models::stack::{Stack, StackConfig};
-use fluxo_models::{Model, NetworkConfig, Part, Request, Settings, Tensors};
+use fluxo_models::{Model, NetworkConfig, NewModelOptions, OutputOptions, Part, Tensors};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -45,9 +46,9 @@ impl ModuleMapper for Lively {
 fn model(family: &str, set: &[(&str, &str)], seed: u64) -> Model {
     let device = fluxo_backends::device("flex").unwrap();
     let set = set.iter().map(|(k, v)| (k.to_string(), v.to_string()));
-    let settings = Settings {
+    let settings = NewModelOptions {
         set: set.collect(),
-        ..Settings::default()
+        ..NewModelOptions::default()
     };
     let mut model = Model::new(family, &settings, seed, &device).unwrap();
     let mut lively = Lively(StdRng::seed_from_u64(seed));
@@ -64,14 +65,17 @@ fn at(good: &Model, mut suspect: Box<dyn Suspect>) -> Location {
 /// Where `bad` parts from `good`, both on flex. The report of both says so too.
 #[track_caller]
 fn between(good: &Model, bad: &Model) -> Location {
-    let location = at(good, Box::new(Accused::new("bad", bad, "flex").unwrap()));
+    let location = at(
+        good,
+        Box::new(BackendSuspect::new("bad", bad, "flex").unwrap()),
+    );
     let runner = |name: &str, model: &Model| -> Box<dyn Runner> {
-        Box::new(Burn::new(name, model, "flex", Request::default()).unwrap())
+        Box::new(Burn::new(name, model, "flex", OutputOptions::default()).unwrap())
     };
     let runners = vec![runner("good", good), runner("bad", bad)];
     let report = judged(good, runners, vec![location.clone()]);
-    let right = report.standings.iter().find(|s| s.runner == "good");
-    assert!(right.unwrap().finding < Finding::Drift, "{report}");
+    let right = report.assessments.iter().find(|s| s.runner == "good");
+    assert!(right.unwrap().finding < Severity::Drift, "{report}");
     location
 }
 
@@ -80,15 +84,15 @@ fn between(good: &Model, bad: &Model) -> Location {
 #[track_caller]
 fn judged(good: &Model, mut runners: Vec<Box<dyn Runner>>, locations: Vec<Location>) -> Report {
     let cases = [("here".to_string(), samples::inputs(good.config(), 2, 9))];
-    let rulings = referee::rule(good, Request::default(), &cases);
-    let rulings = rulings.unwrap().unwrap();
-    let mut report = compare_refereed(&mut runners, &cases, &rulings).unwrap();
+    let references = referee::reference_outputs(good, OutputOptions::default(), &cases);
+    let references = references.unwrap().unwrap();
+    let mut report = compare_refereed(&mut runners, &cases, &references).unwrap();
     report.place(locations.clone());
     assert!(!report.agrees() && report.located.is_some(), "{report}");
     for location in locations {
-        let mut standings = report.standings.iter();
-        let own = standings.find(|s| s.runner == location.runner).unwrap();
-        assert!(own.finding >= Finding::Drift, "{report}");
+        let mut assessments = report.assessments.iter();
+        let own = assessments.find(|s| s.runner == location.runner).unwrap();
+        assert!(own.finding >= Severity::Drift, "{report}");
     }
     report
 }
@@ -97,8 +101,8 @@ fn judged(good: &Model, mut runners: Vec<Box<dyn Runner>>, locations: Vec<Locati
 #[track_caller]
 fn found(location: &Location, path: &str) {
     assert_eq!(location.path.as_deref(), Some(path), "{location:#?}");
-    let guilty = location.guilty().unwrap();
-    assert!(guilty.times() > 16.0, "{guilty:?}");
+    let at_fault = location.at_fault().unwrap();
+    assert!(at_fault.noise_ratio() > 16.0, "{at_fault:?}");
     // Rounding in float32 is no more, wherever it is measured.
     let noisy = location.parts.iter().find(|part| part.noise > 1e-4);
     assert_eq!(noisy, None);

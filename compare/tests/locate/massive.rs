@@ -53,13 +53,13 @@ fn nobody_is_blamed_for_them() {
         let good = massive(22 + seed);
         good.save(&path[0]).unwrap();
         let inputs = inputs(&good, seed as usize);
-        let opened = artifact::open(&path, &[], Request::default()).unwrap();
+        let opened = open::open(&path, &[], OutputOptions::default()).unwrap();
         let names: Vec<String> = opened
             .runners
             .iter()
             .map(|it| it.name().to_string())
             .collect();
-        let found = artifact::locate(&path, &names, &inputs).unwrap().unwrap();
+        let found = open::locate(&path, &names, &inputs).unwrap().unwrap();
         for location in found {
             assert!(location.path.is_none(), "{seed}: {location}");
         }

@@ -25,7 +25,7 @@ fn nothing_is_found_where_nothing_is_wrong() {
         for seed in 0..seeds() {
             let lengths = model.config().max_positions().min(24) - 4;
             let inputs = samples::inputs(model.config(), 1 + seed % 3, 5 + seed % lengths);
-            let found = artifact::locate(std::slice::from_ref(&folder), &names(&all), &inputs);
+            let found = open::locate(std::slice::from_ref(&folder), &names(&all), &inputs);
             let found = found.unwrap().unwrap();
             assert_eq!(found.len(), all.len());
             for location in found {
@@ -48,9 +48,7 @@ fn nothing_is_found_where_nothing_is_wrong() {
 
 fn works(name: &str) -> bool {
     let usable = match name {
-        "ort" => artifact::runtimes()
-            .iter()
-            .any(|r| r.name == name && r.usable),
+        "ort" => open::runtimes().iter().any(|r| r.name == name && r.usable),
         _ => fluxo_backends::device(name).is_ok(),
     };
     if !usable {

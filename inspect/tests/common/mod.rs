@@ -4,7 +4,7 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Distribution, Tensor, TensorData};
 use fluxo_inspect::StreamReport;
 use fluxo_models::stack::InputConfig;
-use fluxo_models::{Model, NetworkConfig, Settings, Tensors};
+use fluxo_models::{Model, NetworkConfig, NewModelOptions, Tensors};
 
 /// A tiny model of `family`, its vectors random too: norms' gains and biases, LayerScale.
 pub fn model(family: &str) -> Model {
@@ -18,7 +18,7 @@ pub fn model(family: &str) -> Model {
         }
     }
     let device = fluxo_backends::device("flex").unwrap();
-    let mut model = Model::new(family, &Settings::default(), 7, &device).unwrap();
+    let mut model = Model::new(family, &NewModelOptions::default(), 7, &device).unwrap();
     model.network = model.network.map(&mut Vectors);
     model
 }

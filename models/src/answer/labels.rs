@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::numbers::{Output, largest, softmax};
 use super::{Asked, Row};
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::Result;
 use crate::tensors::Tensors;
 
@@ -48,7 +48,7 @@ pub enum Function {
 pub(super) struct Names<'a>(Option<&'a Value>);
 
 impl<'a> Names<'a> {
-    pub fn of(raw: &'a Raw) -> Self {
+    pub fn of(raw: &'a RawConfig) -> Self {
         Self(raw.0.get("id2label"))
     }
 
@@ -118,7 +118,7 @@ fn ranked(
 }
 
 /// What `problem_type` says, else one label alone holds or does not, and of several one holds.
-fn function(raw: &Raw, labels: usize) -> Result<Function> {
+fn function(raw: &RawConfig, labels: usize) -> Result<Function> {
     Ok(match raw.text("problem_type")? {
         Some("regression") => Function::None,
         Some("multi_label_classification") => Function::Sigmoid,

@@ -16,7 +16,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::{Error, Result};
 use crate::task::Task;
 use crate::tensors::Tensors;
@@ -39,7 +39,7 @@ pub struct Asked<'a> {
     /// What the model's head does.
     pub task: Task,
     /// Its `config.json`.
-    pub raw: &'a Raw,
+    pub raw: &'a RawConfig,
     /// The folder that it is in.
     pub folder: &'a Path,
     /// How it reads text.

@@ -8,7 +8,7 @@ use fluxo_backends::kernels;
 use serde::Serialize;
 
 use super::cache::KeyValue;
-use super::mask::Sight;
+use super::mask::AttentionPattern;
 use super::norm::{Norm, NormConfig};
 use super::rotary::{Rotary, RotaryConfig};
 use super::taps::Taps;
@@ -97,8 +97,8 @@ impl AttentionConfig {
     }
 
     /// What a query sees.
-    pub fn sight(&self) -> Sight {
-        Sight {
+    pub fn sight(&self) -> AttentionPattern {
+        AttentionPattern {
             causal: self.causal,
             window: self.window,
         }
@@ -156,7 +156,7 @@ impl AttentionConfig {
 
 /// What the queries of one pass see.
 #[derive(Debug, Clone, Default)]
-pub struct View {
+pub struct AttentionContext {
     /// `[batch, 1, query, key]`, true where a key is hidden.
     pub mask: Option<Tensor<4, Bool>>,
     /// Added to the scores, `[batch, heads, query, key]`.
@@ -203,7 +203,13 @@ impl Attention {
     }
 
     /// What `x` `[batch, query, d_model]` reads of `from`: `[batch, query, d_model]`.
-    pub fn attend(&self, x: Tensor<3>, from: &KeyValue, view: &View, taps: &mut Taps) -> Tensor<3> {
+    pub fn attend(
+        &self,
+        x: Tensor<3>,
+        from: &KeyValue,
+        view: &AttentionContext,
+        taps: &mut Taps,
+    ) -> Tensor<3> {
         let [batch, seq, _] = x.dims();
         let keys = from.places();
         let (heads, groups) = (self.kv_heads, self.heads / self.kv_heads);

@@ -5,7 +5,7 @@ use burn::nn::Initializer;
 use burn::tensor::{DType, Device, Tensor};
 use serde::Serialize;
 
-use super::attention::{Attention, AttentionConfig, View};
+use super::attention::{Attention, AttentionConfig, AttentionContext};
 use super::cache::{KeyValue, LayerCache};
 use super::experts::Experts;
 use super::feed_forward::{FeedForward, FeedForwardConfig};
@@ -151,16 +151,16 @@ pub struct Block {
 
 /// What a block reads beside the stream.
 #[derive(Debug, Clone, Default)]
-pub struct Surroundings {
+pub struct BlockContext {
     /// What the attention sees.
-    pub view: View,
+    pub view: AttentionContext,
     /// Where in the cache's empty places the new keys belong; `None` puts them behind.
     pub room: Option<usize>,
     /// The encoder's output at the positions whose keys are not cached,
     /// `[batch, source, d_model]`; `None` where all are.
     pub encoded: Option<Tensor<3>>,
     /// What the attention to the encoder sees.
-    pub cross: View,
+    pub cross: AttentionContext,
 }
 
 impl Block {
@@ -175,7 +175,7 @@ impl Block {
     pub fn forward(
         &self,
         x: Tensor<3>,
-        around: &Surroundings,
+        around: &BlockContext,
         past: Option<LayerCache>,
         taps: &mut Taps,
     ) -> (Tensor<3>, LayerCache) {
@@ -189,7 +189,7 @@ impl Block {
     fn norms_after_sums(
         &self,
         x: Tensor<3>,
-        around: &Surroundings,
+        around: &BlockContext,
         past: Option<LayerCache>,
         taps: &mut Taps,
     ) -> (Tensor<3>, LayerCache) {
@@ -222,7 +222,7 @@ impl Block {
     fn norms_on_branches(
         &self,
         x: Tensor<3>,
-        around: &Surroundings,
+        around: &BlockContext,
         past: Option<LayerCache>,
         taps: &mut Taps,
     ) -> (Tensor<3>, LayerCache) {
@@ -281,7 +281,7 @@ impl Block {
     fn attended(
         &self,
         x: Tensor<3>,
-        around: &Surroundings,
+        around: &BlockContext,
         past: Option<KeyValue>,
         taps: &mut Taps,
     ) -> (Tensor<3>, KeyValue) {
@@ -299,7 +299,7 @@ impl Block {
     fn encoder_read(
         &self,
         x: Tensor<3>,
-        around: &Surroundings,
+        around: &BlockContext,
         cached: Option<KeyValue>,
         taps: &mut Taps,
     ) -> Option<(Tensor<3>, KeyValue)> {

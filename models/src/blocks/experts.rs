@@ -4,20 +4,11 @@
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::{Device, Tensor, activation::softmax};
-use serde::Serialize;
 
+pub use super::feed_forward::ExpertsConfig;
 use super::feed_forward::{FeedForward, FeedForwardConfig};
 use super::linear;
 use super::taps::Taps;
-
-/// How many experts there are, and how many a position uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct ExpertsConfig {
-    /// Experts.
-    pub count: usize,
-    /// Experts that a position uses.
-    pub active: usize,
-}
 
 impl ExpertsConfig {
     /// Experts of the kind `expert` over `d_model` values, their weights of deviation `std`.

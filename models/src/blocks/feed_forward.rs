@@ -7,7 +7,6 @@ use burn::tensor::{Device, Tensor};
 use serde::Serialize;
 
 use super::activation::Activation;
-use super::experts::ExpertsConfig;
 use super::taps::Taps;
 use super::{apply, linear, typed};
 
@@ -28,6 +27,15 @@ pub struct FeedForwardConfig {
     pub wide_down: bool,
     /// Several such networks, of which each position uses a few.
     pub experts: Option<ExpertsConfig>,
+}
+
+/// How many experts there are, and how many a position uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ExpertsConfig {
+    /// Experts.
+    pub count: usize,
+    /// Experts that a position uses.
+    pub active: usize,
 }
 
 impl FeedForwardConfig {

@@ -24,7 +24,7 @@ impl Span {
 
 /// What a query sees of the keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Sight {
+pub struct AttentionPattern {
     /// Nothing after itself.
     pub causal: bool,
     /// Nothing this far away or farther (arXiv:1904.10509, arXiv:2004.05150).
@@ -37,7 +37,7 @@ pub struct Sight {
 /// `keep` is `[batch, key]` with 0 for padding.
 pub fn attention_mask(
     keep: Option<&Tensor<2, Int>>,
-    sight: Sight,
+    sight: AttentionPattern,
     span: Span,
     device: &Device,
 ) -> Option<Tensor<4, Bool>> {
@@ -94,7 +94,7 @@ mod tests {
     fn hidden(keep: Option<[i64; 3]>, causal: bool, window: Option<usize>) -> Vec<i64> {
         let device = fluxo_backends::device("flex").unwrap();
         let keep = keep.map(|keep| Tensor::from_data([keep], &device));
-        let sight = Sight { causal, window };
+        let sight = AttentionPattern { causal, window };
         let mask = attention_mask(keep.as_ref(), sight, SPAN, &device).unwrap();
         assert_eq!(mask.dims(), [1, 1, 2, 3]);
         let data = mask.int().to_data().convert::<i64>();
@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(hidden(keep, false, None), [1, 0, 0, 1, 0, 0]);
         assert_eq!(hidden(keep, true, None), [1, 0, 1, 1, 0, 0]);
         let device = fluxo_backends::device("flex").unwrap();
-        assert!(attention_mask(None, Sight::default(), SPAN, &device).is_none());
+        assert!(attention_mask(None, AttentionPattern::default(), SPAN, &device).is_none());
     }
 
     #[test]

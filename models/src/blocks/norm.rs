@@ -1,5 +1,9 @@
 //! Layer normalisation (arXiv:1607.06450) and root-mean-square normalisation
 //! (arXiv:1910.07467), over the last axis.
+//!
+//! Each kind is known in two more places: `fluxo_inspect` carries the parts of a stream through it, and
+//! `fluxo_compare::locate` finds its ends in a file, by a `…Normalization` or by a division before the
+//! product with `weight`.
 
 use burn::module::{Module, Param};
 use burn::nn::Initializer;

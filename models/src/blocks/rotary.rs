@@ -3,7 +3,7 @@
 use burn::tensor::{DType, Int, Tensor, TensorData};
 use serde::Serialize;
 
-use super::rotary_scaling::RotaryScaling;
+use super::rotary_scaling::{RotaryScaling, plain_over};
 
 /// Which pairs of a head's values are rotated together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -116,13 +116,6 @@ impl RotaryConfig {
             _ => row(plain),
         }
     }
-}
-
-/// The plain frequencies, each divided by its factor.
-pub(super) fn plain_over(theta: f64, dim: usize, factors: &[f64]) -> Vec<f64> {
-    (0..dim / 2)
-        .map(|j| 1.0 / (factors.get(j).unwrap_or(&1.0) * theta.powf(2.0 * j as f64 / dim as f64)))
-        .collect()
 }
 
 /// Cosines and sines of a batch's positions, each `[batch, 1, query, dim / 2]`.

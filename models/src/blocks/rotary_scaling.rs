@@ -5,8 +5,6 @@ use std::f64::consts::TAU;
 
 use serde::Serialize;
 
-use super::rotary::plain_over;
-
 /// How frequencies are changed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
@@ -128,6 +126,13 @@ impl RotaryScaling {
             }
         }
     }
+}
+
+/// The plain frequencies, each divided by its factor.
+pub(super) fn plain_over(theta: f64, dim: usize, factors: &[f64]) -> Vec<f64> {
+    (0..dim / 2)
+        .map(|j| 1.0 / (factors.get(j).unwrap_or(&1.0) * theta.powf(2.0 * j as f64 / dim as f64)))
+        .collect()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use burn::tensor::{DType, Device};
 use super::store::Store;
 use super::{Plan, Wanted};
 use crate::catalog::{Description, FAMILIES};
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::{Error, Result};
 use crate::families::{Class, Family};
 
@@ -14,7 +14,7 @@ use crate::families::{Class, Family};
 ///
 /// # Errors
 /// When no family, or more than one, names its tensors so.
-pub(crate) fn complete(raw: &mut Raw, store: &Store, device: &Device) -> Result<Vec<String>> {
+pub(crate) fn complete(raw: &mut RawConfig, store: &Store, device: &Device) -> Result<Vec<String>> {
     let mut notes = Vec::new();
     if raw.text("model_type")?.is_none() {
         let family = family(store)?;
@@ -54,7 +54,7 @@ fn family(store: &Store) -> Result<&'static Family> {
 }
 
 /// Whether the checkpoint has every tensor of `class`.
-fn fits(family: &Family, class: &Class, raw: &Raw, store: &Store, device: &Device) -> bool {
+fn fits(family: &Family, class: &Class, raw: &RawConfig, store: &Store, device: &Device) -> bool {
     let mut raw = raw.clone();
     let names = vec![class.name];
     raw.0.insert("architectures".into(), names.into());

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::store::Store;
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::{Error, Result};
 
 /// Refuses the folder `dir` where what lies in it is not read here: an adapter, quantised weights,
@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// Names what it is, and how to make a checkpoint of it.
-pub(crate) fn refuse(dir: &Path, raw: Option<&Raw>) -> Result<()> {
+pub(crate) fn refuse(dir: &Path, raw: Option<&RawConfig>) -> Result<()> {
     let found = adapter(dir)
         .or_else(|| raw.and_then(|raw| quantised(dir, raw)))
         .or_else(|| foreign(dir));
@@ -34,7 +34,7 @@ fn adapter(dir: &Path) -> Option<String> {
     if !weights.iter().any(there) && !only_described {
         return None;
     }
-    let about = Raw::read(&dir.join("adapter_config.json")).ok();
+    let about = RawConfig::read(&dir.join("adapter_config.json")).ok();
     let text = |key: &str| {
         let text = about.as_ref()?.text(key).ok()??;
         (!text.is_empty()).then(|| text.to_string())
@@ -60,7 +60,7 @@ fn adapter(dir: &Path) -> Option<String> {
 }
 
 /// Weights that a method has packed into fewer bits.
-fn quantised(dir: &Path, raw: &Raw) -> Option<String> {
+fn quantised(dir: &Path, raw: &RawConfig) -> Option<String> {
     let keys = ["quantization_config", "compression_config"];
     let said = keys.iter().find_map(|key| raw.0.get(*key)?.as_object());
     let said = said?;

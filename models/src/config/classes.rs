@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::Raw;
+use super::RawConfig;
 use crate::error::{Error, Result};
 
 /// A class by its `model_type`.
@@ -38,7 +38,7 @@ struct Class {
     beyond: Vec<String>,
 }
 
-impl Raw {
+impl RawConfig {
     /// The configuration as transformers' class for `model_type` has it: a key that is left out
     /// has the class's default, one by another name its own, and what the class does not know
     /// is gone. A null stays: it is a value, and not always the default.
@@ -76,9 +76,9 @@ mod tests {
     use super::*;
     use crate::catalog::FAMILIES;
 
-    fn raw(value: Value) -> Raw {
+    fn raw(value: Value) -> RawConfig {
         match value {
-            Value::Object(map) => Raw(map),
+            Value::Object(map) => RawConfig(map),
             _ => unreachable!("an object"),
         }
     }

@@ -10,9 +10,9 @@ use super::heads::{dense, fill_mask, outputs, per_token, pooler};
 use super::{Class, Family, Preset, Ties, activation, merged};
 use crate::blocks::activation::Activation;
 use crate::checkpoint::rule::{Rule, linear, same, tensor};
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::{Error, Result};
-use crate::head::{HeadConfig, Read};
+use crate::head::{HeadConfig, Pooling};
 use crate::network::NetworkConfig;
 use crate::stack::InputConfig;
 use crate::task::Task;
@@ -49,7 +49,7 @@ pub const FAMILY: Family = Family {
     preset,
 };
 
-fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
+fn read(raw: &RawConfig, task: Task) -> Result<NetworkConfig> {
     if raw.size("inner_group_num")? != 1 {
         return Err(Error::Config(
             "an `inner_group_num` over 1 is not supported".into(),
@@ -79,7 +79,7 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
         Task::FeatureExtraction => config.pooler = Some(pooler(d_model, Activation::Tanh)),
         Task::FillMask => config.head = Some(fill_mask(width, act, norm)),
         Task::TextClassification => {
-            let head = HeadConfig::of(Read::First, outputs(raw.labels()?));
+            let head = HeadConfig::of(Pooling::First, outputs(raw.labels()?));
             config.head = Some(head.behind(dense(d_model, Activation::Tanh)));
         }
         _ => per_token(&mut config, raw, task)?,

@@ -15,9 +15,9 @@ use crate::blocks::feed_forward::FeedForwardConfig;
 use crate::blocks::norm::NormConfig;
 use crate::blocks::position::PositionConfig;
 use crate::checkpoint::rule::{Rule, linear, row, same};
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::Result;
-use crate::head::{HeadConfig, OutputConfig, Read};
+use crate::head::{HeadConfig, OutputConfig, Pooling};
 use crate::network::NetworkConfig;
 use crate::stack::{InputConfig, StackConfig};
 use crate::task::Task;
@@ -50,7 +50,7 @@ pub const FAMILY: Family = Family {
     preset,
 };
 
-fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
+fn read(raw: &RawConfig, task: Task) -> Result<NetworkConfig> {
     let norm = NormConfig::layer(1e-5);
     let position = PositionConfig::Learned {
         rows: raw.size("max_position_embeddings")? + OFFSET,
@@ -70,7 +70,7 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
         Task::Text2TextGeneration => Some(HeadConfig::every(OutputConfig::Tied { bias: true })),
         Task::TextClassification => {
             let end = raw.count("eos_token_id")?;
-            let head = HeadConfig::of(Read::LastOf(end), outputs(raw.labels_or(3)?));
+            let head = HeadConfig::of(Pooling::LastOf(end), outputs(raw.labels_or(3)?));
             Some(head.behind(dense(d_model, Activation::Tanh)))
         }
         _ => None,
@@ -80,7 +80,7 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
 
 /// Encoder and decoder without a head, as BART's kin have them too.
 pub(super) fn network(
-    raw: &Raw,
+    raw: &RawConfig,
     norm_position: NormPosition,
     position: PositionConfig,
 ) -> Result<NetworkConfig> {

@@ -15,9 +15,9 @@ use crate::blocks::feed_forward::FeedForwardConfig;
 use crate::blocks::norm::NormConfig;
 use crate::blocks::position::PositionConfig;
 use crate::checkpoint::rule::{Rule, linear, same, tensor};
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::{Error, Result};
-use crate::head::{HeadConfig, Read};
+use crate::head::{HeadConfig, Pooling};
 use crate::network::NetworkConfig;
 use crate::stack::{InputConfig, StackConfig};
 use crate::task::Task;
@@ -50,7 +50,7 @@ pub const FAMILY: Family = Family {
     preset,
 };
 
-fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
+fn read(raw: &RawConfig, task: Task) -> Result<NetworkConfig> {
     let mut config = network(raw)?;
     let (d_model, norm) = (config.main().d_model, config.main().block().norm);
     match task {
@@ -60,7 +60,7 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
             config.head = Some(fill_mask(d_model, act, norm));
         }
         Task::TextClassification => {
-            let head = HeadConfig::of(Read::First, outputs(raw.labels()?));
+            let head = HeadConfig::of(Pooling::First, outputs(raw.labels()?));
             config.head = Some(head.behind(dense(d_model, Activation::Tanh)));
         }
         _ => per_token(&mut config, raw, task)?,
@@ -69,7 +69,7 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
 }
 
 /// The encoder without a head, as BERT's kin have it too.
-pub(super) fn network(raw: &Raw) -> Result<NetworkConfig> {
+pub(super) fn network(raw: &RawConfig) -> Result<NetworkConfig> {
     only(raw, "is_decoder", false)?;
     only(raw, "add_cross_attention", false)?;
     if let Some(kind) = raw.text("position_embedding_type")?

@@ -16,7 +16,7 @@ use crate::blocks::embedding::EmbeddingConfig;
 use crate::blocks::feed_forward::FeedForwardConfig;
 use crate::blocks::norm::NormConfig;
 use crate::checkpoint::rule::{Rule, by_head, linear, same};
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::Result;
 use crate::network::NetworkConfig;
 use crate::stack::{InputConfig, StackConfig};
@@ -43,7 +43,7 @@ pub const FAMILY: Family = Family {
     preset,
 };
 
-fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
+fn read(raw: &RawConfig, task: Task) -> Result<NetworkConfig> {
     only(raw, "apply_residual_connection_post_layernorm", false)?;
     // The first releases had another key.
     let d_model = match raw.size_opt("n_embed")? {

@@ -15,9 +15,9 @@ use crate::blocks::norm::NormConfig;
 use crate::blocks::patches::PatchesConfig;
 use crate::blocks::position::PositionConfig;
 use crate::checkpoint::rule::{Rule, flat, linear, same};
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::{Error, Result};
-use crate::head::{HeadConfig, OutputConfig, Read};
+use crate::head::{HeadConfig, OutputConfig, Pooling};
 use crate::network::{Answer, NetworkConfig};
 use crate::stack::{InputConfig, StackConfig};
 use crate::task::Task;
@@ -55,14 +55,14 @@ pub const FAMILY: Family = Family {
     preset,
 };
 
-fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
+fn read(raw: &RawConfig, task: Task) -> Result<NetworkConfig> {
     let text = tower_config(raw, "text_config", "clip_text_model")?;
     let vision = tower_config(raw, "vision_config", "clip_vision_model")?;
     let size = raw.size("projection_dim")?;
     let output = OutputConfig::Linear { size, bias: false };
     let end = match text.count_opt("eos_token_id")? {
-        Some(WRONG_END) => Read::Highest,
-        Some(end) => Read::FirstOf(end),
+        Some(WRONG_END) => Pooling::Highest,
+        Some(end) => Pooling::FirstOf(end),
         None => {
             return Err(Error::Config(
                 "`eos_token_id` of the text is missing".into(),
@@ -81,7 +81,7 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
             // Only what is pooled goes through the last norm.
             config.pooler = Some(HeadConfig {
                 norm: tower.final_norm,
-                ..HeadConfig::of(Read::First, OutputConfig::None)
+                ..HeadConfig::of(Pooling::First, OutputConfig::None)
             });
             config.vision = Some(StackConfig {
                 final_norm: None,
@@ -98,7 +98,7 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
     }
     if task != Task::FeatureExtraction {
         config.vision = Some(image_tower(&vision)?);
-        let head = HeadConfig::of(Read::First, output);
+        let head = HeadConfig::of(Pooling::First, output);
         if task == Task::ImageFeatureExtraction {
             config.head = Some(head);
             config.answer = Answer::ImageEmbeds;
@@ -115,18 +115,18 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
 
 /// The configuration of a tower: a part of the whole, which a file of the first releases has a
 /// second time as `KEY_dict`, and that counts; or the whole file where one tower is alone.
-fn tower_config(raw: &Raw, key: &str, model_type: &str) -> Result<Raw> {
+fn tower_config(raw: &RawConfig, key: &str, model_type: &str) -> Result<RawConfig> {
     if raw.text("model_type")? == Some(model_type) {
         return Ok(raw.clone());
     }
-    let mut own = raw.section(key)?.unwrap_or_else(|| Raw(Map::new()));
+    let mut own = raw.section(key)?.unwrap_or_else(|| RawConfig(Map::new()));
     if let Some(dict) = raw.section(&format!("{key}_dict"))? {
         own.0.extend(dict.complete(model_type)?.0);
     }
     own.complete(model_type)
 }
 
-fn block(raw: &Raw, causal: bool) -> Result<BlockConfig> {
+fn block(raw: &RawConfig, causal: bool) -> Result<BlockConfig> {
     let d_model = raw.size("hidden_size")?;
     let heads = raw.size("num_attention_heads")?;
     Ok(BlockConfig::new(
@@ -143,7 +143,7 @@ fn block(raw: &Raw, causal: bool) -> Result<BlockConfig> {
     ))
 }
 
-fn tower(raw: &Raw, block: BlockConfig, input: InputConfig) -> Result<StackConfig> {
+fn tower(raw: &RawConfig, block: BlockConfig, input: InputConfig) -> Result<StackConfig> {
     let layers = raw.layers("num_hidden_layers")?;
     Ok(StackConfig {
         final_norm: Some(block.norm),
@@ -152,7 +152,7 @@ fn tower(raw: &Raw, block: BlockConfig, input: InputConfig) -> Result<StackConfi
     })
 }
 
-fn text_tower(raw: &Raw) -> Result<StackConfig> {
+fn text_tower(raw: &RawConfig) -> Result<StackConfig> {
     let input = InputConfig::Tokens(EmbeddingConfig {
         position: Some(PositionConfig::Learned {
             rows: raw.size("max_position_embeddings")?,
@@ -163,7 +163,7 @@ fn text_tower(raw: &Raw) -> Result<StackConfig> {
     tower(raw, block(raw, true)?, input)
 }
 
-fn image_tower(raw: &Raw) -> Result<StackConfig> {
+fn image_tower(raw: &RawConfig) -> Result<StackConfig> {
     let block = block(raw, false)?;
     let input = InputConfig::Patches(PatchesConfig {
         image: raw.pair("image_size")?,

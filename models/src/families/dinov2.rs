@@ -10,9 +10,9 @@ use super::{Class, Family, Preset, Ties, merged};
 use crate::blocks::activation::Activation;
 use crate::blocks::feed_forward::FeedForwardConfig;
 use crate::checkpoint::rule::{Rule, linear, same, tensor};
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::Result;
-use crate::head::{HeadConfig, OutputConfig, Read};
+use crate::head::{HeadConfig, OutputConfig, Pooling};
 use crate::network::NetworkConfig;
 use crate::stack::InputConfig;
 use crate::task::Task;
@@ -37,7 +37,7 @@ pub const FAMILY: Family = Family {
     preset,
 };
 
-fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
+fn read(raw: &RawConfig, task: Task) -> Result<NetworkConfig> {
     let d_model = raw.size("hidden_size")?;
     let ratio = raw.positive("mlp_ratio")?;
     let d_ff = (d_model as f64 * ratio) as usize;
@@ -66,10 +66,10 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
     }
     match task {
         Task::ImageClassification => {
-            let head = HeadConfig::of(Read::FirstAndMean, outputs(raw.labels()?));
+            let head = HeadConfig::of(Pooling::FirstAndMean, outputs(raw.labels()?));
             config.head = Some(head);
         }
-        _ => config.pooler = Some(HeadConfig::of(Read::First, OutputConfig::None)),
+        _ => config.pooler = Some(HeadConfig::of(Pooling::First, OutputConfig::None)),
     }
     Ok(config)
 }

@@ -16,9 +16,9 @@ use crate::blocks::feed_forward::FeedForwardConfig;
 use crate::blocks::norm::NormConfig;
 use crate::blocks::position::PositionConfig;
 use crate::checkpoint::rule::{Rule, linear, same, tensor};
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::Result;
-use crate::head::{HeadConfig, Read};
+use crate::head::{HeadConfig, Pooling};
 use crate::network::NetworkConfig;
 use crate::stack::{InputConfig, StackConfig};
 use crate::task::Task;
@@ -54,7 +54,7 @@ pub const FAMILY: Family = Family {
     preset,
 };
 
-fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
+fn read(raw: &RawConfig, task: Task) -> Result<NetworkConfig> {
     let d_model = raw.size("dim")?;
     let heads = raw.size("n_heads")?;
     let norm = NormConfig::layer(1e-12);
@@ -82,7 +82,7 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
     match task {
         Task::FillMask => config.head = Some(fill_mask(d_model, act, norm)),
         Task::TextClassification => {
-            let head = HeadConfig::of(Read::First, outputs(raw.labels()?));
+            let head = HeadConfig::of(Pooling::First, outputs(raw.labels()?));
             config.head = Some(head.behind(dense(d_model, Activation::Relu)));
         }
         _ => per_token(&mut config, raw, task)?,

@@ -10,9 +10,9 @@ use super::heads::{dense, fill_mask, outputs, per_token};
 use super::{Class, Family, Preset, Ties, activation, merged};
 use crate::blocks::activation::Activation;
 use crate::checkpoint::rule::{Rule, linear, same, tensor};
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::Result;
-use crate::head::{HeadConfig, Read};
+use crate::head::{HeadConfig, Pooling};
 use crate::network::{Answer, NetworkConfig};
 use crate::stack::InputConfig;
 use crate::task::Task;
@@ -52,7 +52,7 @@ pub const FAMILY: Family = Family {
 /// The class that tells of each token whether a generator put it there.
 const DISCRIMINATOR: &str = "ElectraForPreTraining";
 
-fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
+fn read(raw: &RawConfig, task: Task) -> Result<NetworkConfig> {
     let mut config = bert::network(raw)?;
     let (d_model, norm) = (config.main().d_model, config.main().block().norm);
     let width = raw.size("embedding_size")?;
@@ -66,7 +66,7 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
         Task::FillMask => config.head = Some(fill_mask(width, Activation::Gelu, norm)),
         Task::TextClassification => {
             // `summary_activation` is for multiple choice.
-            let head = HeadConfig::of(Read::First, outputs(raw.labels()?));
+            let head = HeadConfig::of(Pooling::First, outputs(raw.labels()?));
             config.head = Some(head.behind(dense(d_model, Activation::Gelu)));
         }
         Task::TokenClassification if raw.architecture() == Some(DISCRIMINATOR) => {

@@ -11,7 +11,7 @@ use super::{Class, Family, Preset, Ties, only};
 use crate::blocks::activation::Activation;
 use crate::blocks::attention::ProjectionBias;
 use crate::blocks::norm::NormKind;
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::Result;
 use crate::network::NetworkConfig;
 use crate::rope::{Rotating, usual};
@@ -44,7 +44,7 @@ pub const FAMILY: Family = Family {
     preset,
 };
 
-fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
+fn read(raw: &RawConfig, task: Task) -> Result<NetworkConfig> {
     let mut config = network(raw, usual)?;
     // As the first release has it; it has always meant the approximation.
     if raw.word("hidden_act")? == "gelu" {
@@ -57,7 +57,7 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
 }
 
 /// The decoder without a head, as the later generations have it too.
-pub(super) fn network(raw: &Raw, rotating: Rotating) -> Result<NetworkConfig> {
+pub(super) fn network(raw: &RawConfig, rotating: Rotating) -> Result<NetworkConfig> {
     only(raw, "use_bidirectional_attention", false)?;
     let mut config = llama::network(raw, rotating)?;
     let bias = ProjectionBias::all(raw.flag("attention_bias")?);

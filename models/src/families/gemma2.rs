@@ -10,7 +10,7 @@ use super::heads::decoder;
 use super::{Class, Family, Preset, Ties, gemma, llama};
 use crate::blocks::block::NormPosition;
 use crate::checkpoint::rule::{Rule, linear, same};
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::Result;
 use crate::network::NetworkConfig;
 use crate::rope::{Rotating, usual};
@@ -42,7 +42,7 @@ pub const FAMILY: Family = Family {
     preset,
 };
 
-fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
+fn read(raw: &RawConfig, task: Task) -> Result<NetworkConfig> {
     let mut config = network(raw, usual)?;
     let window = raw.size_opt("sliding_window")?;
     llama::slide_some(&mut config, raw, window, |layer| layer.is_multiple_of(2))?;
@@ -51,7 +51,7 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
 }
 
 /// The decoder without a head and windows, as the third generation has it too.
-pub(super) fn network(raw: &Raw, rotating: Rotating) -> Result<NetworkConfig> {
+pub(super) fn network(raw: &RawConfig, rotating: Rotating) -> Result<NetworkConfig> {
     let mut config = gemma::network(raw, rotating)?;
     let scalar = raw.positive("query_pre_attn_scalar")?;
     let softcap = raw.positive_opt("attn_logit_softcapping")?;
@@ -64,7 +64,7 @@ pub(super) fn network(raw: &Raw, rotating: Rotating) -> Result<NetworkConfig> {
 }
 
 /// The head, its logits capped.
-pub(super) fn head(config: &mut NetworkConfig, raw: &Raw, task: Task) -> Result<()> {
+pub(super) fn head(config: &mut NetworkConfig, raw: &RawConfig, task: Task) -> Result<()> {
     decoder(config, raw, task, raw.flag("tie_word_embeddings")?)?;
     if task == Task::TextGeneration
         && let Some(head) = &mut config.head

@@ -9,7 +9,7 @@ use super::gemma2::{self, TENSORS};
 use super::gpt2::{LM_HEAD, SCORE};
 use super::{Class, Family, Preset, Ties, llama};
 use crate::blocks::attention::QueryKeyNorm;
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::Result;
 use crate::network::NetworkConfig;
 use crate::rope::{Layered, layered};
@@ -44,7 +44,7 @@ const ROTARY: Layered = Layered {
     strict: false,
 };
 
-fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
+fn read(raw: &RawConfig, task: Task) -> Result<NetworkConfig> {
     let mut config = gemma2::network(raw, |raw, head_dim| {
         let [whole, _] = layered(raw, head_dim, ROTARY)?;
         Ok(whole)

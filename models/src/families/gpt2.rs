@@ -14,7 +14,7 @@ use crate::blocks::feed_forward::FeedForwardConfig;
 use crate::blocks::norm::NormConfig;
 use crate::blocks::position::PositionConfig;
 use crate::checkpoint::rule::{Rule, columns, linear, same};
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::Result;
 use crate::network::NetworkConfig;
 use crate::stack::{InputConfig, StackConfig};
@@ -42,7 +42,7 @@ pub const FAMILY: Family = Family {
     preset,
 };
 
-fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
+fn read(raw: &RawConfig, task: Task) -> Result<NetworkConfig> {
     only(raw, "add_cross_attention", false)?;
     let d_model = raw.size("n_embd")?;
     let heads = raw.size("n_head")?;
@@ -81,7 +81,7 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
 
 /// What scores are multiplied by: 1 / √head_dim where they are scaled at all, and 1 / (layer + 1)
 /// where that counts too.
-fn scale(config: &mut NetworkConfig, raw: &Raw) -> Result<()> {
+fn scale(config: &mut NetworkConfig, raw: &RawConfig) -> Result<()> {
     let scaled = raw.flag("scale_attn_weights")?;
     let by_layer = raw.flag("scale_attn_by_inverse_layer_idx")?;
     let head_dim = config.head_dim() as f64;

@@ -14,7 +14,7 @@ use crate::blocks::embedding::EmbeddingConfig;
 use crate::blocks::feed_forward::FeedForwardConfig;
 use crate::blocks::norm::NormConfig;
 use crate::checkpoint::rule::{Rule, by_head, linear, same};
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::Result;
 use crate::network::NetworkConfig;
 use crate::rope::{Defaults, max_positions, rotary};
@@ -42,7 +42,7 @@ pub const FAMILY: Family = Family {
     preset,
 };
 
-fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
+fn read(raw: &RawConfig, task: Task) -> Result<NetworkConfig> {
     let d_model = raw.size("hidden_size")?;
     let heads = raw.size("num_attention_heads")?;
     let head_dim = even_head_dim(raw, d_model, heads)?;

@@ -2,9 +2,9 @@
 
 use crate::blocks::activation::Activation;
 use crate::blocks::norm::NormConfig;
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::Result;
-use crate::head::{DenseConfig, HeadConfig, OutputConfig, Read};
+use crate::head::{DenseConfig, HeadConfig, OutputConfig, Pooling};
 use crate::network::{Answer, NetworkConfig};
 use crate::task::Task;
 
@@ -34,12 +34,12 @@ pub(super) fn fill_mask(width: usize, activation: Activation, norm: NormConfig) 
 
 /// A pooler: the first position behind a dense layer of `width`.
 pub(super) fn pooler(width: usize, activation: Activation) -> HeadConfig {
-    HeadConfig::of(Read::First, OutputConfig::None).behind(dense(width, activation))
+    HeadConfig::of(Pooling::First, OutputConfig::None).behind(dense(width, activation))
 }
 
 /// Gives `config` the head for `task` where that is one linear layer over each position:
 /// labels of tokens, or the ends of an answer.
-pub(super) fn per_token(config: &mut NetworkConfig, raw: &Raw, task: Task) -> Result<()> {
+pub(super) fn per_token(config: &mut NetworkConfig, raw: &RawConfig, task: Task) -> Result<()> {
     match task {
         Task::TokenClassification => {
             config.head = Some(HeadConfig::every(outputs(raw.labels()?)));
@@ -55,7 +55,12 @@ pub(super) fn per_token(config: &mut NetworkConfig, raw: &Raw, task: Task) -> Re
 
 /// The head of a decoder for `task`: logits over the next token (by the token embedding where
 /// `tied`), or labels of the text, read at its last token.
-pub(super) fn decoder(config: &mut NetworkConfig, raw: &Raw, task: Task, tied: bool) -> Result<()> {
+pub(super) fn decoder(
+    config: &mut NetworkConfig,
+    raw: &RawConfig,
+    task: Task,
+    tied: bool,
+) -> Result<()> {
     let linear = |size| OutputConfig::Linear { size, bias: false };
     config.head = match task {
         Task::TextGeneration => Some(HeadConfig::every(match tied {
@@ -65,7 +70,7 @@ pub(super) fn decoder(config: &mut NetworkConfig, raw: &Raw, task: Task, tied: b
         Task::TextClassification => {
             let padding = raw.count_opt("pad_token_id")?;
             Some(HeadConfig::of(
-                Read::LastBut(padding),
+                Pooling::LastBut(padding),
                 linear(raw.labels()?),
             ))
         }

@@ -15,7 +15,7 @@ use crate::blocks::embedding::EmbeddingConfig;
 use crate::blocks::feed_forward::FeedForwardConfig;
 use crate::blocks::norm::NormConfig;
 use crate::checkpoint::rule::{Rule, linear, same};
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::{Error, Result};
 use crate::network::NetworkConfig;
 use crate::rope::{Rotating, max_positions, usual};
@@ -49,7 +49,7 @@ pub const FAMILY: Family = Family {
     preset,
 };
 
-fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
+fn read(raw: &RawConfig, task: Task) -> Result<NetworkConfig> {
     let mut config = network(raw, usual)?;
     let bias = raw.flag("attention_bias")?;
     let mlp_bias = raw.flag("mlp_bias")?;
@@ -62,7 +62,7 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
 }
 
 /// The decoder without a head and without biases, as Llama's kin have it too.
-pub(super) fn network(raw: &Raw, rotating: Rotating) -> Result<NetworkConfig> {
+pub(super) fn network(raw: &RawConfig, rotating: Rotating) -> Result<NetworkConfig> {
     let d_model = raw.size("hidden_size")?;
     let heads = raw.size("num_attention_heads")?;
     let head_dim = own_head_dim(raw, d_model, heads)?;
@@ -99,7 +99,7 @@ pub(super) fn network(raw: &Raw, rotating: Rotating) -> Result<NetworkConfig> {
 }
 
 /// Gives every layer a window of `sliding_window` keys, where there is one.
-pub(super) fn slide(config: &mut NetworkConfig, raw: &Raw) -> Result<()> {
+pub(super) fn slide(config: &mut NetworkConfig, raw: &RawConfig) -> Result<()> {
     let window = raw.size_opt("sliding_window")?;
     for block in blocks(config) {
         block.attention.window = window;
@@ -110,7 +110,7 @@ pub(super) fn slide(config: &mut NetworkConfig, raw: &Raw) -> Result<()> {
 /// Gives the layers that `layer_types` or, without it, `slides` says a window of `window` keys.
 pub(super) fn slide_some(
     config: &mut NetworkConfig,
-    raw: &Raw,
+    raw: &RawConfig,
     window: Option<usize>,
     slides: impl Fn(usize) -> bool,
 ) -> Result<()> {

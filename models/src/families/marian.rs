@@ -9,7 +9,7 @@ use super::bart::{self, LM_HEAD, TENSORS};
 use super::{Class, Family, Preset, Ties, merged, only};
 use crate::blocks::block::NormPosition;
 use crate::blocks::position::PositionConfig;
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::{Error, Result};
 use crate::head::{HeadConfig, OutputConfig};
 use crate::network::NetworkConfig;
@@ -31,7 +31,7 @@ pub const FAMILY: Family = Family {
     preset,
 };
 
-fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
+fn read(raw: &RawConfig, task: Task) -> Result<NetworkConfig> {
     only(raw, "share_encoder_decoder_embeddings", true)?;
     let vocab = raw.size("vocab_size")?;
     let decoder_vocab = raw.size_opt("decoder_vocab_size")?.unwrap_or(vocab);

@@ -8,7 +8,7 @@ use super::gpt2::{LM_HEAD, SCORE};
 use super::heads::decoder;
 use super::llama::{self, TENSORS};
 use super::{Class, Family, Preset, Ties};
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::Result;
 use crate::network::NetworkConfig;
 use crate::rope::usual;
@@ -40,7 +40,7 @@ pub const FAMILY: Family = Family {
     preset,
 };
 
-fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
+fn read(raw: &RawConfig, task: Task) -> Result<NetworkConfig> {
     let mut config = llama::network(raw, usual)?;
     llama::slide(&mut config, raw)?;
     decoder(&mut config, raw, task, raw.flag("tie_word_embeddings")?)?;

@@ -10,7 +10,7 @@ use super::llama;
 use super::{Class, Family, Preset, Ties};
 use crate::blocks::experts::ExpertsConfig;
 use crate::checkpoint::rule::{Rule, linear, same};
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::{Error, Result};
 use crate::network::NetworkConfig;
 use crate::rope::{Defaults, rotary};
@@ -45,7 +45,7 @@ pub const FAMILY: Family = Family {
 /// More experts than these are refused.
 const EXPERTS: usize = 1024;
 
-fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
+fn read(raw: &RawConfig, task: Task) -> Result<NetworkConfig> {
     let mut config = llama::network(raw, |raw, head_dim| {
         let defaults = Defaults {
             theta: 1_000_000.0,

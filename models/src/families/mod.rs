@@ -36,7 +36,7 @@ use serde_json::{Map, Value};
 
 use crate::blocks::activation::Activation;
 use crate::checkpoint::rule::Rule;
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::{Error, Result};
 use crate::network::NetworkConfig;
 use crate::task::Task;
@@ -169,7 +169,7 @@ pub struct Family {
     /// What stands before its tensors' names in a model with a head.
     pub prefix: &'static str,
     /// Maps a complete configuration to the network for a task; [`Family::network`] completes it.
-    pub read: fn(&Raw, Task) -> Result<NetworkConfig>,
+    pub read: fn(&RawConfig, Task) -> Result<NetworkConfig>,
     /// The names of the stacks' tensors, and of the pooler's.
     pub tensors: &'static [Rule],
     /// How transformers ties what reads the table of tokens.
@@ -192,7 +192,7 @@ impl Family {
     ///
     /// # Errors
     /// When it asks for what does not exist here, or its values are none.
-    pub fn network(&self, raw: &Raw, task: Task) -> Result<NetworkConfig> {
+    pub fn network(&self, raw: &RawConfig, task: Task) -> Result<NetworkConfig> {
         let model_type = raw.text("model_type")?.unwrap_or(self.model_type);
         (self.read)(&raw.complete(model_type)?, task)
     }
@@ -204,14 +204,14 @@ impl Family {
 }
 
 /// The activation named by `key`.
-fn activation(raw: &Raw, key: &str) -> Result<Activation> {
+fn activation(raw: &RawConfig, key: &str) -> Result<Activation> {
     let name = raw.word(key)?;
     Activation::from_name(name)
         .ok_or_else(|| Error::Config(format!("`{key}` is `{name}`, which is not supported")))
 }
 
 /// Refuses a value of `key` other than `wanted`: what it asks for does not exist here.
-fn only(raw: &Raw, key: &str, wanted: bool) -> Result<()> {
+fn only(raw: &RawConfig, key: &str, wanted: bool) -> Result<()> {
     if raw.flag(key)? != wanted {
         return Err(Error::Config(format!(
             "`{key}` is {}, which is not supported",
@@ -223,7 +223,7 @@ fn only(raw: &Raw, key: &str, wanted: bool) -> Result<()> {
 
 /// Which of `layers` layers attend to the neighbourhood only: `layer_types` says it, or `usual`
 /// where the configuration has none.
-fn sliding(raw: &Raw, layers: usize, usual: impl Fn(usize) -> bool) -> Result<Vec<bool>> {
+fn sliding(raw: &RawConfig, layers: usize, usual: impl Fn(usize) -> bool) -> Result<Vec<bool>> {
     let Some(types) = raw.texts("layer_types")? else {
         return Ok((0..layers).map(usual).collect());
     };
@@ -245,7 +245,7 @@ fn sliding(raw: &Raw, layers: usize, usual: impl Fn(usize) -> bool) -> Result<Ve
 }
 
 /// `head_dim`, which heads may have apart from the model's width, or `d_model / heads`.
-fn own_head_dim(raw: &Raw, d_model: usize, heads: usize) -> Result<usize> {
+fn own_head_dim(raw: &RawConfig, d_model: usize, heads: usize) -> Result<usize> {
     match raw.size_opt("head_dim")? {
         Some(size) => Ok(size),
         None => head_dim(d_model, heads),
@@ -253,7 +253,7 @@ fn own_head_dim(raw: &Raw, d_model: usize, heads: usize) -> Result<usize> {
 }
 
 /// `d_model / heads`; refuses another `head_dim`, which would count for positions alone.
-fn even_head_dim(raw: &Raw, d_model: usize, heads: usize) -> Result<usize> {
+fn even_head_dim(raw: &RawConfig, d_model: usize, heads: usize) -> Result<usize> {
     let even = head_dim(d_model, heads)?;
     match raw.size_opt("head_dim")? {
         Some(size) if size != even => Err(Error::Config(format!(

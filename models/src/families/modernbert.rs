@@ -14,9 +14,9 @@ use crate::blocks::embedding::EmbeddingConfig;
 use crate::blocks::feed_forward::FeedForwardConfig;
 use crate::blocks::norm::{NormConfig, NormKind};
 use crate::checkpoint::rule::{Rule, linear, same, tensor};
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::{Error, Result};
-use crate::head::{DenseConfig, HeadConfig, OutputConfig, Read};
+use crate::head::{DenseConfig, HeadConfig, OutputConfig, Pooling};
 use crate::network::NetworkConfig;
 use crate::rope::{Layered, layered};
 use crate::stack::{InputConfig, StackConfig};
@@ -48,7 +48,7 @@ pub const FAMILY: Family = Family {
     preset,
 };
 
-fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
+fn read(raw: &RawConfig, task: Task) -> Result<NetworkConfig> {
     let d_model = raw.size("hidden_size")?;
     let heads = raw.size("num_attention_heads")?;
     let head_dim = even_head_dim(raw, d_model, heads)?;
@@ -102,8 +102,8 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
         }),
         Task::TextClassification => {
             let read = match raw.word("classifier_pooling")? {
-                "cls" => Read::First,
-                "mean" => Read::Mean,
+                "cls" => Pooling::First,
+                "mean" => Pooling::Mean,
                 other => return Err(Error::Config(format!("no `classifier_pooling` `{other}`"))),
             };
             Some(HeadConfig::of(read, outputs(raw.labels()?)).behind(dense))
@@ -123,7 +123,7 @@ const ROTARY: Layered = Layered {
 };
 
 /// Each layer's window and rotary positions; the first has no norm before its attention.
-fn attend(raw: &Raw, head_dim: usize, stack: &mut StackConfig) -> Result<()> {
+fn attend(raw: &RawConfig, head_dim: usize, stack: &mut StackConfig) -> Result<()> {
     // Of version 4; from version 5 on `layer_types` says it, and this has no other default.
     let every = raw.size_opt("global_attn_every_n_layers")?.unwrap_or(3);
     let sliding = sliding(raw, stack.layers, |layer| !layer.is_multiple_of(every))?;

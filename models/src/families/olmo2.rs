@@ -11,7 +11,7 @@ use super::{Class, Family, Preset, Ties};
 use crate::blocks::attention::{ProjectionBias, QueryKeyNorm};
 use crate::blocks::block::NormPosition;
 use crate::checkpoint::rule::{Rule, linear, same};
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::Result;
 use crate::network::NetworkConfig;
 use crate::rope::usual;
@@ -38,7 +38,7 @@ pub const FAMILY: Family = Family {
     preset,
 };
 
-fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
+fn read(raw: &RawConfig, task: Task) -> Result<NetworkConfig> {
     let mut config = llama::network(raw, usual)?;
     let bias = raw.flag("attention_bias")?;
     for block in llama::blocks(&mut config) {

@@ -15,7 +15,7 @@ use crate::blocks::feed_forward::FeedForwardConfig;
 use crate::blocks::norm::NormConfig;
 use crate::blocks::position::PositionConfig;
 use crate::checkpoint::rule::{Rule, linear, same};
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::{Error, Result};
 use crate::network::NetworkConfig;
 use crate::stack::{InputConfig, StackConfig};
@@ -45,7 +45,7 @@ pub const FAMILY: Family = Family {
     preset,
 };
 
-fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
+fn read(raw: &RawConfig, task: Task) -> Result<NetworkConfig> {
     only(raw, "layer_norm_elementwise_affine", true)?;
     let d_model = raw.size("hidden_size")?;
     if raw.size_opt("word_embed_proj_dim")?.unwrap_or(d_model) != d_model {

@@ -9,7 +9,7 @@ use super::heads::decoder;
 use super::llama;
 use super::{Class, Family, Preset, Ties};
 use crate::checkpoint::rule::{Rule, linear, same};
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::Result;
 use crate::network::NetworkConfig;
 use crate::rope::{Defaults, rotary};
@@ -41,7 +41,7 @@ pub const FAMILY: Family = Family {
     preset,
 };
 
-fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
+fn read(raw: &RawConfig, task: Task) -> Result<NetworkConfig> {
     let mut config = llama::network(raw, |raw, head_dim| {
         let defaults = Defaults {
             rotates_parts: true,

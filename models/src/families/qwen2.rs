@@ -9,7 +9,7 @@ use super::heads::decoder;
 use super::llama::{self, TENSORS};
 use super::{Class, Family, Preset, Ties};
 use crate::blocks::attention::ProjectionBias;
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::Result;
 use crate::network::NetworkConfig;
 use crate::rope::usual;
@@ -41,7 +41,7 @@ pub const FAMILY: Family = Family {
     preset,
 };
 
-fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
+fn read(raw: &RawConfig, task: Task) -> Result<NetworkConfig> {
     let mut config = llama::network(raw, usual)?;
     for block in llama::blocks(&mut config) {
         block.attention.bias = ProjectionBias::split(true, false);
@@ -52,7 +52,7 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
 }
 
 /// Only the layers from `max_window_layers` on have the window, and only if it is used.
-pub(super) fn slide_last(config: &mut NetworkConfig, raw: &Raw) -> Result<()> {
+pub(super) fn slide_last(config: &mut NetworkConfig, raw: &RawConfig) -> Result<()> {
     let window = match raw.flag("use_sliding_window")? {
         true => raw.size_opt("sliding_window")?,
         false => None,

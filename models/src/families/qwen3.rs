@@ -9,7 +9,7 @@ use super::heads::decoder;
 use super::llama::{self, TENSORS};
 use super::{Class, Family, Preset, Ties, qwen2};
 use crate::blocks::attention::{ProjectionBias, QueryKeyNorm};
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::Result;
 use crate::network::NetworkConfig;
 use crate::rope::usual;
@@ -41,7 +41,7 @@ pub const FAMILY: Family = Family {
     preset,
 };
 
-fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
+fn read(raw: &RawConfig, task: Task) -> Result<NetworkConfig> {
     let mut config = llama::network(raw, usual)?;
     let bias = raw.flag("attention_bias")?;
     for block in llama::blocks(&mut config) {

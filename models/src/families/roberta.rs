@@ -11,9 +11,9 @@ use crate::blocks::activation::Activation;
 use crate::blocks::embedding::Counting;
 use crate::blocks::position::PositionConfig;
 use crate::checkpoint::rule::{Rule, linear, same, tensor};
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::Result;
-use crate::head::{HeadConfig, Read};
+use crate::head::{HeadConfig, Pooling};
 use crate::network::NetworkConfig;
 use crate::stack::InputConfig;
 use crate::task::Task;
@@ -49,7 +49,7 @@ pub const FAMILY: Family = Family {
     preset,
 };
 
-fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
+fn read(raw: &RawConfig, task: Task) -> Result<NetworkConfig> {
     let mut config = bert::network(raw)?;
     let padding = raw.count("pad_token_id")?;
     if let Some(stack) = &mut config.encoder
@@ -69,7 +69,7 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
         Task::FeatureExtraction => config.pooler = Some(pooler(d_model, Activation::Tanh)),
         Task::FillMask => config.head = Some(fill_mask(d_model, Activation::Gelu, norm)),
         Task::TextClassification => {
-            let head = HeadConfig::of(Read::First, outputs(raw.labels()?));
+            let head = HeadConfig::of(Pooling::First, outputs(raw.labels()?));
             config.head = Some(head.behind(dense(d_model, Activation::Tanh)));
         }
         _ => per_token(&mut config, raw, task)?,

@@ -18,7 +18,7 @@ use crate::blocks::embedding::EmbeddingConfig;
 use crate::blocks::feed_forward::FeedForwardConfig;
 use crate::blocks::norm::NormConfig;
 use crate::checkpoint::rule::{Rule, linear, same};
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::{Error, Result};
 use crate::network::NetworkConfig;
 use crate::stack::{InputConfig, StackConfig};
@@ -53,7 +53,7 @@ pub const FLAN: Family = Family {
     ..FAMILY
 };
 
-fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
+fn read(raw: &RawConfig, task: Task) -> Result<NetworkConfig> {
     let d_model = raw.size("d_model")?;
     let norm = NormConfig::rms(raw.positive("layer_norm_epsilon")?);
     let attention = AttentionConfig {
@@ -126,7 +126,7 @@ fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
 
 /// `feed_forward_proj`: an activation, `gated-` before it where there is a gate. What it means is
 /// saved beside it, and counts where it is there.
-fn feed_forward(raw: &Raw) -> Result<FeedForwardConfig> {
+fn feed_forward(raw: &RawConfig) -> Result<FeedForwardConfig> {
     let said = raw.word("feed_forward_proj")?;
     let name = match (raw.text("dense_act_fn")?, said.split_once('-')) {
         (Some(name), _) => name,

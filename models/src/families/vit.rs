@@ -12,9 +12,9 @@ use crate::blocks::feed_forward::FeedForwardConfig;
 use crate::blocks::norm::NormConfig;
 use crate::blocks::patches::PatchesConfig;
 use crate::checkpoint::rule::{Rule, linear, same, tensor};
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::Result;
-use crate::head::{HeadConfig, Read};
+use crate::head::{HeadConfig, Pooling};
 use crate::network::NetworkConfig;
 use crate::stack::{InputConfig, StackConfig};
 use crate::task::Task;
@@ -40,7 +40,7 @@ pub const FAMILY: Family = Family {
 };
 
 /// The encoder and its head; `distillation` puts a second token behind the class token.
-pub(super) fn network(raw: &Raw, task: Task, distillation: bool) -> Result<NetworkConfig> {
+pub(super) fn network(raw: &RawConfig, task: Task, distillation: bool) -> Result<NetworkConfig> {
     let d_model = raw.size("hidden_size")?;
     let heads = raw.size("num_attention_heads")?;
     let head_dim = own_head_dim(raw, d_model, heads)?;
@@ -74,7 +74,7 @@ pub(super) fn network(raw: &Raw, task: Task, distillation: bool) -> Result<Netwo
         ..NetworkConfig::empty(raw.positive("initializer_range")?)
     };
     if task == Task::ImageClassification {
-        config.head = Some(HeadConfig::of(Read::First, outputs(raw.labels()?)));
+        config.head = Some(HeadConfig::of(Pooling::First, outputs(raw.labels()?)));
     } else {
         let width = raw.size_opt("pooler_output_size")?.unwrap_or(d_model);
         config.pooler = Some(pooler(width, activation(raw, "pooler_act")?));

@@ -13,7 +13,7 @@ use crate::blocks::frames::FramesConfig;
 use crate::blocks::norm::NormConfig;
 use crate::blocks::position::PositionConfig;
 use crate::checkpoint::rule::linear;
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::Result;
 use crate::head::{HeadConfig, OutputConfig};
 use crate::network::NetworkConfig;
@@ -40,7 +40,7 @@ pub const FAMILY: Family = Family {
     preset,
 };
 
-fn read(raw: &Raw, task: Task) -> Result<NetworkConfig> {
+fn read(raw: &RawConfig, task: Task) -> Result<NetworkConfig> {
     let position = PositionConfig::Learned {
         rows: raw.size("max_target_positions")?,
         offset: 0,

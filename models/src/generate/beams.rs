@@ -3,8 +3,9 @@
 use super::Job;
 use super::choice::largest;
 use super::processors::normalise;
+use super::row::Row;
 use super::sampling::EarlyStopping;
-use super::writer::{Row, Writer};
+use super::writer::Writer;
 use crate::error::{Error, Result};
 
 /// The best texts of each prompt, as many as are wanted of each.

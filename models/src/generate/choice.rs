@@ -4,7 +4,7 @@ use rand::Rng;
 use rand::rngs::StdRng;
 
 use super::sampling::Sampling;
-use super::warpers;
+use super::warpers::{self, kth};
 use crate::error::{Error, Result};
 
 /// The next token for `scores`, one a token of the vocabulary; none of them is NaN.
@@ -66,16 +66,6 @@ fn likeliest(scores: &[f32]) -> Result<(u32, f32)> {
             "no token is left to choose: the checkpoint's rules exclude them all".into(),
         )),
     }
-}
-
-/// The `k`th largest score, or where there are not so many the least possible.
-pub(super) fn kth(scores: &[f32], k: usize) -> f32 {
-    if k > scores.len() {
-        return f32::NEG_INFINITY;
-    }
-    let mut scores = scores.to_vec();
-    let (_, score, _) = scores.select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a));
-    *score
 }
 
 /// The `count` tokens with the largest scores, likeliest first and of equals the first, with

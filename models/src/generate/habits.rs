@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::generation_config::Reader;
 use super::keys::meaning;
+use super::reader::Reader;
 use super::sampling::Sampling;
 use crate::error::{Error, Result};
 use crate::model::Model;

@@ -1,8 +1,8 @@
 //! What a call of `generate` has to do: how far each text goes, and what ends it.
 
 use super::prompts::Prompts;
+use super::row::Row;
 use super::sampling::Sampling;
-use super::writer::Row;
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::text::Text;

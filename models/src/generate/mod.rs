@@ -14,6 +14,8 @@ mod job;
 mod keys;
 mod processors;
 mod prompts;
+mod reader;
+mod row;
 mod rules;
 mod sampling;
 mod speech;

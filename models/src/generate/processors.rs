@@ -1,9 +1,9 @@
 //! How scores are changed before a token is chosen, in transformers' order
 //! (`_get_logits_processor` of its `generation/utils.py`).
 
+use super::row::Row;
 use super::rules::{exclude, exclude_all};
 use super::sampling::Sampling;
-use super::writer::Row;
 
 impl Sampling {
     /// Changes the scores of the token after `row`, whose prompt or source text is `source`;

@@ -1,6 +1,6 @@
 //! Which tokens a checkpoint demands, and which it excludes.
 
-use super::writer::Row;
+use super::row::Row;
 use crate::error::{Error, Result};
 use crate::model::Model;
 

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::generation_config::Reader;
+use super::reader::Reader;
 use super::rules::Start;
 use crate::error::Result;
 

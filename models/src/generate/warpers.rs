@@ -1,7 +1,6 @@
 //! Which tokens may be drawn, and how likely each is: temperature and the cuts, in
 //! transformers' order.
 
-use super::choice::kth;
 use super::sampling::Sampling;
 
 /// How many candidates are sorted at first, to find the likeliest that reach a probability.
@@ -146,6 +145,16 @@ fn surprise(p: f64) -> f64 {
         true => -p * p.ln(),
         false => 0.0,
     }
+}
+
+/// The `k`th largest score, or where there are not so many the least possible.
+pub(super) fn kth(scores: &[f32], k: usize) -> f32 {
+    if k > scores.len() {
+        return f32::NEG_INFINITY;
+    }
+    let mut scores = scores.to_vec();
+    let (_, score, _) = scores.select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a));
+    *score
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 
 use super::engine::Engine;
 use super::prompts::Prompts;
+use super::row::Row;
 use super::rules::Start;
 use super::sampling::Sampling;
 use crate::batch::Batch;
@@ -16,19 +17,6 @@ use crate::model::Model;
 /// Places that the cache grows by. In between a step copies nothing of the past, and looks at
 /// no more empty places than these.
 const ROOM: usize = 64;
-
-/// A text that is being written.
-#[derive(Debug, Clone)]
-pub(super) struct Row {
-    /// Which prompt it is for.
-    pub prompt: usize,
-    /// Padding before it, as the longest prompt of the batch needs.
-    pub pad: usize,
-    /// How many of its tokens were given: the prompt's, or an encoder-decoder's start.
-    pub given: usize,
-    /// Its tokens, the given ones first.
-    pub tokens: Vec<u32>,
-}
 
 /// Texts that are being written.
 pub(super) struct Writer<'a> {

@@ -15,14 +15,14 @@ use burn::tensor::TensorData;
 
 use crate::error::{Error, Result};
 use decode::Pixels;
-use settings::{Settings, Size};
+use settings::{NewModelOptions, Size};
 
 /// Pixels that an image may have, before and after resizing: what Pillow warns at.
 const MOST_PIXELS: u64 = 89_478_485;
 
 /// How a checkpoint reads images.
 #[derive(Debug, Clone)]
-pub struct ImageProcessor(Settings);
+pub struct ImageProcessor(NewModelOptions);
 
 impl ImageProcessor {
     /// The processor of the checkpoint in `dir`, as the `image_processor` of its
@@ -31,12 +31,12 @@ impl ImageProcessor {
     /// # Errors
     /// When the file is broken, or asks for what is not one of the steps here.
     pub fn load(dir: &Path) -> Result<Option<Self>> {
-        Ok(Settings::read(dir)?.map(Self))
+        Ok(NewModelOptions::read(dir)?.map(Self))
     }
 
     /// ViT's processor: `size` by `size` pixels, bilinear, values from -1 to 1.
     pub fn from_defaults(size: usize) -> Self {
-        Self(Settings::vit(size))
+        Self(NewModelOptions::vit(size))
     }
 
     /// The height and width that every image ends in, where they do not depend on the image.
@@ -108,7 +108,7 @@ impl ImageProcessor {
 
     /// Appends `image`, channel by channel.
     fn values(&self, image: &Pixels, values: &mut Vec<f32>) {
-        let Settings {
+        let NewModelOptions {
             scale, normalize, ..
         } = self.0;
         for channel in 0..3 {

@@ -22,7 +22,7 @@ pub(super) enum Size {
 
 /// The steps, in the order in which they are taken.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Settings {
+pub(super) struct NewModelOptions {
     /// Whether what is transparent is laid over white.
     pub white: bool,
     /// What is resized to, if it is.
@@ -78,7 +78,7 @@ const CLIP: Defaults = Defaults {
     square: false,
 };
 
-impl Settings {
+impl NewModelOptions {
     /// ViT's own, for images of `size` by `size` pixels.
     pub fn vit(size: usize) -> Self {
         Self {

@@ -140,9 +140,9 @@ fn absurd_images_are_refused_before_they_are_held() {
     );
 
     // One pixel wide and nine high, made 8192 wide.
-    let thin = Settings {
+    let thin = NewModelOptions {
         size: Some(Size::ShortestEdge(8192)),
-        ..Settings::vit(1)
+        ..NewModelOptions::vit(1)
     };
     let file = std::fs::read(fixture("thin.png")).unwrap();
     assert!(refusal(&ImageProcessor(thin), &file).contains("cannot be resized to 8192 x 73728"));

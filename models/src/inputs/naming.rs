@@ -2,7 +2,7 @@
 
 use super::{Reader, refuse};
 use crate::error::Result;
-use crate::head::Read;
+use crate::head::Pooling;
 use crate::network::NetworkConfig;
 use crate::stack::{InputConfig, StackConfig};
 
@@ -20,7 +20,7 @@ pub fn names(config: &NetworkConfig) -> (Vec<&'static str>, Vec<&'static str>) {
     if config.encodes_and_decodes() {
         // A classifier makes the decoder's tokens of the encoder's, and reads the answer there.
         let reads = config.head.as_ref().map(|head| head.read);
-        if reads.is_none_or(|read| read == Read::All) {
+        if reads.is_none_or(|read| read == Pooling::All) {
             needed.push("decoder_input_ids");
             optional.push("decoder_attention_mask");
             let decoder = config.decoder.as_ref();

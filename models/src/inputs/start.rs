@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::tensor::TensorData;
 
 use super::naming::names;
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::{Error, Result};
 use crate::generate::GENERATION_CONFIG;
 use crate::network::NetworkConfig;
@@ -28,7 +28,7 @@ pub fn start_token(folder: &Path, config: &NetworkConfig) -> Result<Option<u32>>
     let mut start = config.decoder_start;
     let path = folder.join(GENERATION_CONFIG);
     if start.is_none() && path.is_file() {
-        start = Raw::read(&path)?.count_opt(key)?;
+        start = RawConfig::read(&path)?.count_opt(key)?;
     }
     let vocab = config.vocab_size();
     match start {
@@ -82,10 +82,10 @@ mod tests {
     use super::*;
     use crate::catalog::Description;
 
-    fn fixture(name: &str) -> (std::path::PathBuf, NetworkConfig, Raw) {
+    fn fixture(name: &str) -> (std::path::PathBuf, NetworkConfig, RawConfig) {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/hf");
         let dir = dir.join(name);
-        let raw = Raw::read(&dir.join("config.json")).unwrap();
+        let raw = RawConfig::read(&dir.join("config.json")).unwrap();
         let config = Description::of(raw.clone(), None).unwrap().config;
         (dir, config, raw)
     }

@@ -8,7 +8,7 @@ use burn::tensor::{DType, Device, TensorData};
 use super::{CONFIG, Model, carried, text};
 use crate::catalog::Description;
 use crate::checkpoint::{self, report::LoadReport, store::Store};
-use crate::config::Raw;
+use crate::config::RawConfig;
 use crate::error::{Error, Result};
 use crate::task::Task;
 
@@ -61,7 +61,7 @@ impl Model {
     /// # Errors
     /// When a file is missing or broken, or the family is unknown.
     pub fn described(dir: &Path, task: Option<Task>, device: &Device) -> Result<Self> {
-        let described = Description::of(Raw::read(&dir.join(CONFIG))?, task)?;
+        let described = Description::of(RawConfig::read(&dir.join(CONFIG))?, task)?;
         let text = text(dir, &described.raw)?;
         Ok(Self {
             // Its weights are made when they are first read.
@@ -82,7 +82,7 @@ impl Model {
     /// # Errors
     /// When there is no `config.json`, or the family is unknown.
     pub fn description(dir: &Path, task: Option<Task>, device: &Device) -> Result<Description> {
-        let (raw, _) = named(Raw::read(&dir.join(CONFIG))?, dir, device)?;
+        let (raw, _) = named(RawConfig::read(&dir.join(CONFIG))?, dir, device)?;
         Description::of(raw, task)
     }
 
@@ -109,7 +109,7 @@ impl Model {
         if !config.is_file() {
             checkpoint::unread::refuse(dir, None)?;
         }
-        let raw = Raw::read(&config)?;
+        let raw = RawConfig::read(&config)?;
         checkpoint::unread::refuse(dir, Some(&raw))?;
         let (raw, guessed) = named(raw, dir, device)?;
         let mut description = Description::of(raw, task)?;
@@ -152,7 +152,7 @@ impl Model {
 
 /// `raw`, the configuration of the checkpoint in `dir`, with what its weights' names tell of a model
 /// that it does not name; and what that was.
-fn named(mut raw: Raw, dir: &Path, device: &Device) -> Result<(Raw, Vec<String>)> {
+fn named(mut raw: RawConfig, dir: &Path, device: &Device) -> Result<(RawConfig, Vec<String>)> {
     let guessed = match raw.names_a_model() {
         true => Vec::new(),
         false => checkpoint::guess::complete(&mut raw, &Store::open(dir)?, device)?,

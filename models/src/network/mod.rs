@@ -8,9 +8,9 @@ use burn::tensor::{Int, Tensor};
 use crate::batch::Batch;
 use crate::blocks::cache::Cache;
 use crate::blocks::taps::Taps;
-use crate::head::{Context, HeadLayers, Read};
+use crate::head::{Context, HeadLayers, Pooling};
 use crate::output::{Output, Similarity};
-use crate::stack::{Encoded, Signal, Stack, Streamed};
+use crate::stack::{Encoded, Stack, StackInput, StackOutput};
 
 pub use config::{Answer, NetworkConfig};
 
@@ -94,7 +94,7 @@ impl Network {
                 true => self.decoder_tokens(&batch),
                 false => (given(batch.input_ids, "input_ids"), batch.attention_mask),
             };
-            let signal = Signal::Tokens {
+            let signal = StackInput::Tokens {
                 ids,
                 types: batch.token_type_ids.filter(|_| !encoding),
                 positions: match encoding {
@@ -158,18 +158,18 @@ impl Network {
     }
 
     /// Runs the encoder on text or sound.
-    pub fn read(&self, batch: &Batch, taps: &mut Taps) -> Streamed {
+    pub fn read(&self, batch: &Batch, taps: &mut Taps) -> StackOutput {
         let encoder = given(self.encoder.as_ref(), "an encoder");
         let table = encoder.embedding.as_ref().and_then(|e| e.token.as_ref());
         let signal = match table {
-            Some(table) => Signal::Tokens {
+            Some(table) => StackInput::Tokens {
                 ids: given(batch.input_ids.clone(), "input_ids"),
                 types: batch.token_type_ids.clone(),
                 positions: batch.position_ids.clone(),
                 table: table.weight.val(),
                 length: batch.length,
             },
-            None => Signal::Features(given(batch.input_features.clone(), "input_features")),
+            None => StackInput::Features(given(batch.input_features.clone(), "input_features")),
         };
         let keep = batch.attention_mask.clone();
         let name = ["encoder", self.config.shown("encoder")];
@@ -177,9 +177,9 @@ impl Network {
     }
 
     /// Runs the vision stack on images.
-    fn seen(&self, batch: &Batch, taps: &mut Taps) -> Streamed {
+    fn seen(&self, batch: &Batch, taps: &mut Taps) -> StackOutput {
         let vision = given(self.vision.as_ref(), "a vision stack");
-        let signal = Signal::Pixels(given(batch.pixel_values.clone(), "pixel_values"));
+        let signal = StackInput::Pixels(given(batch.pixel_values.clone(), "pixel_values"));
         let name = ["vision", self.config.shown("vision")];
         vision.forward(name, signal, None, None, None, taps)
     }
@@ -237,7 +237,7 @@ impl Network {
     /// Whether the head answers for each position rather than for each row.
     pub fn answers_positions(&self) -> bool {
         let head = self.config.head.as_ref();
-        head.is_some_and(|head| head.read == Read::All)
+        head.is_some_and(|head| head.read == Pooling::All)
     }
 }
 

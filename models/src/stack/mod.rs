@@ -6,12 +6,12 @@ use burn::module::Module;
 use burn::nn;
 use burn::tensor::{DType, Device, Int, Tensor};
 
-use crate::blocks::attention::View;
-use crate::blocks::block::{Block, Surroundings};
+use crate::blocks::attention::AttentionContext;
+use crate::blocks::block::{Block, BlockContext};
 use crate::blocks::cache::Cache;
 use crate::blocks::embedding::{Counting, Embedding};
 use crate::blocks::frames::Frames;
-use crate::blocks::mask::{Sight, Span, attention_mask, padding_mask};
+use crate::blocks::mask::{AttentionPattern, Span, attention_mask, padding_mask};
 use crate::blocks::norm::Norm;
 use crate::blocks::patches::Patches;
 use crate::blocks::position::position_ids;
@@ -23,7 +23,7 @@ pub use config::{InputConfig, StackConfig, UNBOUNDED};
 /// What goes into a stack. One is made a pass, so its size is no matter.
 #[derive(Debug, Clone)]
 #[allow(clippy::large_enum_variant)]
-pub enum Signal {
+pub enum StackInput {
     /// Token numbers, their types and positions, each `[batch, seq]`, and the table of tokens
     /// `[vocab, width]`.
     Tokens {
@@ -44,7 +44,7 @@ pub enum Signal {
     Features(Tensor<3>),
 }
 
-impl Signal {
+impl StackInput {
     /// Whose length scaled positions depend on.
     fn length(&self) -> Length {
         match self {
@@ -66,7 +66,7 @@ pub struct Encoded {
 
 /// What a stack gives.
 #[derive(Debug, Clone)]
-pub struct Streamed {
+pub struct StackOutput {
     /// The stream after the final norm, `[batch, seq, d_model]`.
     pub state: Tensor<3>,
     /// The stream before each block and after the last, each `[batch, seq, d_model]`.
@@ -100,12 +100,12 @@ impl Stack {
     pub fn forward(
         &self,
         [name, shown]: [&str; 2],
-        signal: Signal,
+        signal: StackInput,
         keep: Option<Tensor<2, Int>>,
         cache: Option<Cache>,
         encoded: Option<Encoded>,
         taps: &mut Taps,
-    ) -> Streamed {
+    ) -> StackOutput {
         let past = cache.as_ref().map_or(0, Cache::past);
         let length = signal.length();
         let (mut x, positions) = self.start(name, signal, keep.as_ref(), past, taps);
@@ -140,12 +140,12 @@ impl Stack {
         };
         let views = self.views(&place);
         let bias = self.bias(&place, taps);
-        let cross = View {
+        let cross = AttentionContext {
             mask: encoded
                 .as_ref()
                 .and_then(|encoded| encoded.keep.as_ref())
                 .map(|keep| padding_mask(keep, query)),
-            ..View::default()
+            ..AttentionContext::default()
         };
 
         let mut hidden_states = Vec::with_capacity(self.config.layers + 1);
@@ -158,8 +158,8 @@ impl Stack {
             }
             hidden_states.push(x.clone());
             let block = self.config.block_of(layer);
-            let around = Surroundings {
-                view: View {
+            let around = BlockContext {
+                view: AttentionContext {
                     bias: bias.clone(),
                     ..views[block].clone()
                 },
@@ -184,7 +184,7 @@ impl Stack {
             true => x.clone(),
             false => last,
         });
-        Streamed {
+        StackOutput {
             state: x,
             hidden_states,
             cache: Cache::after(caches, filled, query),
@@ -196,14 +196,14 @@ impl Stack {
     fn start(
         &self,
         name: &str,
-        signal: Signal,
+        signal: StackInput,
         keep: Option<&Tensor<2, Int>>,
         past: usize,
         taps: &mut Taps,
     ) -> (Tensor<3>, Option<Tensor<2, Int>>) {
         match (signal, &self.embedding, &self.patches, &self.frames) {
             (
-                Signal::Tokens {
+                StackInput::Tokens {
                     ids,
                     types,
                     positions,
@@ -227,12 +227,12 @@ impl Stack {
                 let x = embedding.forward(table, ids, positions.clone(), types, taps);
                 (taps.end(x), Some(positions))
             }
-            (Signal::Pixels(pixels), _, Some(patches), _) => {
+            (StackInput::Pixels(pixels), _, Some(patches), _) => {
                 taps.start(format_args!("{name}.patches"));
                 let x = taps.weights(patches).forward(pixels, taps);
                 (taps.end(x), None)
             }
-            (Signal::Features(features), _, _, Some(frames)) => {
+            (StackInput::Features(features), _, _, Some(frames)) => {
                 taps.start(format_args!("{name}.frames"));
                 let x = taps.weights(frames).forward(features);
                 (taps.end(x), None)
@@ -267,8 +267,8 @@ impl Stack {
     }
 
     /// What each block's queries see.
-    fn views(&self, place: &Place) -> Vec<View> {
-        let mut masks: Vec<(Sight, View)> = Vec::new();
+    fn views(&self, place: &Place) -> Vec<AttentionContext> {
+        let mut masks: Vec<(AttentionPattern, AttentionContext)> = Vec::new();
         let mut tables: Vec<(RotaryConfig, Rotary)> = Vec::new();
         let mut views = Vec::with_capacity(self.config.blocks.len());
         for block in &self.config.blocks {
@@ -278,9 +278,9 @@ impl Stack {
                 Some((_, view)) => view.clone(),
                 None => {
                     let keep = place.keep.as_ref();
-                    let view = View {
+                    let view = AttentionContext {
                         mask: attention_mask(keep, sight, place.span, &place.device),
-                        ..View::default()
+                        ..AttentionContext::default()
                     };
                     masks.push((sight, view.clone()));
                     view

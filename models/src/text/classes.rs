@@ -8,28 +8,9 @@
 use serde_json::{Map, Value, json};
 use tokenizers::AddedToken;
 
+use super::class::Class;
 use super::parts::{self, Parts};
 use super::settings::TokenizerSettings;
-
-/// A class of transformers that makes tokenizers itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Class {
-    Albert,
-    Bert,
-    Camembert,
-    Clip,
-    CodeGen,
-    Gemma,
-    Gpt2,
-    GptNeoX,
-    Llama,
-    MpNet,
-    Qwen2,
-    Roberta,
-    T5,
-    Whisper,
-    XlmRoberta,
-}
 
 /// What a name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use tokenizers::{ModelWrapper, Tokenizer};
 
-use super::classes::Class;
+use super::class::Class;
 use super::settings::TokenizerSettings;
 use crate::error::{Error, Result};
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::classes::Class;
+use super::class::Class;
 use super::settings::{TokenizerSettings, content};
 
 /// Where Qwen 2's texts are cut.

@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 use burn::module::Param;
 use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
 use fluxo_models::blocks::activation::Activation;
-use fluxo_models::blocks::attention::{Attention, AttentionConfig, View};
-use fluxo_models::blocks::block::{Block, BlockConfig, NormPosition, Surroundings};
+use fluxo_models::blocks::attention::{Attention, AttentionConfig, AttentionContext};
+use fluxo_models::blocks::block::{Block, BlockConfig, BlockContext, NormPosition};
 use fluxo_models::blocks::feed_forward::FeedForwardConfig;
-use fluxo_models::blocks::mask::{Sight, Span, attention_mask};
+use fluxo_models::blocks::mask::{AttentionPattern, Span, attention_mask};
 use fluxo_models::blocks::norm::{Norm, NormConfig, NormKind};
 use fluxo_models::blocks::taps::Taps;
-use fluxo_models::{Batch, Model, Settings};
+use fluxo_models::{Batch, Model, NewModelOptions};
 
 const D_MODEL: usize = 24;
 
@@ -41,20 +41,20 @@ fn stream(device: &Device) -> Tensor<3> {
 }
 
 /// What the queries of [`stream`] see: nothing after themselves.
-fn causal(device: &Device) -> View {
+fn causal(device: &Device) -> AttentionContext {
     let span = Span {
         batch: 2,
         query: 5,
         past: 0,
         room: 0,
     };
-    let sight = Sight {
+    let sight = AttentionPattern {
         causal: true,
         window: None,
     };
-    View {
+    AttentionContext {
         mask: attention_mask(None, sight, span, device),
-        ..View::default()
+        ..AttentionContext::default()
     }
 }
 
@@ -82,10 +82,10 @@ fn fed(block: &Block, x: &Tensor<3>) -> Tensor<3> {
 }
 
 fn taps_of(block: &Block, x: Tensor<3>, encoded: Option<Tensor<3>>) -> BTreeMap<String, Tensor<3>> {
-    let around = Surroundings {
+    let around = BlockContext {
         view: causal(&x.device()),
         encoded,
-        ..Surroundings::default()
+        ..BlockContext::default()
     };
     let mut taps = Taps::on();
     block.forward(x, &around, None, &mut taps);
@@ -248,9 +248,9 @@ fn first_layer_gradient(depth: usize, residual: bool) -> f64 {
     let mut x = stream(&device);
     for block in &blocks {
         if residual {
-            let around = Surroundings {
+            let around = BlockContext {
                 view: causal(&device),
-                ..Surroundings::default()
+                ..BlockContext::default()
             };
             x = block.forward(x, &around, None, &mut Taps::off()).0;
         } else {
@@ -280,7 +280,7 @@ fn the_residual_keeps_the_first_layers_gradient() {
 #[test]
 fn the_final_stream_is_the_sum_of_what_was_written() {
     let device = device();
-    let model = Model::new("gpt2", &Settings::default(), 5, &device).unwrap();
+    let model = Model::new("gpt2", &NewModelOptions::default(), 5, &device).unwrap();
     let ids = Tensor::<2, Int>::from_data([[72i64, 101, 108, 108, 111]], &device);
     let mut taps = Taps::on();
     model.network.forward(Batch::new(ids), &mut taps);
@@ -299,7 +299,7 @@ fn the_final_stream_is_the_sum_of_what_was_written() {
 #[test]
 fn reading_taps_changes_nothing() {
     let device = device();
-    let model = Model::new("bert", &Settings::default(), 5, &device).unwrap();
+    let model = Model::new("bert", &NewModelOptions::default(), 5, &device).unwrap();
     let ids = || Tensor::<2, Int>::from_data(TensorData::new(vec![1i64, 2, 3, 4], [1, 4]), &device);
     let without = model.network.forward(Batch::new(ids()), &mut Taps::off());
     let with = model.network.forward(Batch::new(ids()), &mut Taps::on());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::{Distribution, Tensor};
-use fluxo_models::blocks::attention::{AttentionConfig, View};
+use fluxo_models::blocks::attention::{AttentionConfig, AttentionContext};
 use fluxo_models::blocks::block::{Block, NormPosition};
 use fluxo_models::blocks::norm::NormKind;
 use fluxo_models::blocks::taps::{self, Taps};
@@ -90,7 +90,12 @@ fn the_encoder_is_read_between_the_other_sublayers() {
             _ => normed(&block.cross_norm, &t["t3"]),
         };
         let keys_values = cross.keys_values(encoded, None, &mut Taps::off());
-        let read = cross.attend(query, &keys_values, &View::default(), &mut Taps::off());
+        let read = cross.attend(
+            query,
+            &keys_values,
+            &AttentionContext::default(),
+            &mut Taps::off(),
+        );
         assert!(same(&t["cross_out"], &read), "{position:?}");
     }
 }

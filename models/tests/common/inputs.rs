@@ -1,7 +1,7 @@
 //! Inputs for every family.
 
 use burn::tensor::TensorData;
-use fluxo_models::head::Read;
+use fluxo_models::head::Pooling;
 use fluxo_models::stack::InputConfig;
 use fluxo_models::{NetworkConfig, Tensors, inputs};
 
@@ -23,7 +23,7 @@ pub fn inputs(config: &NetworkConfig) -> Tensors {
         },
         _ => {
             let end = match config.head.as_ref().map(|head| head.read) {
-                Some(Read::FirstOf(token) | Read::LastOf(token)) => token as i64,
+                Some(Pooling::FirstOf(token) | Pooling::LastOf(token)) => token as i64,
                 _ => 255,
             };
             let ids = (0..18).map(|i| if i % 9 == 8 { end } else { (i * 37 + 11) % 251 });

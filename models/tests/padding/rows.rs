@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use burn::tensor::TensorData;
 use fluxo_models::blocks::embedding::{Counting, EmbeddingConfig};
 use fluxo_models::blocks::rotary_scaling::RotaryScaling;
-use fluxo_models::head::Read;
+use fluxo_models::head::Pooling;
 use fluxo_models::stack::{InputConfig, StackConfig};
-use fluxo_models::{Model, Request, Task, Tensors, inputs};
+use fluxo_models::{Model, OutputOptions, Task, Tensors, inputs};
 
 use super::Answers;
 
@@ -103,7 +103,7 @@ pub fn paddings(model: &Model) -> &'static [Padding] {
         tokens.position.is_some() && tokens.counting == Counting::Columns
     };
     let heads = [&config.head, &config.pooler].into_iter().flatten();
-    let mut first = heads.filter(|head| head.read == Read::First);
+    let mut first = heads.filter(|head| head.read == Pooling::First);
     // A classifier's decoder reads the padding that its encoder does not see.
     let classifies = config.encodes_and_decodes() && model.task() == Task::TextClassification;
     match tokens.any(numbered) || first.next().is_some() || classifies {
@@ -199,7 +199,7 @@ pub fn run(model: &Model, [source, target]: &[Rows; 2], masked: bool) -> Tensors
             }
         }
     }
-    let request = Request {
+    let request = OutputOptions {
         hidden_states: true,
         taps: false,
     };

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use burn::tensor::TensorData;
-use fluxo_models::{Model, Request, Tensors, tensors};
+use fluxo_models::{Model, OutputOptions, Tensors, tensors};
 
 use super::BOUND;
 use super::rows::difference;
@@ -48,7 +48,7 @@ fn with_a_source(mut keep: Vec<i64>, source: Option<&TensorData>, rows: usize) -
 }
 
 fn checked(name: &str, model: &Model, inputs: &Tensors, wanted: &Tensors) -> f64 {
-    let outputs = model.run(inputs, &Request::default()).unwrap();
+    let outputs = model.run(inputs, &OutputOptions::default()).unwrap();
     let mut worst = 0f64;
     for (output, wanted) in wanted {
         let found = &outputs[output];
@@ -135,7 +135,7 @@ fn positions_that_mean_something_else_are_refused() {
         if model.config().encodes_and_decodes() {
             inputs.insert("decoder_input_ids".into(), ids);
         }
-        let result = model.run(&inputs, &Request::default());
+        let result = model.run(&inputs, &OutputOptions::default());
         match limit {
             Some(limit) => {
                 let error = result.unwrap_err().to_string();

@@ -1,13 +1,26 @@
-//! Reading of ONNX files: what they declare, without the weights.
+//! ONNX files written and read: what they declare and how their graphs go, without the weights; and files cut
+//! out of others.
 
+mod cut;
+mod encode;
+mod graph_file;
 mod lookups;
+mod proto;
 mod signature;
+mod stored;
+mod stream;
 mod streamed;
+mod write;
 
 use std::path::PathBuf;
 
+pub use cut::{CutPort, Pieces, given};
+pub use graph_file::{GraphFile, Node};
 pub use signature::{Dim, Port, Signature};
-pub use streamed::{Streamed, copy};
+pub use stored::numbers;
+pub use streamed::Streamed;
+pub(crate) use write::LIMIT;
+pub use write::{OnnxModel, ValueSummary, append_metadata};
 
 /// A file that cannot be read, or is no ONNX model.
 #[derive(Debug, thiserror::Error)]

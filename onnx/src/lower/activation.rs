@@ -3,7 +3,7 @@
 use burn_ir::{BinaryOpIr, DimOpIr, HardSigmoidOpIr, ScalarOpIr, UnaryOpIr};
 
 use super::context::{Context, Lowered};
-use crate::graph::{Attr, ValueId};
+use crate::graph::build::{Attr, ValueId};
 
 /// `x · (1 + erf(x / √2)) / 2`, in the order that runtimes recognise.
 pub(super) fn gelu(cx: &mut Context, op: &UnaryOpIr) -> Lowered {

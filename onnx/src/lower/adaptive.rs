@@ -6,7 +6,7 @@ use super::context::{Context, Lowered};
 use super::pool;
 use super::resample::{column, number, weigh};
 use crate::expr::Expr;
-use crate::graph::{DataType, ValueId};
+use crate::graph::build::{DataType, ValueId};
 
 /// All of an axis, an even division of it, or windows of unequal length.
 pub(super) fn average(cx: &mut Context, [x, out]: [&TensorIr; 2], sizes: &[usize]) -> Lowered {

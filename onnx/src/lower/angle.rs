@@ -3,7 +3,7 @@
 use burn_ir::BinaryOpIr;
 
 use super::context::{Context, Lowered};
-use crate::graph::{DataType, ValueId};
+use crate::graph::build::{DataType, ValueId};
 
 /// The angle of `(x, y)` from the x axis, by the ratio of its shorter side to its longer one; the
 /// signs of zeros and infinities count as in C's `atan2`.

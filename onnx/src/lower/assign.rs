@@ -6,7 +6,7 @@ use super::context::{Context, Lowered};
 use super::index::write;
 use super::layout::{cut, steps, whole};
 use crate::expr::Expr;
-use crate::graph::ValueId;
+use crate::graph::build::ValueId;
 use crate::symbolic::Range;
 
 /// What stands before, between and after, joined; or written by index where a step leaves gaps.

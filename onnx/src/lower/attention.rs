@@ -4,7 +4,7 @@ use burn_ir::AttentionOpIr;
 
 use super::context::{Context, Lowered};
 use crate::expr::Expr;
-use crate::graph::{Attr, DataType, ValueId};
+use crate::graph::build::{Attr, DataType, ValueId};
 
 /// `softmax(query · keyᵗ · scale) · value`, as Burn computes it:
 /// softcap, then mask and causal mask, then the additive bias. Fully masked rows give 0.

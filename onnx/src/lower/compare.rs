@@ -3,7 +3,7 @@
 use burn_ir::{BinaryOpIr, MaskFillOpIr, MaskWhereOpIr, ScalarOpIr};
 
 use super::context::{Context, Lowered};
-use crate::graph::{DataType, ValueId};
+use crate::graph::build::{DataType, ValueId};
 
 /// `lhs op rhs`, negated where there is no operator for it.
 pub(super) fn tensors(cx: &mut Context, op: &BinaryOpIr, name: &'static str, not: bool) -> Lowered {

@@ -3,7 +3,7 @@
 use burn_ir::TensorIr;
 
 use super::context::{Context, Lowered};
-use crate::graph::{Attr, Attrs};
+use crate::graph::build::{Attr, Attrs};
 
 /// The numbers of a convolution, along each of its axes.
 pub(super) struct Window<'a> {

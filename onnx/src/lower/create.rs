@@ -4,7 +4,7 @@ use burn_ir::{CreationOpIr, FullOpIr, InitOperationIr, TensorIr};
 
 use super::context::{Context, Lowered, unsupported};
 use crate::expr::Expr;
-use crate::graph::{Data, DataType, ValueId};
+use crate::graph::build::{Data, DataType, ValueId};
 use crate::symbolic::{Constant, Scalar};
 
 /// One number everywhere.

@@ -6,7 +6,7 @@ use super::context::{Context, Lowered};
 use super::index::take;
 use super::resample::{column, number};
 use crate::expr::Expr;
-use crate::graph::{Attr, ValueId};
+use crate::graph::build::{Attr, ValueId};
 
 /// By reading the image on a grid, and a product with the kernel. ONNX has an operator for it from
 /// opset 19 on, which few runtimes have.

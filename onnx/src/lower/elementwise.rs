@@ -3,7 +3,7 @@
 use burn_ir::{BinaryOpIr, CastOpIr, ClampOpIr, ScalarOpIr, TensorIr, UnaryOpIr};
 
 use super::context::{Context, Lowered};
-use crate::graph::{Attr, DataType, ValueId};
+use crate::graph::build::{Attr, DataType, ValueId};
 
 /// A function with an ONNX operator of its own.
 pub(super) fn unary(cx: &mut Context, op: &UnaryOpIr, name: &'static str) -> Lowered {

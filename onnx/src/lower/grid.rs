@@ -3,7 +3,7 @@
 use burn_ir::{GridSample2dOpIr, GridSamplePaddingModeIr as Padding, InterpolateModeIr as Mode};
 
 use super::context::{Context, Lowered, unsupported};
-use crate::graph::Attr;
+use crate::graph::build::Attr;
 
 /// `[batch, channels, height, width]` at `[batch, rows, columns, 2]` (x and y in -1..1).
 pub(super) fn sample(cx: &mut Context, op: &GridSample2dOpIr) -> Lowered {

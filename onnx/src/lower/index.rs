@@ -8,7 +8,7 @@ use burn_ir::{
 
 use super::context::{Context, Lowered};
 use crate::expr::Expr;
-use crate::graph::{Attr, Attrs, DataType, ValueId};
+use crate::graph::build::{Attr, Attrs, DataType, ValueId};
 
 /// `[.., axis, ..]` by `[indices..]`: the indices' axes stand where the axis was.
 pub(super) fn take(cx: &mut Context, data: ValueId, indices: ValueId, axis: usize) -> ValueId {

@@ -9,7 +9,7 @@ use super::context::{Context, Lowered, unsupported};
 use super::create::count;
 use super::index::take;
 use crate::expr::Expr;
-use crate::graph::{Attr, ValueId};
+use crate::graph::build::{Attr, ValueId};
 use crate::symbolic::Range;
 
 /// Another shape.

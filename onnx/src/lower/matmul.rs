@@ -5,7 +5,7 @@ use burn_ir::{CrossOpIr, LinearOpIr, MatmulOpIr};
 use super::context::{Context, Lowered};
 use super::index::take;
 use crate::expr::Expr;
-use crate::graph::ValueId;
+use crate::graph::build::ValueId;
 
 /// `[.., m, k] · [.., k, n]`
 pub(super) fn matmul(cx: &mut Context, op: &MatmulOpIr) -> Lowered {

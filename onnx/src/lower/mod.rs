@@ -9,23 +9,23 @@ mod compare;
 mod context;
 mod conv;
 mod create;
+mod cumulative;
 mod deform;
 mod elementwise;
 mod grid;
 mod index;
+mod initializers;
 mod kind;
 mod layout;
+mod logical_reduce;
+mod loops;
 mod matmul;
 mod norm;
 mod pool;
 mod reduce;
 mod resample;
 mod resize;
-mod running;
 mod shift;
-mod stored;
-mod truth;
-mod turn;
 mod unfold;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -34,8 +34,8 @@ use burn_capture::TensorId;
 
 use crate::error::{Error, Result, Unsupported, place};
 use crate::expr::{Expr, Factor};
-use crate::graph::{DataType, Graph};
-use crate::parameters::Parameter;
+use crate::graph::build::{DataType, Graph};
+use crate::record::parameters::Parameter;
 use crate::spec::{Kind, Spec};
 use crate::symbolic::{Loop, Symbolic, name_of};
 use crate::target::Forms;
@@ -139,12 +139,12 @@ pub(crate) fn lower(
     }
     for (id, path) in &sym.parameters {
         if let Some(parameter) = parameters.remove(path) {
-            let value = stored::parameter(&mut cx, path, parameter);
+            let value = initializers::parameter(&mut cx, path, parameter);
             cx.bind_source(*id, value);
         }
     }
     let mut refused = Vec::new();
-    let mut turn: Option<turn::Open> = None;
+    let mut turn: Option<loops::Open> = None;
     for index in live {
         let op = &sym.ops[*index];
         if let Some(open) = turn.take_if(|open| !open.contains(*index)) {
@@ -159,7 +159,7 @@ pub(crate) fn lower(
         if turn.is_none()
             && let Some(own) = starts.find(|turn| turn.ops.contains(index))
         {
-            match turn::open(&mut cx, sym, own, live) {
+            match loops::open(&mut cx, sym, own, live) {
                 Ok(open) => turn = Some(open),
                 // Nothing of it can be lowered, nor what follows.
                 Err(refusal) => {
@@ -284,7 +284,7 @@ fn name_outputs(cx: &mut Context, sym: &Symbolic) -> Result<()> {
             let attrs = vec![];
             let node = cx.unique(&format!("{name}/Identity"));
             let out = cx.value(name.clone(), dtype, shape);
-            cx.graph.nodes.push(crate::graph::Node {
+            cx.graph.nodes.push(crate::graph::build::Node {
                 op: "Identity",
                 name: node,
                 inputs: vec![Some(value)],

@@ -3,7 +3,7 @@
 use burn_ir::{BatchNormOpIr, LayerNormOpIr};
 
 use super::context::{Context, Lowered};
-use crate::graph::Attr;
+use crate::graph::build::Attr;
 
 /// Over the last axis.
 pub(super) fn layer_norm(cx: &mut Context, op: &LayerNormOpIr) -> Lowered {

@@ -5,7 +5,7 @@ use burn_ir::TensorIr;
 use super::context::{Context, Lowered};
 use super::create::count;
 use crate::expr::Expr;
-use crate::graph::{Attr, Attrs, DataType, ValueId};
+use crate::graph::build::{Attr, Attrs, DataType, ValueId};
 
 fn ints(values: &[usize]) -> Attr {
     Attr::Ints(values.iter().map(|v| *v as i64).collect())

@@ -7,7 +7,7 @@ use burn_ir::{
 
 use super::context::{Context, Lowered};
 use crate::expr::Expr;
-use crate::graph::{Attr, DataType, ValueId};
+use crate::graph::build::{Attr, DataType, ValueId};
 
 /// Along one axis, which stays with length one.
 pub(super) fn dim(cx: &mut Context, op: &ReduceDimOpIr, name: &'static str) -> Lowered {

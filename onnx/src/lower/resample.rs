@@ -3,7 +3,7 @@
 use super::context::{Context, Lowered};
 use super::create::count;
 use crate::expr::Expr;
-use crate::graph::{DataType, ValueId};
+use crate::graph::build::{DataType, ValueId};
 
 /// `x` with `axis` (of length `from`) weighed by `matrix [to, from]`.
 pub(super) fn weigh(

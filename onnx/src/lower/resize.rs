@@ -7,7 +7,7 @@ use super::create::count;
 use super::index::take;
 use super::resample::{column, number, weigh};
 use crate::expr::Expr;
-use crate::graph::{Attr, Data, DataType, ValueId};
+use crate::graph::build::{Attr, Data, DataType, ValueId};
 
 /// `[batch, channels, height, width]`, the last two of another length.
 ///

@@ -5,7 +5,7 @@ use burn_ir::{BinaryOpIr, ScalarOpIr};
 
 use super::context::{Context, Lowered};
 use super::index::take;
-use crate::graph::{DataType, ValueId};
+use crate::graph::build::{DataType, ValueId};
 
 /// Toward the high or the low bits.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use super::context::{Context, Lowered};
 use super::create::count;
 use super::index::take;
 use crate::expr::Expr;
-use crate::graph::{Attr, ValueId};
+use crate::graph::build::{Attr, ValueId};
 
 /// Where the elements of windows along an axis stand: `[size, windows]`.
 fn places(

@@ -7,17 +7,17 @@ use burn::tensor::TensorData;
 use burn_capture::TensorId;
 use burn_ir::{OperationIr, ScalarIr};
 
-use super::place::modules;
+use super::decompose::{OpParts, Parts, decompose, name_of};
+use super::module_path::modules;
 use super::solver::Solver;
-use super::take::{Parts, Taken, name_of, take};
 use super::{Loop, Op, Range, Symbolic};
-use crate::capture::Trace;
 use crate::error::{Divergence, Error, Result, place};
 use crate::expr::Expr;
-use crate::plan::{Plan, input_shape, show_sizes};
-use crate::repeat::{Rolled, order, roll};
+use crate::loops::{Rolled, order, roll};
+use crate::record::capture::Trace;
+use crate::record::plan::{Plan, input_shape, show_sizes};
 use crate::spec::Spec;
-use crate::windows::{lengths, runs};
+use crate::symbolic::windows::{lengths, runs};
 
 /// The lengths of this axis of inputs with as many axes, which most operations keep.
 fn kept<'a>(
@@ -32,19 +32,19 @@ fn kept<'a>(
 }
 
 /// Every operation of every trace, taken apart.
-fn take_all(traces: &[Trace]) -> Vec<Vec<Taken>> {
+fn take_all(traces: &[Trace]) -> Vec<Vec<OpParts>> {
     let all = traces.iter().map(|trace| {
         let mut parts = Parts::default();
         let ops = trace.captured.graph.operations.iter();
-        ops.map(|op| take(op, &mut parts)).collect()
+        ops.map(|op| decompose(op, &mut parts)).collect()
     });
     all.collect()
 }
 
 /// The first operation that differs between the first trace and another, and that other.
-fn parting(taken: &[Vec<Taken>]) -> Option<(usize, usize)> {
+fn parting(taken: &[Vec<OpParts>]) -> Option<(usize, usize)> {
     let (first, others) = taken.split_first()?;
-    let differs = |other: &Vec<Taken>| {
+    let differs = |other: &Vec<OpParts>| {
         (0..first.len().max(other.len())).find(|index| {
             match (first.get(*index), other.get(*index)) {
                 (Some(left), Some(right)) => left.skeleton != right.skeleton,
@@ -145,7 +145,7 @@ pub(crate) fn solve(
     let mut ops = Vec::new();
     for (index, op) in base.captured.graph.operations.iter().enumerate() {
         let module = module_of[index].clone();
-        let here: Vec<&Taken> = taken.iter().map(|trace| &trace[index]).collect();
+        let here: Vec<&OpParts> = taken.iter().map(|trace| &trace[index]).collect();
         let seen = |values: &[i64]| values.iter().map(i64::to_string).collect::<Vec<_>>();
         let whole = |what: &str, values: Vec<i64>| {
             solver.solve(&values).ok_or_else(|| {

@@ -4,13 +4,16 @@
 //! may differ, and each of those gets a closed form or the export ends with an error. Nothing is
 //! frozen at the size of a trace.
 
+mod decompose;
+mod derived_lengths;
 mod join;
-mod place;
+mod module_path;
+pub mod recorded;
 mod solver;
-mod take;
 mod verify;
 #[cfg(feature = "flex")]
 mod ways;
+mod windows;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -20,8 +23,8 @@ use burn_ir::{OperationIr, ScalarIr};
 
 use crate::expr::Expr;
 
+pub(crate) use decompose::{name_of, parts_of};
 pub(crate) use join::{part, solve};
-pub(crate) use take::{name_of, parts_of};
 pub(crate) use verify::verify;
 #[cfg(feature = "flex")]
 pub(crate) use ways::same;
@@ -82,7 +85,7 @@ pub(crate) struct Op {
     pub ir: OperationIr,
     pub ranges: Vec<Range>,
     pub scalars: Vec<Scalar>,
-    /// Other numbers of the operation; see [`numbers`].
+    /// Other numbers of the operation; see `decompose::numbers`.
     pub numbers: Vec<Expr>,
     /// The module path nearest to it.
     pub module: String,

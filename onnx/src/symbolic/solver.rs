@@ -8,8 +8,8 @@ use burn_ir::ScalarIr;
 use super::{Constant, Scalar};
 use crate::error::{Error, place};
 use crate::expr::{Expr, gcd};
-use crate::known::Known;
-use crate::plan::{Plan, show_sizes};
+use crate::record::plan::{Plan, show_sizes};
+use crate::symbolic::derived_lengths::Known;
 
 /// Finds closed forms by the traces of the plan.
 pub(super) struct Solver<'a> {

@@ -2,12 +2,12 @@
 
 use burn_ir::OperationIr;
 
-use super::take::{Parts, Taken, name_of, take};
+use super::decompose::{OpParts, Parts, decompose, name_of};
 use super::{Op, Scalar, Symbolic};
-use crate::capture::Trace;
 use crate::error::{Divergence, Error, Result, place};
 use crate::expr::Expr;
-use crate::plan::{End, show_sizes};
+use crate::record::capture::Trace;
+use crate::record::plan::{End, show_sizes};
 
 /// Refuses what holds at the sizes of the traces, which have no loops, and not at an `end`. A trace
 /// that takes another way says nothing where it `may`.
@@ -20,8 +20,14 @@ pub(crate) fn verify(sym: &Symbolic, trace: &Trace, end: &End, may: bool) -> Res
     let operations = &trace.captured.graph.operations;
     let (mut here, mut there) = (Parts::default(), Parts::default());
     let pairs = sym.ops.iter().zip(operations);
-    let pairs: Vec<(&Op, Taken, Taken)> = pairs
-        .map(|(op, other)| (op, take(&op.ir, &mut here), take(other, &mut there)))
+    let pairs: Vec<(&Op, OpParts, OpParts)> = pairs
+        .map(|(op, other)| {
+            (
+                op,
+                decompose(&op.ir, &mut here),
+                decompose(other, &mut there),
+            )
+        })
         .collect();
     let parts = pairs
         .iter()

@@ -12,13 +12,13 @@ use burn::tensor::{Bool, DType, Int, Shape, Tensor, TensorData};
 use burn_capture::TensorId;
 use burn_ir::OperationIr;
 
-use super::take::give;
+use super::decompose::give;
 use super::{Constant, Symbolic};
-use crate::args::outside;
-use crate::capture::Trace;
 use crate::expr::Expr;
-use crate::parameters::computes;
-use crate::replay::replay;
+use crate::record::args::outside;
+use crate::record::capture::Trace;
+use crate::record::parameters::computes;
+use crate::record::replay::replay;
 use crate::spec::{Kind, Spec};
 
 /// How far two values may lie apart, of the largest magnitude: float32 rounds sums in other orders

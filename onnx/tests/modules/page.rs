@@ -41,6 +41,7 @@ pub fn write(rows: &[Row]) {
         let cells = cells.join(" | ");
         text += &format!("| {name} | {shapes} | {cells} | {} |\n", clean(upstream));
     }
+    text += TAIL;
     std::fs::write(path(), text).unwrap();
 }
 
@@ -91,3 +92,6 @@ Written by `FLUXO_WRITE_DOCS=1 cargo test -p fluxo-onnx --test modules`; figures
 between machines.
 
 ";
+
+/// What stands behind the table: whole architectures, tried elsewhere (`tests/tests/architectures`).
+const TAIL: &str = include_str!("behind.md");

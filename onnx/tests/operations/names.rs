@@ -1,5 +1,6 @@
-//! Every forward variant of burn-ir 0.22.1's operations. The lowering's own match has no wildcard:
-//! a variant that an upgrade adds does not compile until it has a place there, and one here.
+//! Every forward variant of burn-ir 0.22.1's operations. The lowering's own match has no wildcard: a
+//! variant that an upgrade adds does not compile until it has a place there; its name here is what asks
+//! for a case and a row in docs/operations.md.
 
 /// The operations, in burn-ir's order; kinds of elements share a name.
 pub const FORWARD: &[&str] = &[

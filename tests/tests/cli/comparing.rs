@@ -162,6 +162,19 @@ fn time_and_memory_stand_beside() {
 }
 
 #[test]
+fn hard_images_have_the_size_that_the_file_reads() {
+    let home = tempfile::tempdir().unwrap();
+    let (model, out) = (fixture("hf/dinov2"), home.path().join("out"));
+    // The checkpoint's are 16x16.
+    let size = ["--image-size", "24", "--out", text(&out)];
+    json(&[&["export", text(&model)][..], &size].concat());
+    let on = ["--on", "flex,tract", "--stress", "--seeds", "1"];
+    let report = json(&[&["compare", text(&model), text(&out)][..], &on].concat());
+    assert_eq!(report["conclusion"]["outcome"], "agree", "{report}");
+    assert_eq!(report["stress"]["left_out"], serde_json::json!([]));
+}
+
+#[test]
 fn a_bundle_repeats_the_finding() {
     let (wrong, right) = wrong();
     let home = tempfile::tempdir().unwrap();
@@ -219,8 +232,8 @@ fn a_bundle_repeats_the_finding() {
     let again: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(again["verdict"], report["verdict"]);
     let findings = |report: &Value| -> Vec<Value> {
-        let standings = report["standings"].as_array().unwrap();
-        standings.iter().map(|s| s["finding"].clone()).collect()
+        let assessments = report["standings"].as_array().unwrap();
+        assessments.iter().map(|s| s["finding"].clone()).collect()
     };
     assert_eq!(findings(&again), findings(&report));
     let again = [

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use assert_cmd::Command;
 use burn::tensor::TensorData;
-use fluxo_compare::{artifact, compare};
-use fluxo_models::{Request, Tensors, tensors};
+use fluxo_compare::{compare, open};
+use fluxo_models::{OutputOptions, Tensors, tensors};
 use fluxo_tests::fixture;
 
 use crate::common::*;
@@ -28,7 +28,7 @@ fn a_runner_that_dies_or_runs_out_of_memory_is_its_own_row() {
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
     let names = ["flex", "ndarray", "rten", "tract"].map(String::from);
     let model = fixture("hf/gpt2");
-    let opened = artifact::open_isolated(&[model], &names, Request::default(), &program);
+    let opened = open::open_isolated(&[model], &names, OutputOptions::default(), &program);
     // The scores of one layer: 1000 rows of 4 heads of 64 by 64 take 66 MB, several times.
     let ids = TensorData::new(vec![1_i64; 1000 * 64], [1000, 64]);
     let inputs = Tensors::from([("input_ids".to_string(), ids)]);

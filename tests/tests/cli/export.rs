@@ -187,9 +187,9 @@ fn export_compare_and_run_the_file() {
     assert_eq!(report["verdict"], "agree");
     // The referee too.
     assert_eq!(report["runners"].as_array().unwrap().len(), 5);
-    for standing in report["standings"].as_array().unwrap() {
-        let finding = standing["finding"].as_str().unwrap();
-        assert!(["same", "noise"].contains(&finding), "{standing}");
+    for assessment in report["standings"].as_array().unwrap() {
+        let finding = assessment["finding"].as_str().unwrap();
+        assert!(["same", "noise"].contains(&finding), "{assessment}");
     }
     let pair = &report["pairs"][0];
     for key in [

@@ -1,4 +1,4 @@
-//! Exported folders where a checkpoint can stand: `run`, `generate`, `inspect`.
+//! ExportManifest folders where a checkpoint can stand: `run`, `generate`, `inspect`.
 
 use std::path::{Path, PathBuf};
 
@@ -198,7 +198,7 @@ fn halves_of_t5_and_whisper_stay_finite_in_their_files() {
         let mut given = reference.clone();
         given.retain(|name, _| name.starts_with("in."));
         tensors::write(&inputs, &given).unwrap();
-        let statuses = fluxo_compare::artifact::runtimes();
+        let statuses = fluxo_compare::open::runtimes();
         for runtime in statuses.iter().filter(|status| status.usable) {
             let out = dir.path().join("out.safetensors");
             let args = [

@@ -218,7 +218,7 @@ fn tokens_and_positions_without_rows_are_named() {
 
 /// The runtimes that are on this machine.
 fn runtimes() -> Vec<&'static str> {
-    let all = fluxo_compare::artifact::runtimes();
+    let all = fluxo_compare::open::runtimes();
     let here = all.iter().filter(|status| status.usable);
     here.map(|status| status.name).collect()
 }

@@ -80,11 +80,11 @@ fn the_page_opens_in_a_browser() {
     for width in [1280, 500, 360] {
         let (cells, wide) = opened(browser, &page, width);
         assert!(!wide, "the page is wider than {width}");
-        for standing in report["standings"].as_array().unwrap() {
-            let runner = standing["runner"].as_str().unwrap();
+        for assessment in report["standings"].as_array().unwrap() {
+            let runner = assessment["runner"].as_str().unwrap();
             let row = cells.iter().position(|cell| cell == runner).unwrap();
-            assert_eq!(cells[row + 1], standing["finding"].as_str().unwrap());
-            assert_eq!(cells[row + 2], standing["output"].as_str().unwrap());
+            assert_eq!(cells[row + 1], assessment["finding"].as_str().unwrap());
+            assert_eq!(cells[row + 2], assessment["output"].as_str().unwrap());
         }
         assert!(cells.iter().any(|cell| cell.ends_with(" !")), "{cells:?}");
     }

@@ -43,8 +43,8 @@ fn compare_exits_with_1_where_outputs_differ() {
         .find(|p| p["output"] == "logits" && p["b"] == "file")
         .unwrap();
     assert_eq!(logits["at"], serde_json::json!([0, 0, 7]));
-    let standings = report["standings"].as_array().unwrap();
-    let file = standings.iter().find(|s| s["runner"] == "file").unwrap();
+    let assessments = report["standings"].as_array().unwrap();
+    let file = assessments.iter().find(|s| s["runner"] == "file").unwrap();
     assert_eq!(file["finding"], "bug");
     assert_eq!(file["output"], "logits");
 }

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use fluxo_models::catalog::Description;
-use fluxo_models::config::Raw;
-use fluxo_models::{Model, NetworkConfig, Request, Tensors, tensors};
+use fluxo_models::config::RawConfig;
+use fluxo_models::{Model, NetworkConfig, OutputOptions, Tensors, tensors};
 use fluxo_tests::fixture;
 use serde_json::{Map, Value};
 
@@ -115,7 +115,7 @@ impl Checkpoint {
 
     /// The family that it is of.
     pub fn family(&self) -> &'static str {
-        let raw = Raw::read(&self.folder().join("config.json")).unwrap();
+        let raw = RawConfig::read(&self.folder().join("config.json")).unwrap();
         Description::of(raw, None).unwrap().family.name
     }
 
@@ -128,10 +128,10 @@ impl Checkpoint {
         let here = tempfile::tempdir().unwrap();
         let weights = self.folder().join("model.safetensors");
         std::fs::copy(weights, here.path().join("model.safetensors")).unwrap();
-        let raw = Raw::read(&self.folder().join("config.json")).unwrap();
+        let raw = RawConfig::read(&self.folder().join("config.json")).unwrap();
         // Two files that ask for the same network give the same values.
         let mut known: Vec<(NetworkConfig, Result<Vec<Sampled>, String>)> = Vec::new();
-        let mut given = |patched: Raw| -> Result<Vec<Sampled>, String> {
+        let mut given = |patched: RawConfig| -> Result<Vec<Sampled>, String> {
             let described = Description::of(patched.clone(), None).map_err(|e| e.to_string())?;
             if let Some((_, result)) = known.iter().find(|(c, _)| *c == described.config) {
                 return result.clone();
@@ -156,7 +156,7 @@ impl Checkpoint {
     fn values(&self, folder: &Path) -> Result<Vec<Sampled>, String> {
         let device = fluxo_backends::device("flex").unwrap();
         let (model, _) = Model::load(folder, None, &device).map_err(|e| e.to_string())?;
-        let outputs = model.run(&self.inputs, &Request::default());
+        let outputs = model.run(&self.inputs, &OutputOptions::default());
         let outputs = outputs.map_err(|e| e.to_string())?;
         let mut row = Vec::new();
         for (name, count) in &self.outputs {
@@ -219,7 +219,7 @@ impl Case {
     }
 
     /// `raw` with the case's changes; a dot leads into a section.
-    fn patched(&self, raw: &Raw) -> Raw {
+    fn patched(&self, raw: &RawConfig) -> RawConfig {
         fn within<'a>(
             map: &'a mut Map<String, Value>,
             path: &'a str,
@@ -238,7 +238,7 @@ impl Case {
             let (map, key) = within(&mut map, path);
             map.insert(key.to_string(), value.clone());
         }
-        Raw(map)
+        RawConfig(map)
     }
 }
 

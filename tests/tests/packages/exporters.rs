@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::TensorData;
 use fluxo_backends::device;
-use fluxo_compare::report::Finding;
+use fluxo_compare::report::Severity;
 use fluxo_compare::{
-    Case, Graph, Judging, Report, compare_judged, convention, referee, samples, steps,
+    Case, Judging, OnnxModelFiles, Report, compare_judged, convention, inputs::samples,
+    inputs::steps, referee,
 };
-use fluxo_models::{Model, Request, tensors};
+use fluxo_models::{Model, OutputOptions, tensors};
 use fluxo_tests::{fixture, trial};
 use libtest_mimic::Trial;
 
@@ -69,7 +70,7 @@ fn say(error: fluxo_compare::Error) -> String {
 /// Every runtime that loads the files agrees with the checkpoint, ONNX Runtime among them, and
 /// writes with a cache what it says.
 fn agrees(checkpoint: &Path, export: &Path) -> Result<(), String> {
-    let graph = Graph::in_folder(export).ok_or("there are no ONNX files")?;
+    let graph = OnnxModelFiles::in_folder(export).ok_or("there are no ONNX files")?;
     let flex = device("flex").map_err(|e| e.to_string())?;
     let (model, _) = Model::load(checkpoint, None, &flex).map_err(|e| e.to_string())?;
     let first = graph.without_past();
@@ -83,9 +84,9 @@ fn agrees(checkpoint: &Path, export: &Path) -> Result<(), String> {
     }
     cases.extend(decoding);
     let report = judged(&model, &graph, &cases)?;
-    let near = |finding| matches!(finding, Finding::Same | Finding::Noise);
-    let all = report.standings.iter().all(|s| near(s.finding));
-    let ort = report.standings.iter().any(|s| s.runner == "ort")
+    let near = |finding| matches!(finding, Severity::Same | Severity::Noise);
+    let all = report.assessments.iter().all(|s| near(s.finding));
+    let ort = report.assessments.iter().any(|s| s.runner == "ort")
         && report.skipped.iter().all(|skipped| skipped.runner != "ort");
     // tract reads no shape that is computed of a past's; what it does give agrees.
     let agree = report.pairs.iter().all(|pair| pair.agrees);
@@ -96,12 +97,12 @@ fn agrees(checkpoint: &Path, export: &Path) -> Result<(), String> {
 }
 
 /// `graph` in ONNX Runtime, and where it loads elsewhere, beside `model` on flex.
-fn judged(model: &Model, graph: &Graph, cases: &[Case]) -> Result<Report, String> {
-    let request = Request::default();
-    let rulings = referee::rule(model, request, cases).map_err(say)?;
-    let rulings = rulings.ok_or("there is no referee")?;
+fn judged(model: &Model, graph: &OnnxModelFiles, cases: &[Case]) -> Result<Report, String> {
+    let request = OutputOptions::default();
+    let references = referee::reference_outputs(model, request, cases).map_err(say)?;
+    let references = references.ok_or("there is no referee")?;
     let others = convention::others(model, request, cases, true).map_err(say)?;
-    let flex = fluxo_compare::runner::burn::Burn::new("flex", model, "flex", request);
+    let flex = fluxo_compare::runner::backend::Burn::new("flex", model, "flex", request);
     let mut runners: Vec<Box<dyn fluxo_compare::runner::Runner>> =
         vec![Box::new(flex.map_err(say)?)];
     for name in runtimes() {
@@ -113,7 +114,7 @@ fn judged(model: &Model, graph: &Graph, cases: &[Case]) -> Result<Report, String
         }
     }
     let judging = Judging {
-        rulings: &rulings,
+        references: &references,
         others: &others,
         ..Judging::default()
     };
@@ -147,19 +148,19 @@ fn gpt2(folder: &Path, faulty: bool) -> Result<Model, String> {
 /// that is not `faulty` it follows another convention.
 fn conventional(faulty: bool) -> Result<(), String> {
     let follows = !faulty;
-    let graph = Graph::Whole(fixture("torch/gpt2.onnx"));
+    let graph = OnnxModelFiles::Whole(fixture("torch/gpt2.onnx"));
     let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
     let model = gpt2(folder.path(), faulty)?;
     let mut inputs = samples::inputs(model.config(), 2, 6);
     let mask = TensorData::new(vec![1_i64, 1, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1], [2, 6]);
     inputs.insert("attention_mask".into(), mask);
     let report = judged(&model, &graph, &[("here".to_string(), inputs)])?;
-    let ort = report.standings.iter().find(|s| s.runner == "ort");
-    let found = ort.map(|standing| standing.finding);
+    let ort = report.assessments.iter().find(|s| s.runner == "ort");
+    let found = ort.map(|assessment| assessment.finding);
     let wanted = if follows {
-        Finding::Convention
+        Severity::Convention
     } else {
-        Finding::Bug
+        Severity::Bug
     };
     let named = report.conventions.iter().any(|c| c.runner == "ort") == follows;
     match found == Some(wanted) && named && report.agrees() == follows {

@@ -6,10 +6,10 @@ use std::process::Command;
 
 use burn::tensor::TensorData;
 use fluxo_backends::device;
-use fluxo_compare::report::Finding;
+use fluxo_compare::report::Severity;
 use fluxo_compare::runner::{Label, Runner};
-use fluxo_compare::{Graph, artifact, compare, compare_refereed, referee};
-use fluxo_models::{Model, Request, Tensors};
+use fluxo_compare::{OnnxModelFiles, compare, compare_refereed, open, referee};
+use fluxo_models::{Model, OutputOptions, Tensors};
 use fluxo_tests::{fixture, package, python, python_has, trial};
 use libtest_mimic::Trial;
 
@@ -20,7 +20,7 @@ const HIDDEN: &str = "onnx::Shape_422";
 
 /// The runtimes that are here.
 pub fn runtimes() -> Vec<&'static str> {
-    let all = artifact::runtimes().into_iter();
+    let all = open::runtimes().into_iter();
     all.filter(|runtime| runtime.usable)
         .map(|runtime| runtime.name)
         .collect()
@@ -61,7 +61,7 @@ fn inputs(vocab: usize) -> Tensors {
 
 fn with_itself(file: &Path) -> Result<(), String> {
     let names: Vec<String> = runtimes().into_iter().map(String::from).collect();
-    let opened = artifact::open(&[file.to_path_buf()], &names, Request::default());
+    let opened = open::open(&[file.to_path_buf()], &names, OutputOptions::default());
     let mut runners = opened.map_err(|e| e.to_string())?.runners;
     let report = compare(&mut runners, &inputs(30522), None).map_err(|e| e.to_string())?;
     // Tokens, mask, hidden states, sentence vectors, of every pair.
@@ -101,24 +101,30 @@ fn with_checkpoint(file: &Path) -> Result<(), String> {
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned());
     }
-    let graph = Graph::Whole(file.to_path_buf());
+    let graph = OnnxModelFiles::Whole(file.to_path_buf());
     judged(folder.path(), &graph, 30522, true)
 }
 
 fn by_torch(name: &str) -> Result<(), String> {
-    let graph = Graph::Whole(fixture("torch").join(format!("{name}.onnx")));
+    let graph = OnnxModelFiles::Whole(fixture("torch").join(format!("{name}.onnx")));
     judged(&fixture("hf").join(name), &graph, 99, false)
 }
 
 /// The graph in every runtime is as near to the checkpoint in float64 as rounding allows.
-fn judged(checkpoint: &Path, graph: &Graph, vocab: usize, renamed: bool) -> Result<(), String> {
+fn judged(
+    checkpoint: &Path,
+    graph: &OnnxModelFiles,
+    vocab: usize,
+    renamed: bool,
+) -> Result<(), String> {
     let say = |e: fluxo_compare::Error| e.to_string();
     let checkpoint: PathBuf = checkpoint.into();
     let flex = device("flex").map_err(|e| e.to_string())?;
     let (model, _) = Model::load(&checkpoint, None, &flex).map_err(|e| e.to_string())?;
     let cases = [("on these inputs".to_string(), inputs(vocab))];
-    let rulings = referee::rule(&model, Request::default(), &cases).map_err(say)?;
-    let mut runners = artifact::open(&[checkpoint], &["flex".into()], Request::default())
+    let references =
+        referee::reference_outputs(&model, OutputOptions::default(), &cases).map_err(say)?;
+    let mut runners = open::open(&[checkpoint], &["flex".into()], OutputOptions::default())
         .map_err(say)?
         .runners;
     for name in runtimes() {
@@ -129,11 +135,11 @@ fn judged(checkpoint: &Path, graph: &Graph, vocab: usize, renamed: bool) -> Resu
             runner
         });
     }
-    let rulings = rulings.ok_or("there is no referee")?;
-    let report = compare_refereed(&mut runners, &cases, &rulings).map_err(say)?;
-    let near = |finding| matches!(finding, Finding::Same | Finding::Noise);
-    let all = report.standings.len() == runners.len();
-    match report.agrees() && all && report.standings.iter().all(|s| near(s.finding)) {
+    let references = references.ok_or("there is no referee")?;
+    let report = compare_refereed(&mut runners, &cases, &references).map_err(say)?;
+    let near = |finding| matches!(finding, Severity::Same | Severity::Noise);
+    let all = report.assessments.len() == runners.len();
+    match report.agrees() && all && report.assessments.iter().all(|s| near(s.finding)) {
         true => Ok(()),
         false => Err(report.to_string()),
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{LazyLock, OnceLock};
 
 use burn::tensor::DType;
-use fluxo_compare::{ExportOptions, Graph};
+use fluxo_compare::{ExportOptions, OnnxModelFiles};
 use fluxo_models::stack::InputConfig;
 use fluxo_models::{Model, NetworkConfig, Tensors, tensors};
 use fluxo_tests::fixture;
@@ -15,7 +15,7 @@ pub struct Case {
     pub name: String,
     folder: PathBuf,
     model: OnceLock<Model>,
-    graph: OnceLock<Result<Graph, String>>,
+    graph: OnceLock<Result<OnnxModelFiles, String>>,
 }
 
 /// Every folder that holds a reference, in the order of their names.
@@ -68,13 +68,13 @@ impl Case {
     }
 
     /// The exported ONNX files, checked as every export is.
-    pub fn graph(&self) -> Result<Graph, String> {
+    pub fn graph(&self) -> Result<OnnxModelFiles, String> {
         static FOLDER: LazyLock<tempfile::TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
         let export = || {
             let folder = FOLDER.path().join(&self.name);
             let options = self.options(ExportOptions::default());
             fluxo_compare::export(self.model(), &folder, &options).map_err(|e| e.to_string())?;
-            Graph::in_folder(&folder).ok_or_else(|| "nothing was exported".to_string())
+            OnnxModelFiles::in_folder(&folder).ok_or_else(|| "nothing was exported".to_string())
         };
         self.graph.get_or_init(export).clone()
     }

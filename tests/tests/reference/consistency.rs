@@ -6,9 +6,9 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use fluxo_compare::report::{Finding, Standing};
-use fluxo_compare::{compare_refereed, referee, samples, stress};
-use fluxo_models::Request;
+use fluxo_compare::report::{Assessment, Severity};
+use fluxo_compare::{checks::stress, compare_refereed, inputs::samples, referee};
+use fluxo_models::OutputOptions;
 
 use super::cases::{self, Case};
 use super::{BACKENDS, Outcome, RUNTIMES, here, runner, tried};
@@ -17,7 +17,7 @@ use super::{BACKENDS, Outcome, RUNTIMES, here, runner, tried};
 const SEEDS: u64 = 20;
 
 /// What was found of a folder on a runner.
-static FOUND: Mutex<BTreeMap<(String, String), Standing>> = Mutex::new(BTreeMap::new());
+static FOUND: Mutex<BTreeMap<(String, String), Assessment>> = Mutex::new(BTreeMap::new());
 
 /// Every runner that is here, on every input: no more than rounding anywhere.
 pub fn no_false_alarm(case: &'static Case) -> Outcome {
@@ -34,21 +34,22 @@ pub fn no_false_alarm(case: &'static Case) -> Outcome {
     if !left_out.is_empty() {
         return Err(format!("{left_out:?}"));
     }
-    let request = Request {
+    let request = OutputOptions {
         hidden_states: true,
         taps: false,
     };
-    let rulings = referee::rule(model, request, &hard).map_err(|e| e.to_string())?;
-    let rulings = rulings.ok_or("there is no referee")?;
-    let report = compare_refereed(&mut runners, &hard, &rulings).map_err(|e| e.to_string())?;
+    let references =
+        referee::reference_outputs(model, request, &hard).map_err(|e| e.to_string())?;
+    let references = references.ok_or("there is no referee")?;
+    let report = compare_refereed(&mut runners, &hard, &references).map_err(|e| e.to_string())?;
     let mut found = FOUND.lock().map_err(|e| e.to_string())?;
-    for standing in &report.standings {
-        let key = (case.name.clone(), standing.runner.clone());
-        found.insert(key, standing.clone());
+    for assessment in &report.assessments {
+        let key = (case.name.clone(), assessment.runner.clone());
+        found.insert(key, assessment.clone());
     }
-    let all = report.standings.len() == runners.len() && report.skipped.is_empty();
-    let near = |s: &Standing| matches!(s.finding, Finding::Same | Finding::Noise);
-    match all && report.agrees() && report.standings.iter().all(near) {
+    let all = report.assessments.len() == runners.len() && report.skipped.is_empty();
+    let near = |s: &Assessment| matches!(s.finding, Severity::Same | Severity::Noise);
+    match all && report.agrees() && report.assessments.iter().all(near) {
         true => Ok(()),
         false => Err(report.to_string()),
     }
@@ -73,11 +74,11 @@ pub fn write() {
     for case in cases::all() {
         let _ = write!(text, "| {} |", case.name);
         for name in &names {
-            let standing = found.get(&(case.name.clone(), name.to_string()));
-            let cell = match standing {
+            let assessment = found.get(&(case.name.clone(), name.to_string()));
+            let cell = match assessment {
                 None => "-".to_string(),
-                Some(s) if s.finding == Finding::Same => "same".to_string(),
-                Some(s) if s.finding == Finding::Noise => format!("{:.1}", s.times),
+                Some(s) if s.finding == Severity::Same => "same".to_string(),
+                Some(s) if s.finding == Severity::Noise => format!("{:.1}", s.times),
                 Some(s) => format!("**{} {:.0}**", s.finding.name(), s.times),
             };
             let _ = write!(text, " {cell} |");

@@ -3,9 +3,9 @@
 
 use burn::tensor::DType;
 use fluxo_compare::diff::tolerance::HALF;
-use fluxo_compare::runner::{Runner, burn::Burn};
-use fluxo_compare::{ExportOptions, Graph, Target, compare, samples};
-use fluxo_models::{Model, Request};
+use fluxo_compare::runner::{Runner, backend::Burn};
+use fluxo_compare::{ExportOptions, OnnxModelFiles, Target, compare, inputs::samples};
+use fluxo_models::{Model, OutputOptions};
 
 use crate::cases::Case;
 use crate::{Outcome, RUNTIMES, bound, here, zoo};
@@ -64,14 +64,14 @@ pub fn agrees(case: &'static Case, form: &Form) -> Outcome {
     let model = case.model_as(form.dtype);
     let options = case.options(form.options.clone());
     fluxo_compare::export(&model, dir.path(), &options).map_err(|e| e.to_string())?;
-    let graph = Graph::in_folder(dir.path()).ok_or("nothing was exported")?;
+    let graph = OnnxModelFiles::in_folder(dir.path()).ok_or("nothing was exported")?;
     // Weights in bfloat16 are computed with in 32 bits.
     let (reference, tolerance): (Model, _) = match form.dtype {
         DType::F16 => (model, HALF),
         DType::BF16 => (model.in_precision(DType::F32), bound("ort")),
         _ => (model, bound("ort")),
     };
-    let reference = Burn::new("flex", &reference, "flex", Request::default()).map_err(say)?;
+    let reference = Burn::new("flex", &reference, "flex", OutputOptions::default()).map_err(say)?;
     let mut runners: Vec<Box<dyn Runner>> = vec![Box::new(reference)];
     for name in form.runtimes.iter().filter(|name| here(name).is_ok()) {
         runners.push(graph.load(name, name).map_err(say)?);

@@ -149,16 +149,16 @@ impl Padded {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use fluxo_models::Settings;
+    use fluxo_models::NewModelOptions;
 
     /// A model whose tokenizer sets 1 before a text and 2 behind it.
     fn model(dir: &std::path::Path) -> Model {
-        let settings = Settings {
+        let settings = NewModelOptions {
             set: vec![
                 ("vocab_size".into(), "6".into()),
                 ("eos_token_id".into(), "2".into()),
             ],
-            ..Settings::default()
+            ..NewModelOptions::default()
         };
         let mut model = Model::new("bart", &settings, 0, &Device::flex()).unwrap();
         let path = dir.join("tokenizer.json");

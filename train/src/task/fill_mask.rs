@@ -22,13 +22,13 @@ const MASKS: [&str; 2] = ["[MASK]", "<mask>"];
 const MASK_BYTE: u8 = 0;
 
 /// Text to fill in.
-pub(super) struct Lesson {
+pub(super) struct TrainingTask {
     corpus: Corpus,
     mask: i64,
     vocab: usize,
 }
 
-impl Lesson {
+impl TrainingTask {
     /// Reads the files of `config`.
     pub(super) fn open(config: &TrainConfig, text: &Text) -> Result<Self> {
         let (mask, refused) = match text.is_bytes() {
@@ -69,7 +69,7 @@ impl Lesson {
     }
 }
 
-impl super::Lesson for Lesson {
+impl super::TrainingTask for TrainingTask {
     fn digest(&self) -> &str {
         &self.corpus.digest
     }
@@ -144,11 +144,11 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn lesson(dir: &std::path::Path, sequence_length: usize) -> Result<Lesson> {
+    fn lesson(dir: &std::path::Path, sequence_length: usize) -> Result<TrainingTask> {
         let mut config = TrainConfig::new("bert", vec![dir.into()], dir);
         config.sequence_length = sequence_length;
         config.validation_fraction = 0.5;
-        Lesson::open(&config, &Text::bytes())
+        TrainingTask::open(&config, &Text::bytes())
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::data::{Part, Row};
 use crate::error::{Error, Result};
 
 /// Images and their labels.
-pub(super) struct Lesson {
+pub(super) struct TrainingTask {
     images: Images,
     /// Edge of the model's images, in pixels.
     size: usize,
@@ -24,7 +24,7 @@ pub(super) struct Lesson {
     positions: usize,
 }
 
-impl Lesson {
+impl TrainingTask {
     /// Finds the images of `config`.
     pub(super) fn open(config: &TrainConfig) -> Result<Self> {
         Ok(Self {
@@ -35,7 +35,7 @@ impl Lesson {
     }
 }
 
-impl super::Lesson for Lesson {
+impl super::TrainingTask for TrainingTask {
     fn digest(&self) -> &str {
         &self.images.digest
     }

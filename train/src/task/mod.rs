@@ -1,6 +1,6 @@
 //! What a run teaches: one file a task.
 //!
-//! A [`Lesson`] has examples, most to learn from and some to be evaluated on, and says what the
+//! A [`TrainingTask`] has examples, most to learn from and some to be evaluated on, and says what the
 //! loss of a network on some of them is. The loop knows nothing else of a task.
 
 mod fill_mask;
@@ -27,7 +27,7 @@ const TRAINED: [Task; 5] = [
 ];
 
 /// A task and its data.
-pub(crate) trait Lesson {
+pub(crate) trait TrainingTask {
     /// SHA-256 over all examples, in hexadecimal: a resumed run must have the same.
     fn digest(&self) -> &str;
 
@@ -66,7 +66,7 @@ pub(crate) trait Lesson {
 
 /// A network's loss on some rows.
 pub(crate) struct Loss {
-    /// In nats an answer, over those that [`Lesson::answers`] counts, `[1]`.
+    /// In nats an answer, over those that [`TrainingTask::answers`] counts, `[1]`.
     pub(crate) mean: Tensor<1>,
     /// How many positions the network read, those of padding left out.
     pub(crate) tokens: u64,
@@ -86,13 +86,13 @@ pub(crate) struct Decided {
 ///
 /// # Errors
 /// When the task cannot be trained, or the data are not what it takes.
-pub(crate) fn open(config: &TrainConfig, task: Task, text: &Text) -> Result<Box<dyn Lesson>> {
+pub(crate) fn open(config: &TrainConfig, task: Task, text: &Text) -> Result<Box<dyn TrainingTask>> {
     Ok(match task {
-        Task::TextGeneration => Box::new(text_generation::Lesson::open(config, text)?),
-        Task::FillMask => Box::new(fill_mask::Lesson::open(config, text)?),
-        Task::Text2TextGeneration => Box::new(text2text_generation::Lesson::open(config)?),
-        Task::TextClassification => Box::new(text_classification::Lesson::open(config)?),
-        Task::ImageClassification => Box::new(image_classification::Lesson::open(config)?),
+        Task::TextGeneration => Box::new(text_generation::TrainingTask::open(config, text)?),
+        Task::FillMask => Box::new(fill_mask::TrainingTask::open(config, text)?),
+        Task::Text2TextGeneration => Box::new(text2text_generation::TrainingTask::open(config)?),
+        Task::TextClassification => Box::new(text_classification::TrainingTask::open(config)?),
+        Task::ImageClassification => Box::new(image_classification::TrainingTask::open(config)?),
         other => return Err(untrained(other.name())),
     })
 }

@@ -16,14 +16,14 @@ use crate::data::{Part, Row, Split};
 use crate::error::{Error, Result};
 
 /// Sources and their targets.
-pub(super) struct Lesson {
+pub(super) struct TrainingTask {
     pairs: Pairs,
     /// Tokens of the source, and of the target behind the start token.
     examples: Split<(Vec<u32>, Vec<u32>)>,
     padding: u32,
 }
 
-impl Lesson {
+impl TrainingTask {
     /// Reads the files of `config`.
     pub(super) fn open(config: &TrainConfig) -> Result<Self> {
         Ok(Self {
@@ -34,7 +34,7 @@ impl Lesson {
     }
 }
 
-impl super::Lesson for Lesson {
+impl super::TrainingTask for TrainingTask {
     fn digest(&self) -> &str {
         &self.pairs.digest
     }

@@ -4,7 +4,7 @@
 //! `label`). The labels are those that occur, in order; `config.json` lists them as `id2label`.
 
 use burn::tensor::Device;
-use fluxo_models::head::Read;
+use fluxo_models::head::Pooling;
 use fluxo_models::{Batch, Model, Network, Taps};
 
 use super::{Loss, labelled};
@@ -15,7 +15,7 @@ use crate::data::{Part, Row, Split, labels};
 use crate::error::Result;
 
 /// Texts and their labels.
-pub(super) struct Lesson {
+pub(super) struct TrainingTask {
     pairs: Pairs,
     labels: Vec<String>,
     /// Tokens and the label's number.
@@ -23,7 +23,7 @@ pub(super) struct Lesson {
     padding: u32,
 }
 
-impl Lesson {
+impl TrainingTask {
     /// Reads the files of `config`.
     pub(super) fn open(config: &TrainConfig) -> Result<Self> {
         let pairs = Pairs::load(config, ["text", "label"])?;
@@ -37,7 +37,7 @@ impl Lesson {
     }
 }
 
-impl super::Lesson for Lesson {
+impl super::TrainingTask for TrainingTask {
     fn digest(&self) -> &str {
         &self.pairs.digest
     }
@@ -50,7 +50,7 @@ impl super::Lesson for Lesson {
         let encoder = Encoder::of(model, config.sequence_length)?;
         // The token that the head looks for, where it looks for one.
         let end = match model.config().head.as_ref().map(|head| head.read) {
-            Some(Read::FirstOf(token) | Read::LastOf(token)) => {
+            Some(Pooling::FirstOf(token) | Pooling::LastOf(token)) => {
                 Some(encoder.known("eos_token_id", token)?)
             }
             _ => None,

@@ -12,11 +12,11 @@ use crate::data::{Corpus, Part, Row};
 use crate::error::Result;
 
 /// Text to go on with.
-pub(super) struct Lesson {
+pub(super) struct TrainingTask {
     corpus: Corpus,
 }
 
-impl Lesson {
+impl TrainingTask {
     /// Reads the files of `config`.
     pub(super) fn open(config: &TrainConfig, text: &Text) -> Result<Self> {
         let corpus = Corpus::load(config, text, config.sequence_length + 1, None)?;
@@ -24,7 +24,7 @@ impl Lesson {
     }
 }
 
-impl super::Lesson for Lesson {
+impl super::TrainingTask for TrainingTask {
     fn digest(&self) -> &str {
         &self.corpus.digest
     }

@@ -7,7 +7,7 @@ mod inputs;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, Gradients, Tensor};
 use burn_optim::{AdamConfig, GradientsParams};
-use fluxo_models::{AnyRank, Batch, Model, Network, Settings, Taps, Task, catalog};
+use fluxo_models::{AnyRank, Batch, Model, Network, NewModelOptions, Taps, Task, catalog};
 
 use inputs::waves;
 
@@ -20,13 +20,13 @@ fn models() -> impl Iterator<Item = (String, Model)> {
 }
 
 fn model(family: &str, task: Task, set: &[(&str, &str)]) -> Model {
-    let settings = Settings {
+    let settings = NewModelOptions {
         set: set
             .iter()
             .map(|(k, v)| (k.to_string(), v.to_string()))
             .collect(),
         task: Some(task),
-        ..Settings::default()
+        ..NewModelOptions::default()
     };
     Model::new(family, &settings, 3, &Device::flex()).unwrap()
 }

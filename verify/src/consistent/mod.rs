@@ -6,12 +6,13 @@ use burn::module::Module;
 use burn::tensor::{DType, TensorData};
 use fluxo_backends::kernels::unit;
 use fluxo_onnx::{Options, Outputs, Spec};
+use fluxo_support::temporary::Folder;
 
 use crate::Tensors;
 use crate::compare::{Judging, compare};
 use crate::error::io;
 use crate::error::{Error, Result};
-use crate::reference::{self, Noise, RUNS, Ruling, explained, nudged};
+use crate::reference::{self, Noise, RUNS, Reference, explained, nudged};
 use crate::report::{Report, Skipped};
 use crate::runner::{Label, RUNTIMES, Runner, guard, load, precision};
 
@@ -20,7 +21,7 @@ use tensors::{moved, output};
 
 /// Runs `module` on every backend of `on` (`flex`, `wgpu:1`, `flex:f16`) and in float64, and
 /// compares what `run` gives on each. What is allowed is the noise of the module's own rounding
-/// on these inputs, as for a model of the zoo ([`referee`]). `run` places its inputs with
+/// on these inputs, as for a model of the zoo ([`reference`](mod@crate::reference)). `run` places its inputs with
 /// [`Takes::placed`]; [`assert_consistent!`](crate::assert_consistent) writes that.
 ///
 /// In float64 runs what Burn records of the module, every float widened: what it makes in `forward`
@@ -83,7 +84,7 @@ fn in_runtimes<M: Module, T: Takes, G: Gives>(
     let model = fluxo_onnx::export(module, &spec, &Options::default(), |module, args| {
         run(module, T::taken(args, &mut 0)).outputs(Outputs::new(), &mut 0)
     })?;
-    let folder = tempfile::tempdir().map_err(|e| io(&std::env::temp_dir(), e))?;
+    let folder = Folder::new().map_err(|e| io(&std::env::temp_dir(), e))?;
     let file = folder.path().join("model.onnx");
     model.write(&file)?;
     let ran = runtimes.iter().map(|name| -> Result<Box<dyn Runner>> {
@@ -162,8 +163,8 @@ fn judged<M: Module, G: Gives>(
             &given(referee, referee, DType::F32, seed)?,
         );
     }
-    let ruling = Ruling::new(exact, noise, unit(DType::F32));
-    compare(&mut runners, &[case], &Judging::measured(&[ruling]))
+    let reference = Reference::new(exact, noise, unit(DType::F32));
+    compare(&mut runners, &[case], &Judging::measured(&[reference]))
 }
 
 /// Outputs by their numbers.
@@ -330,7 +331,7 @@ mod tests {
         let report = report.unwrap();
         assert!(!report.agrees(), "{report}");
         let wrong = report
-            .standings
+            .assessments
             .iter()
             .find(|s| s.runner == "ndarray")
             .unwrap();

@@ -10,7 +10,7 @@ pub mod tolerance;
 
 use crate::values::{Values, both};
 
-pub use close::Close;
+pub use close::AllClose;
 pub use decisions::Decisions;
 pub use rounding::{Off, Rounding};
 use sums::Sums;
@@ -107,7 +107,12 @@ pub fn difference(
 
 /// The largest distance of two values that count, in units of what `close` allows them; infinite
 /// where no number says it.
-pub(crate) fn excess(a: &TensorData, b: &TensorData, kept: Option<&[bool]>, close: Close) -> f64 {
+pub(crate) fn allclose_ratio(
+    a: &TensorData,
+    b: &TensorData,
+    kept: Option<&[bool]>,
+    close: AllClose,
+) -> f64 {
     if a.shape() != b.shape() {
         return f64::INFINITY;
     }
@@ -117,7 +122,7 @@ pub(crate) fn excess(a: &TensorData, b: &TensorData, kept: Option<&[bool]>, clos
     let (left, right) = (left.wide(), right.wide());
     let counts = |i: &usize| kept.is_none_or(|kept| kept[*i]);
     let over = (0..left.len()).filter(counts);
-    over.map(|i| close.excess(left[i], right[i]))
+    over.map(|i| close.allclose_ratio(left[i], right[i]))
         .fold(0.0, f64::max)
 }
 

@@ -45,7 +45,7 @@ pub struct Tolerance {
 }
 
 impl Tolerance {
-    /// What stands beside [`Close`]: the reason, and the `noise` where it was measured.
+    /// What stands beside [`AllClose`](crate::diff::AllClose): the reason, and the `noise` where it was measured.
     pub fn close(noise: Option<f64>) -> Self {
         Self {
             value: f64::NAN,

@@ -43,7 +43,7 @@ pub struct Unable {
 
 impl Unable {
     /// `tract: it panicked`.
-    fn told(&self) -> String {
+    fn message(&self) -> String {
         let Self { who, reason, .. } = self;
         let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
         if who.is_empty() {
@@ -96,7 +96,7 @@ impl Report {
         };
         // Where some were named, it is about those.
         let told = unable.iter().filter(|unable| unable.named || !failed);
-        let told: Vec<_> = told.map(Unable::told).collect();
+        let told: Vec<_> = told.map(Unable::message).collect();
         let kept_from = told.first().map(|first| match told.len() {
             1 => first.clone(),
             all => format!("{first} (and {} more)", all - 1),

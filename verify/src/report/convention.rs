@@ -30,7 +30,7 @@ impl Convention {
     }
 
     /// What reports say of it.
-    pub fn told(&self) -> String {
+    pub fn message(&self) -> String {
         let Self {
             runner,
             convention,

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 /// The texts of one runner beside those of another.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Continued {
+pub struct GenerationMatch {
     /// The runner.
     pub runner: String,
     /// Whose texts its own are compared with: the referee's, or the first runner's.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::assessment::Finding;
+use super::assessment::Severity;
 use super::{Report, Verdict};
 use crate::diff::tolerance::{PART_FLOOR, PART_MARGIN};
 use crate::format::times;
@@ -23,13 +23,14 @@ pub struct PartError {
     /// What rounding explains of that.
     pub noise: f64,
     /// Whether more than that is wrong.
-    pub guilty: bool,
+    #[serde(rename = "guilty")]
+    pub at_fault: bool,
 }
 
 impl PartError {
     /// The teacher-forced error, where there is none the cumulative one, in multiples of what
     /// rounding explains.
-    pub fn times(&self) -> f64 {
+    pub fn noise_ratio(&self) -> f64 {
         let own = self.teacher_forced.or(self.cumulative);
         own.unwrap_or_default() / self.noise.max(PART_FLOOR / PART_MARGIN)
     }
@@ -40,7 +41,7 @@ impl PartError {
 pub struct Location {
     /// The runner.
     pub runner: String,
-    /// The innermost guilty part; `None` where rounding explains every part.
+    /// The innermost part at fault; `None` where rounding explains every part.
     pub path: Option<String>,
     /// The same in a file: the node that writes the part's output.
     pub node: Option<String>,
@@ -53,7 +54,7 @@ pub struct Location {
     pub looked_at: usize,
     /// How many there were to look at; a file may not show all.
     pub of: usize,
-    /// The largest teacher-forced error of a part that is not guilty, in multiples of what
+    /// The largest teacher-forced error of a part that is not at fault, in multiples of what
     /// rounding explains.
     pub largest: f64,
     /// What could not be done, where something could not.
@@ -76,35 +77,35 @@ impl Location {
         }
     }
 
-    /// The guilty part.
-    pub fn guilty(&self) -> Option<&PartError> {
+    /// The part at fault.
+    pub fn at_fault(&self) -> Option<&PartError> {
         let path = self.path.as_ref()?;
         self.parts.iter().find(|part| part.path == *path)
     }
 }
 
 impl Report {
-    /// Adds where runners part from the referee. A runner with a guilty part differs, and drifts
+    /// Adds where runners part from the referee. A runner with a part at fault differs, and drifts
     /// at least, however small the effect is at its outputs.
     pub fn place(&mut self, locations: Vec<Location>) {
         for location in &locations {
-            let Some(guilty) = location.guilty() else {
+            let Some(at_fault) = location.at_fault() else {
                 continue;
             };
             self.verdict = Verdict::Differ;
-            self.located.get_or_insert_with(|| guilty.path.clone());
-            let own = |s: &&mut super::Standing| s.runner == location.runner;
-            if let Some(standing) = self.standings.iter_mut().find(own)
-                && standing.finding < Finding::Drift
+            self.located.get_or_insert_with(|| at_fault.path.clone());
+            let own = |s: &&mut super::Assessment| s.runner == location.runner;
+            if let Some(assessment) = self.assessments.iter_mut().find(own)
+                && assessment.finding < Severity::Drift
             {
-                standing.finding = Finding::Drift;
-                standing.reason = format!(
+                assessment.finding = Severity::Drift;
+                assessment.reason = format!(
                     "{} is off by {} times what rounding explains of it ({:.1e}); at the outputs that is within the whole model's rounding",
-                    guilty.path,
-                    times(guilty.times()),
-                    guilty
+                    at_fault.path,
+                    times(at_fault.noise_ratio()),
+                    at_fault
                         .teacher_forced
-                        .or(guilty.cumulative)
+                        .or(at_fault.cumulative)
                         .unwrap_or_default()
                 );
             }
@@ -117,19 +118,19 @@ impl fmt::Display for Location {
     /// A sentence, and the parts that were looked at.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let runner = &self.runner;
-        match (self.guilty(), &self.note) {
-            (Some(guilty), _) => {
-                let node = self.node.as_ref().filter(|node| **node != guilty.path);
+        match (self.at_fault(), &self.note) {
+            (Some(at_fault), _) => {
+                let node = self.node.as_ref().filter(|node| **node != at_fault.path);
                 let node = node.map(|node| format!(", node {node}"));
                 write!(
                     f,
                     "{runner}: the difference begins in {}{}: {}it is off by {} times what rounding explains",
-                    guilty.path,
+                    at_fault.path,
                     node.unwrap_or_default(),
-                    guilty
+                    at_fault
                         .teacher_forced
                         .map_or("", |_| "fed the referee's input, "),
-                    times(guilty.times())
+                    times(at_fault.noise_ratio())
                 )?;
                 if let Some(tap) = &self.tap {
                     write!(f, "; the stream parts at {tap}")?;
@@ -159,10 +160,10 @@ impl fmt::Display for Location {
             |value: Option<f64>| value.map_or("-".to_string(), |value| format!("{value:.1e}"));
         for part in &self.parts {
             let (cumulative, own) = (number(part.cumulative), number(part.teacher_forced));
-            let guilty = if part.guilty { "  GUILTY" } else { "" };
+            let at_fault = if part.at_fault { "  GUILTY" } else { "" };
             write!(
                 f,
-                "\n  {:<42} {cumulative:>10} {own:>14} {:>9.1e}{guilty}",
+                "\n  {:<42} {cumulative:>10} {own:>14} {:>9.1e}{at_fault}",
                 part.path, part.noise
             )?;
         }

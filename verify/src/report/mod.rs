@@ -13,17 +13,17 @@ mod text;
 mod timing;
 
 pub use crate::skipped::Skipped;
-pub use assessment::{DRIFT, Finding, Standing};
+pub use assessment::{Assessment, DRIFT, Severity};
 pub use conclusion::{Conclusion, Outcome, Unable};
 pub use convention::Convention;
-pub use generation::Continued;
+pub use generation::GenerationMatch;
 pub use location::{Location, PartError};
 pub(crate) use pair::NO_OUTPUT;
 pub use pair::Pair;
 pub use stress::{Shrunk, Stress};
 pub use timing::Timing;
 
-use assessment::standings;
+use assessment::assessments;
 
 /// Whether the runners computed the same thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -43,7 +43,8 @@ pub struct Report {
     /// Who took part.
     pub runners: Vec<String>,
     /// What the referee says of each, where there is one.
-    pub standings: Vec<Standing>,
+    #[serde(rename = "standings")]
+    pub assessments: Vec<Assessment>,
     /// Every output of every pair.
     pub pairs: Vec<Pair>,
     /// The module in which the difference begins, where it was looked for.
@@ -54,9 +55,9 @@ pub struct Report {
     pub skipped: Vec<Skipped>,
     /// Outputs that only some runners give, and need not be given by the others; or that the mask
     /// hides whole.
-    pub alone: Vec<Alone>,
+    pub alone: Vec<UnmatchedOutput>,
     /// How far each runner writes the same text, where that was asked for.
-    pub greedy: Vec<Continued>,
+    pub greedy: Vec<GenerationMatch>,
     /// How long each takes, where that was asked for.
     pub timings: Vec<Timing>,
     /// What hard inputs showed, where they were tried.
@@ -71,16 +72,16 @@ pub struct Report {
 
 /// An output that had no counterpart and needed none, or that the mask hides whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Alone {
+pub struct UnmatchedOutput {
     /// The output.
     pub output: String,
     /// Who gives it.
     pub runners: Vec<String>,
 }
 
-impl Alone {
+impl UnmatchedOutput {
     /// What reports say of it.
-    pub fn told(&self) -> String {
+    pub fn message(&self) -> String {
         let Self { output, runners } = self;
         match runners.len() {
             1 => format!("not compared: {output} (given by {} only)", runners[0]),
@@ -95,7 +96,7 @@ impl Report {
         runners: Vec<String>,
         pairs: Vec<Pair>,
         skipped: Vec<Skipped>,
-        alone: Vec<Alone>,
+        alone: Vec<UnmatchedOutput>,
     ) -> Self {
         // Who ran some inputs and failed on others computes something else at those.
         let failed = skipped
@@ -109,7 +110,7 @@ impl Report {
         };
         Self {
             verdict,
-            standings: standings(&pairs),
+            assessments: assessments(&pairs),
             runners,
             pairs,
             located: None,
@@ -135,13 +136,13 @@ impl Report {
                 None => self.conventions.push(new),
             }
         }
-        for standing in &mut self.standings {
+        for assessment in &mut self.assessments {
             let mut own = self.conventions.iter();
-            if let Some(convention) = own.find(|known| known.runner == standing.runner)
-                && standing.finding <= Finding::Noise
+            if let Some(convention) = own.find(|known| known.runner == assessment.runner)
+                && assessment.finding <= Severity::Noise
             {
-                standing.finding = Finding::Convention;
-                standing.reason = convention.told();
+                assessment.finding = Severity::Convention;
+                assessment.reason = convention.message();
             }
         }
     }
@@ -174,11 +175,17 @@ impl Report {
     pub fn merge(&mut self, other: Report) {
         for pair in other.pairs {
             let same = |p: &&mut Pair| p.a == pair.a && p.b == pair.b && p.output == pair.output;
-            match self.pairs.iter_mut().find(same) {
-                Some(mine) if mine.share().total_cmp(&pair.share()).is_lt() => *mine = pair,
-                Some(_) => {}
-                None => self.pairs.push(pair),
+            let Some(mine) = self.pairs.iter_mut().find(same) else {
+                self.pairs.push(pair);
+                continue;
+            };
+            // A decision that differs counts wherever it does, and not only where the error is largest.
+            let both = [mine.argmax_agreement, pair.argmax_agreement];
+            let fewest = both.into_iter().flatten().reduce(f64::min);
+            if mine.share().total_cmp(&pair.share()).is_lt() {
+                *mine = pair;
             }
+            mine.argmax_agreement = fewest;
         }
         for skipped in other.skipped {
             if self
@@ -195,7 +202,8 @@ impl Report {
             }
         }
         // What one set of inputs hides another may show.
-        let shown = |alone: &Alone| self.pairs.iter().any(|pair| pair.output == alone.output);
+        let shown =
+            |alone: &UnmatchedOutput| self.pairs.iter().any(|pair| pair.output == alone.output);
         self.alone.retain(|alone| !shown(alone));
         let conventions = std::mem::take(&mut self.conventions);
         let mut merged = Self::new(

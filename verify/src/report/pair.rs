@@ -25,14 +25,16 @@ pub struct Pair {
     pub at: Vec<usize>,
     /// The cosine between the two.
     pub cosine: f64,
-    /// The share of rows with the same largest entry; logits only.
+    /// The share of rows with the same largest entry, of several inputs the least; logits only.
     pub argmax_agreement: Option<f64>,
     /// The share of the five largest entries that both have; logits only.
     pub top_overlap: Option<f64>,
     /// The divergence of `b`'s distribution from `a`'s, in nats; logits only.
     pub kl: Option<f64>,
-    /// `max_abs` divided by the output's largest magnitude where that is over 1: what the
-    /// tolerance is for.
+    /// What the tolerance is for. Where the noise was measured, the largest difference in the row of
+    /// the last axis that it explains least, divided by that row's largest magnitude where that is
+    /// over 1; elsewhere `max_abs` divided so by the whole output's. `max_abs` and `at` are of the
+    /// whole output always.
     pub scaled: f64,
     /// The largest `scaled` that still agrees.
     pub tolerance: f64,

@@ -34,7 +34,7 @@ fn report(pairs: Vec<Pair>) -> Report {
         runner: "ort".into(),
         reason: "not installed".into(),
     }];
-    let alone = vec![Alone {
+    let alone = vec![UnmatchedOutput {
         output: "last_hidden_state".into(),
         runners: vec!["flex".into()],
     }];

@@ -6,10 +6,10 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use super::Convention;
 use crate::format::{number, share, times};
-use crate::report::assessment::Standing;
+use crate::report::assessment::Assessment;
 use crate::report::{Pair, Report};
 
-/// The most rows of outputs that are shown where the runners have standings.
+/// The most rows of outputs that are shown where the runners have assessments.
 const FEW: usize = 6;
 /// The most notes that are shown.
 const NOTES: usize = 8;
@@ -27,7 +27,7 @@ impl Report {
     /// takes.
     fn runners_table(&self) -> Option<Table> {
         let (judged, written, timed) = (
-            !self.standings.is_empty(),
+            !self.assessments.is_empty(),
             !self.greedy.is_empty(),
             !self.timings.is_empty(),
         );
@@ -50,13 +50,13 @@ impl Report {
         ];
         let mut table = plain(columns.iter().filter(|c| c.1).map(|c| c.0.to_string()), 3);
         for runner in &self.runners {
-            let standing = self.standings.iter().find(|s| s.runner == *runner);
+            let assessment = self.assessments.iter().find(|s| s.runner == *runner);
             let greedy = self.greedy.iter().find(|g| g.runner == *runner);
             let timing = self.timings.iter().find(|t| t.runner == *runner);
-            if standing.is_none() && greedy.is_none() && timing.is_none() {
+            if assessment.is_none() && greedy.is_none() && timing.is_none() {
                 continue;
             }
-            let of = |f: &dyn Fn(&Standing) -> String| standing.map_or("-".to_string(), f);
+            let of = |f: &dyn Fn(&Assessment) -> String| assessment.map_or("-".to_string(), f);
             let cells = [
                 runner.clone(),
                 of(&|s| s.finding.name().to_string()),
@@ -141,13 +141,13 @@ impl Report {
                 ));
             }
         }
-        // Standings say it themselves.
+        // Assessments say it themselves.
         let unsaid = self
             .conventions
             .iter()
-            .filter(|_| self.standings.is_empty());
-        said.extend(unsaid.map(|known| format!("convention: {}", Convention::told(known))));
-        said.extend(self.alone.iter().map(|alone| alone.told()));
+            .filter(|_| self.assessments.is_empty());
+        said.extend(unsaid.map(|known| format!("convention: {}", Convention::message(known))));
+        said.extend(self.alone.iter().map(|alone| alone.message()));
         let skipped = self.skipped.iter();
         said.extend(
             skipped.map(|skipped| format!("skipped: {}: {}", skipped.runner, skipped.reason)),
@@ -243,13 +243,13 @@ fn lines(f: &mut fmt::Formatter<'_>, table: &Table) -> fmt::Result {
 }
 
 impl fmt::Display for Report {
-    /// A row a runner and the matrix of them where there are standings, otherwise a row an output
+    /// A row a runner and the matrix of them where there are assessments, otherwise a row an output
     /// and pair; the notes, who was left out, and the verdict on the last line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(table) = self.runners_table() {
             lines(f, &table)?;
         }
-        let judged = !self.standings.is_empty();
+        let judged = !self.assessments.is_empty();
         if let Some(matrix) = self.matrix().filter(|_| judged) {
             lines(f, &matrix)?;
         }
@@ -289,9 +289,9 @@ impl fmt::Display for Report {
                 false => writeln!(f, "tolerances {low:.1e} to {high:.1e} of scaled: {reason}")?,
             }
         }
-        for standing in &self.standings {
-            let Standing { runner, reason, .. } = standing;
-            writeln!(f, "{runner}: {}: {reason}", standing.finding.name())?;
+        for assessment in &self.assessments {
+            let Assessment { runner, reason, .. } = assessment;
+            writeln!(f, "{runner}: {}: {reason}", assessment.finding.name())?;
         }
         for location in &self.locations {
             writeln!(f, "{location}")?;

@@ -8,13 +8,11 @@ use ort::value::{DynValue, Tensor, TensorElementType};
 
 use fluxo_onnx::file::Signature;
 
+pub use super::ort_library::NAME;
 use super::{Label, Runner, guard, ort_library};
 use crate::Tensors;
 use crate::error::{Error, Result};
 use crate::inputs;
-
-/// The runtime's name.
-pub const NAME: &str = "ort";
 
 /// An ONNX file, loaded.
 pub struct Ort {

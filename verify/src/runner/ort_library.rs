@@ -11,6 +11,9 @@ use ort::logging::LogLevel;
 use super::guard;
 use crate::error::{Error, Result};
 
+/// The runtime's name.
+pub const NAME: &str = "ort";
+
 const MEND: &str = "`pip install -U onnxruntime`, or set ORT_DYLIB_PATH to libonnxruntime";
 /// Prints the folder of the Python package `onnxruntime`, without importing it.
 const ASK_PYTHON: &str = "import importlib.util as u; s = u.find_spec('onnxruntime'); \
@@ -50,8 +53,8 @@ pub fn environment() -> Result<&'static Environment> {
 /// Loads the library at `path`. The `ort` crate panics where a library that it did not check
 /// is wrong, so it checks first: the file loads, is ONNX Runtime, and is new enough.
 fn open(path: &Path) -> Result<Environment> {
-    let builder = guard(super::ort::NAME, || ort::init_from(path))?;
-    let environment = guard(super::ort::NAME, || builder.with_name("fluxo").build())?;
+    let builder = guard(NAME, || ort::init_from(path))?;
+    let environment = guard(NAME, || builder.with_name("fluxo").build())?;
     // It logs to stderr what it returns as an error too.
     environment.set_log_level(LogLevel::Fatal);
     Ok(environment)
@@ -92,7 +95,7 @@ fn find_with(
 
 fn unavailable(reason: String) -> Error {
     Error::Unavailable {
-        runner: super::ort::NAME.to_string(),
+        runner: NAME.to_string(),
         reason,
     }
 }

@@ -5,12 +5,10 @@ use std::path::{Path, absolute};
 use anyhow::{Result, bail};
 use fluxo_compare::bundle;
 
-use super::described;
 use crate::args::Compare;
 
 /// # Errors
-/// When what was found could not be written to where it is wanted, or `--greedy` is asked of a
-/// model that writes no text.
+/// When what was found could not be written to where it is wanted.
 pub fn check(args: &Compare) -> Result<()> {
     if let (Some(page), Some(dir)) = (&args.html, &args.bundle) {
         let (one, other) = (absolute(page)?, absolute(dir)?);
@@ -27,12 +25,6 @@ pub fn check(args: &Compare) -> Result<()> {
     }
     if let Some(dir) = &args.bundle {
         bundle::free(dir)?;
-    }
-    if args.greedy.is_some()
-        && let Ok(Some(described)) = described(args)
-        && !described.class.task.generates()
-    {
-        bail!("--greedy is for models that write text, and this one does not");
     }
     Ok(())
 }

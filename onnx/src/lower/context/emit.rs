@@ -2,8 +2,8 @@
 
 use super::Context;
 use crate::expr::Expr;
-use crate::graph::{Attr, Attrs, DataType, Node, ValueId};
-use crate::opset;
+use crate::graph::build::{Attr, Attrs, DataType, Node, ValueId};
+use crate::graph::opset;
 
 impl Context<'_> {
     /// Appends a node with one result.

@@ -12,7 +12,7 @@ use burn_ir::TensorIr;
 
 use crate::error::Error;
 use crate::expr::Expr;
-use crate::graph::{DataType, Graph, Value, ValueId};
+use crate::graph::build::{DataType, Graph, Value, ValueId};
 use crate::symbolic::{Op, Symbolic};
 use crate::target::Forms;
 

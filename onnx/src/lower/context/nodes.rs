@@ -3,7 +3,7 @@
 use super::{Context, Lowered, unsupported};
 use crate::error::Error;
 use crate::expr::Expr;
-use crate::graph::{Attr, DataType, ValueId, broadcast};
+use crate::graph::build::{Attr, DataType, ValueId, broadcast};
 
 impl Context<'_> {
     /// A node whose result is like its input.

@@ -2,7 +2,7 @@
 
 use super::Context;
 use crate::expr::{Expr, Factor};
-use crate::graph::{Attr, Data, DataType, ValueId};
+use crate::graph::build::{Attr, Data, DataType, ValueId};
 
 impl Context<'_> {
     /// A number of the graph as a vector of one whole number.

@@ -8,7 +8,7 @@ use burn_ir::ScalarIr;
 use super::{Context, Lowered, unsupported};
 use crate::error::Error;
 use crate::expr::Expr;
-use crate::graph::{Data, DataType, ValueId};
+use crate::graph::build::{Data, DataType, ValueId};
 use crate::symbolic::Scalar;
 
 /// A number that equal data share: of their type, shape and some of their bytes.

@@ -3,7 +3,7 @@
 use burn_ir::BaseOperationIr as Base;
 
 use crate::lower::context::{Context, Lowered};
-use crate::lower::{assign, compare, create, elementwise, index, layout, truth, unfold};
+use crate::lower::{assign, compare, create, elementwise, index, layout, logical_reduce, unfold};
 
 /// Appends the nodes of an operation on tensors of any kind.
 pub(super) fn lower(cx: &mut Context, op: &Base) -> Lowered {
@@ -32,10 +32,10 @@ pub(super) fn lower(cx: &mut Context, op: &Base) -> Lowered {
         Base::Cast(op) => elementwise::cast(cx, &op.input, &op.out),
         Base::Empty(op) | Base::Zeros(op) => create::fill(cx, op, 0.0),
         Base::Ones(op) => create::fill(cx, op, 1.0),
-        Base::All(op) => truth::all(cx, op, "ReduceMin"),
-        Base::Any(op) => truth::all(cx, op, "ReduceMax"),
-        Base::AllDim(op) => truth::dim(cx, op, "ReduceMin"),
-        Base::AnyDim(op) => truth::dim(cx, op, "ReduceMax"),
+        Base::All(op) => logical_reduce::all(cx, op, "ReduceMin"),
+        Base::Any(op) => logical_reduce::all(cx, op, "ReduceMax"),
+        Base::AllDim(op) => logical_reduce::dim(cx, op, "ReduceMin"),
+        Base::AnyDim(op) => logical_reduce::dim(cx, op, "ReduceMax"),
         Base::Unfold(op) => unfold::unfold(cx, op),
     }
 }

@@ -4,7 +4,7 @@ use burn_ir::NumericOperationIr as Num;
 
 use super::refused;
 use crate::lower::context::{Context, Lowered, unsupported};
-use crate::lower::{compare, create, elementwise, layout, reduce, running};
+use crate::lower::{compare, create, cumulative, elementwise, layout, reduce};
 
 /// Appends the nodes of an operation on numbers.
 pub(super) fn lower(cx: &mut Context, op: &Num) -> Lowered {
@@ -51,7 +51,7 @@ pub(super) fn lower(cx: &mut Context, op: &Num) -> Lowered {
         Num::Sort(op) => reduce::sort(cx, op, 0),
         Num::ArgSort(op) => reduce::sort(cx, op, 1),
         Num::SortWithIndices(op) => reduce::sort_with_indices(cx, op),
-        Num::CumSum(op) => running::sum(cx, op),
+        Num::CumSum(op) => cumulative::sum(cx, op),
         Num::Greater(op) => compare::tensors(cx, op, "Greater", false),
         Num::GreaterElem(op) => compare::scalar(cx, op, "Greater", false),
         Num::GreaterEqual(op) => compare::tensors(cx, op, "GreaterOrEqual", false),
@@ -61,9 +61,9 @@ pub(super) fn lower(cx: &mut Context, op: &Num) -> Lowered {
         Num::LowerEqual(op) => compare::tensors(cx, op, "LessOrEqual", false),
         Num::LowerEqualElem(op) => compare::scalar(cx, op, "LessOrEqual", false),
         Num::Pad(op) => layout::pad(cx, op),
-        Num::CumProd(op) => running::running(cx, op, "ReduceProd", 1.0),
-        Num::CumMin(op) => running::running(cx, op, "ReduceMin", f64::INFINITY),
-        Num::CumMax(op) => running::running(cx, op, "ReduceMax", f64::NEG_INFINITY),
+        Num::CumProd(op) => cumulative::running(cx, op, "ReduceProd", 1.0),
+        Num::CumMin(op) => cumulative::running(cx, op, "ReduceMin", f64::INFINITY),
+        Num::CumMax(op) => cumulative::running(cx, op, "ReduceMax", f64::NEG_INFINITY),
         Num::IntRandom(_) => unsupported(refused::RANDOM),
     }
 }

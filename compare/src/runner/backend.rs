@@ -1,0 +1,70 @@
+//! A model of the zoo on one Burn backend.
+
+use burn::tensor::DType;
+use fluxo_models::{Model, OutputOptions, Tensors};
+
+use super::{Label, Runner, guard};
+use crate::encoding::Encoding;
+use crate::error::{Result, zoo};
+use crate::precision;
+use fluxo_backends::kernels::unit;
+
+/// A model on a backend.
+pub struct Burn {
+    label: Label,
+    model: Model,
+    request: OutputOptions,
+    encoding: Encoding,
+}
+
+impl Burn {
+    /// `model`, moved to the backend `backend` ("flex", "wgpu:1"), shown as `name`; `request`
+    /// says which outputs beside the usual it gives.
+    ///
+    /// # Errors
+    /// When the backend is unknown, not compiled in, or finds no device here.
+    pub fn new(name: &str, model: &Model, backend: &str, request: OutputOptions) -> Result<Self> {
+        let device = fluxo_backends::device(backend)?;
+        Ok(Self {
+            label: Label::backend(name, backend, model.dtype()),
+            model: model.clone().to_device(&device),
+            request,
+            encoding: Encoding::default(),
+        })
+    }
+}
+
+impl Burn {
+    /// [`Burn::new`], the weights and the arithmetic in the element type `dtype`.
+    ///
+    /// # Errors
+    /// As [`Burn::new`], and when the device does not compute in `dtype`.
+    pub fn in_precision(
+        name: &str,
+        model: &Model,
+        backend: &str,
+        request: OutputOptions,
+        dtype: DType,
+    ) -> Result<Self> {
+        precision::device(backend, dtype)?;
+        let mut runner = Self::new(name, model, backend, request)?;
+        runner.model = runner.model.in_precision(dtype);
+        runner.label.unit = Some(unit(dtype));
+        Ok(runner)
+    }
+}
+
+impl Runner for Burn {
+    fn label(&self) -> &Label {
+        &self.label
+    }
+
+    fn run(&mut self, inputs: &Tensors) -> Result<Tensors> {
+        // A device that is out of memory panics.
+        let run = || {
+            let ran = self.encoding.run(&self.model, &self.request, inputs, None);
+            Ok::<_, std::convert::Infallible>(ran)
+        };
+        guard(&self.label.name, run)?.map_err(zoo)
+    }
+}
