@@ -1,5 +1,5 @@
 //! A module of your own, as a project has it: a saved record, several inputs of which one is
-//! optional, several outputs. ExportManifest in 32 and in 16 bits, its weights beside the file, and held
+//! optional, several outputs. Exported in 32 and in 16 bits, its weights beside the file, and held
 //! to float64 in the runtimes and on the backends that are here.
 //!
 //! cargo run -p fluxo-examples --example your_module

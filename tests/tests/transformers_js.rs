@@ -1,4 +1,4 @@
-//! ExportManifest folders in transformers.js, in Node and in a headless browser on onnxruntime-web: the
+//! Exported folders in transformers.js, in Node and in a headless browser on onnxruntime-web: the
 //! same token numbers, vectors and greedy tokens as the binary itself (`tests/javascript/`).
 #![allow(clippy::unwrap_used)]
 

@@ -5,11 +5,12 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use burn::tensor::DType;
 use fluxo_compare::checks::timing::peak_memory;
+use fluxo_compare::engine::OnnxEngine;
 use fluxo_compare::inputs::split;
 use fluxo_compare::open::{self, Given};
 use fluxo_compare::runner::{Kind, Runner};
 use fluxo_models::answer::{self, Answer, Asked, Row};
-use fluxo_models::generate::Prompts;
+use fluxo_models::generate::{Prompts, generate_all};
 use fluxo_models::inputs::{begin, plain_call};
 use fluxo_models::{Model, OutputOptions, Task, Tensors, tensors};
 use serde_json::json;
@@ -143,25 +144,43 @@ fn answers(
         rows,
     };
     let answers = answer::answers(&asked, outputs)?;
-    let (Some(model), true) = (&opened.model, about.writes && task.generates()) else {
+    // One beginning for all, as `generate` has it.
+    if !about.writes || !task.generates() || own.len() > 1 {
         return Ok(answers);
-    };
+    }
     let prompts = match inputs.get("input_features") {
         Some(features) => Prompts::Sound(features.clone()),
         None => Prompts::Tokens(rows.iter().map(|row| row.reading.ids.clone()).collect()),
     };
-    // One beginning for all, as `generate` has it.
-    match own {
-        [] => Ok(answer::written(model, &args.model, &prompts, &[], answers)?),
-        [start] => Ok(answer::written(
+    let start = own.first().map_or(&[][..], Vec::as_slice);
+    let home = open::home(&args.model);
+    if let Some(model) = &opened.model {
+        return answer::written(
             model,
-            &args.model,
+            home,
             &prompts,
             start,
             answers,
-        )?),
-        _ => Ok(answers),
+            |prompts, most, how| Ok(generate_all(model, prompts, most, how, |_, _| {})?),
+        );
     }
+    let Some(files) = open::graph_of(&args.model)? else {
+        return Ok(answers);
+    };
+    let model = Model::described(home, Some(task), &super::device(None)?)?;
+    let runtime = super::runtime(args.on.as_deref())?;
+    // Others' files may hold a part of what writes.
+    let Ok(engine) = OnnxEngine::open(&files, runtime, &model) else {
+        return Ok(answers);
+    };
+    answer::written(
+        &model,
+        home,
+        &prompts,
+        start,
+        answers,
+        |prompts, most, how| Ok(engine.generate(&model, prompts, most, how, |_, _| {})?),
+    )
 }
 
 /// What runs, and the checkpoint's model, where it is one.

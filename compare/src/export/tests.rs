@@ -1,4 +1,4 @@
-//! ExportManifest folders: what is in them, that they agree, and that nothing else is kept.
+//! Exported folders: what is in them, that they agree, and that nothing else is kept.
 #![allow(clippy::unwrap_used)]
 use fluxo_models::{NewModelOptions, OutputOptions};
 

@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::Answer;
 use super::next::NextToken;
-use crate::error::Result;
-use crate::generate::{Prompts, Sampling, Start, generate_all};
+use crate::error::Error;
+use crate::generate::{Prompts, Sampling, Start};
 use crate::model::Model;
 
 /// How many tokens are written here; `fluxo generate` writes more.
@@ -27,17 +27,20 @@ pub struct Written {
 }
 
 /// `next`, the answers of a run of `model` from `folder`, with the texts that it writes for
-/// `prompts` behind `start`; nothing there is the checkpoint's own start.
+/// `prompts` behind `start`; nothing there is the checkpoint's own start. `write` writes them, up to so
+/// many tokens each: [`generate_all`](crate::generate::generate_all), or what stands for it over exported
+/// files.
 ///
 /// # Errors
 /// When the model cannot write for them.
-pub fn written(
+pub fn written<E: From<Error>>(
     model: &Model,
     folder: &Path,
     prompts: &Prompts,
     start: &[u32],
     next: Vec<Answer>,
-) -> Result<Vec<Answer>> {
+    write: impl FnOnce(&Prompts, usize, &Sampling) -> Result<Vec<Vec<u32>>, E>,
+) -> Result<Vec<Answer>, E> {
     let mut sampling = Sampling::of_checkpoint(folder, model)?;
     if !start.is_empty() {
         sampling.rules.start = start.iter().copied().map(Start::Token).collect();
@@ -46,7 +49,7 @@ pub fn written(
     let begun = sampling.rules.start.len().max(1);
     let room = (model.config().max_positions() + 1).saturating_sub(begun);
     let most = SHORT.min(room);
-    let texts = generate_all(model, prompts, most, &sampling, |_, _| {})?;
+    let texts = write(prompts, most, &sampling)?;
     let written = |(ids, next): (Vec<u32>, Answer)| {
         let next = match next {
             Answer::Next(next) => next.next,

@@ -118,6 +118,31 @@ as_in_transformers! {
     texts_for_images: "clip-nearest",
 }
 
+/// What transformers answers, an exported folder answers too, asked the same way.
+#[test]
+fn exported_folders_answer_as_transformers_does() {
+    for name in [
+        "bert-labels",
+        "bert-mask",
+        "bert-asks",
+        "bert-entities",
+        "bert-means",
+        "gpt2-next",
+        "bart-writes",
+        "vit-labels",
+        "clip-nearest",
+    ] {
+        let reference = reference(name);
+        let case = &reference["cases"][0];
+        let dir = prepared(&reference, &case["set"]);
+        let out = dir.path().join("exported");
+        json(&["export", text(dir.path()), "--out", text(&out)]);
+        let given = ask(&out, &case["args"]);
+        let difference = differs(&given["answers"], &case["answers"], name);
+        assert_eq!(difference, None, "{}", case["args"]);
+    }
+}
+
 /// Every reference has a test.
 #[test]
 fn every_answer_is_asked_for() {

@@ -1,4 +1,4 @@
-//! ExportManifest folders where a checkpoint can stand: `run`, `generate`, `inspect`.
+//! Exported folders where a checkpoint can stand: `run`, `generate`, `inspect`.
 
 use std::path::{Path, PathBuf};
 
@@ -144,6 +144,12 @@ fn sounds_are_heard_by_exported_files() {
     let written = generated(&checkpoint, &flags);
     assert_eq!(written["ids"].as_array().unwrap().len(), 8);
     assert_eq!(generated(&exported, &flags), written);
+    let answers =
+        |model: &Path| json(&["run", text(model), "--sound", text(&sound)])["answers"].take();
+    let heard = answers(&checkpoint);
+    let first = &heard[0]["ids"].as_array().unwrap()[..8];
+    assert_eq!(first, written["ids"].as_array().unwrap());
+    near(&heard, &answers(&exported), "whisper");
 }
 
 /// What a checkpoint's stream shows, its exported taps show: with norms on the branches, behind the
