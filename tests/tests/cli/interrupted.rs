@@ -17,6 +17,17 @@ fn drafted(dir: &Path) -> bool {
         .any(|name| name.to_string_lossy().starts_with(".fluxo-"))
 }
 
+/// Whether the process has its handler; said to be so where the system does not tell.
+fn listens(id: u32) -> bool {
+    let Ok(status) = fs::read_to_string(format!("/proc/{id}/status")) else {
+        return true;
+    };
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // SIGINT is the second.
+    caught.is_some_and(|mask| mask & 0b10 != 0)
+}
+
 /// Runs the command until `begun`, interrupts it, and gives its exit code.
 fn interrupted(args: &[&str], temporary: &Path, begun: impl Fn() -> bool) -> Option<i32> {
     let mut child = Command::new(binary())
@@ -27,7 +38,7 @@ fn interrupted(args: &[&str], temporary: &Path, begun: impl Fn() -> bool) -> Opt
         .spawn()
         .unwrap();
     let start = Instant::now();
-    while !begun() {
+    while !(listens(child.id()) && begun()) {
         let over = child.try_wait().unwrap();
         assert!(over.is_none(), "{args:?} ended before it began: {over:?}");
         assert!(start.elapsed() < Duration::from_secs(60), "{args:?}");
