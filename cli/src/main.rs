@@ -12,6 +12,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
+use fluxo_support::panics::message;
 
 /// How a command that could be done ended.
 enum Held {
@@ -40,11 +41,7 @@ fn main() -> ExitCode {
         Ok(Err(error)) if print::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Ok(Err(error)) => fail(&told(&error)),
         Err(panic) => {
-            let text = panic
-                .downcast_ref::<String>()
-                .map(String::as_str)
-                .or_else(|| panic.downcast_ref::<&str>().copied())
-                .unwrap_or("no message");
+            let text = message(&*panic).unwrap_or("no message");
             fail(&format!(
                 "a library gave up ({text}); FLUXO_BACKTRACE=1 shows where, please report it"
             ))

@@ -6,10 +6,9 @@ use burn::tensor::TensorData;
 use fluxo_models::stack::{InputConfig, StackConfig};
 use fluxo_models::{NetworkConfig, Tensors, inputs};
 
-use super::signature::Signature;
 use crate::error::{Error, Result};
 use crate::files::OnnxModelFiles;
-use fluxo_onnx::file::{Dim, Port};
+use fluxo_onnx::file::{Dim, Port, Signature};
 
 /// How many rows and tokens inputs have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +42,8 @@ pub fn inputs(config: &NetworkConfig, batch: usize, seq: usize) -> Tensors {
 /// # Errors
 /// When a file cannot be read.
 pub fn fitting(config: &NetworkConfig, files: &[PathBuf]) -> Result<Tensors> {
-    let config = imaged(config, files)?;
+    let signatures = read(files)?;
+    let config = resized(config, &signatures);
     let longest = longest(&config).min(16);
     let mut sizes = Sizes {
         batch: 2,
@@ -51,10 +51,9 @@ pub fn fitting(config: &NetworkConfig, files: &[PathBuf]) -> Result<Tensors> {
         sequence: longest,
         written: longest.div_ceil(2),
     };
-    for file in files {
-        let signature = Signature::read(file)?;
-        let written = signature.file.input("encoder_hidden_states").is_some();
-        for port in &signature.file.inputs {
+    for signature in &signatures {
+        let written = signature.input("encoder_hidden_states").is_some();
+        for port in &signature.inputs {
             let fixed = |axis| fixed(port, axis);
             match port.name.as_str() {
                 "input_ids" if !written => sizes.sequence = fixed(1).unwrap_or(sizes.sequence),
@@ -79,18 +78,27 @@ pub fn fitting(config: &NetworkConfig, files: &[PathBuf]) -> Result<Tensors> {
 /// # Errors
 /// When a file cannot be read.
 pub fn imaged(config: &NetworkConfig, files: &[PathBuf]) -> Result<NetworkConfig> {
+    Ok(resized(config, &read(files)?))
+}
+
+/// What the files declare.
+fn read(files: &[PathBuf]) -> Result<Vec<Signature>> {
+    let signatures = files.iter().map(|file| Ok(Signature::read(file)?));
+    signatures.collect()
+}
+
+/// `config` with images of the size that files with these `signatures` have fixed.
+fn resized(config: &NetworkConfig, signatures: &[Signature]) -> NetworkConfig {
     let mut config = config.clone();
     let vision = config.vision.as_mut().map(|stack| &mut stack.input);
-    let Some(InputConfig::Patches(patches)) = vision else {
-        return Ok(config);
-    };
-    for file in files {
-        let signature = Signature::read(file)?;
-        let images = signature.file.input("pixel_values");
-        let size = images.and_then(|images| Some([fixed(images, 2)?, fixed(images, 3)?]));
-        patches.image = size.unwrap_or(patches.image);
+    if let Some(InputConfig::Patches(patches)) = vision {
+        for signature in signatures {
+            let images = signature.input("pixel_values");
+            let size = images.and_then(|images| Some([fixed(images, 2)?, fixed(images, 3)?]));
+            patches.image = size.unwrap_or(patches.image);
+        }
     }
-    Ok(config)
+    config
 }
 
 /// The size of an axis that the file has fixed.
@@ -109,7 +117,7 @@ fn fixed(port: &Port, axis: usize) -> Option<usize> {
 pub fn drop_foreign(inputs: &mut Tensors, graph: &OnnxModelFiles) -> Result<()> {
     let mut taken = Vec::new();
     for file in graph.files() {
-        let ports = Signature::read(file)?.file.inputs;
+        let ports = Signature::read(file)?.inputs;
         taken.extend(ports.into_iter().map(|port| port.name));
     }
     let optional = ["attention_mask", "token_type_ids"];

@@ -9,7 +9,7 @@ use crate::error::{Result, zoo};
 pub(super) enum ModelSource {
     /// In memory.
     Model(Box<Model>),
-    /// A checkpoint on a checkpoints that other models share. A pass that runs one block or head takes
+    /// A checkpoint in a cache that other models share. A pass that runs one block or head takes
     /// the weights of that alone, unless all are there.
     Checkpoint {
         checkpoints: CheckpointCache,
@@ -20,7 +20,7 @@ pub(super) enum ModelSource {
 }
 
 impl ModelSource {
-    /// The checkpoint `wanted`, from `checkpoints`.
+    /// The checkpoint `wanted`, from the cache `checkpoints`.
     pub fn checkpoint(checkpoints: &CheckpointCache, wanted: CheckpointSpec) -> Self {
         Self::Checkpoint {
             checkpoints: checkpoints.clone(),

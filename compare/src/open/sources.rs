@@ -36,7 +36,7 @@ pub(crate) enum How<'a> {
     Held,
     /// Each in a process of its own, of this program.
     Isolated(&'a Path),
-    /// In memory one after the other, the checkpoints on this checkpoints.
+    /// In memory one after the other, the checkpoints from this cache.
     InTurn(&'a CheckpointCache),
 }
 

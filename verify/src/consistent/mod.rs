@@ -10,11 +10,10 @@ use fluxo_support::temporary::Folder;
 
 use crate::Tensors;
 use crate::compare::{Judging, compare};
-use crate::error::io;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, io};
 use crate::reference::{self, Noise, RUNS, Reference, explained, nudged};
 use crate::report::{Report, Skipped};
-use crate::runner::{Label, RUNTIMES, Runner, guard, load, precision};
+use crate::runner::{Label, RUNTIMES, Replay, Runner, guard, load, precision};
 
 pub use tensors::{Gives, Place, Takes};
 use tensors::{moved, output};
@@ -91,7 +90,7 @@ fn in_runtimes<M: Module, T: Takes, G: Gives>(
         let mut runner = load(name, name, &file)?;
         let outputs = runner.run(&given)?;
         let label = runner.label().clone();
-        Ok(Box::new(Fixed { label, outputs }))
+        Ok(Box::new(Replay::given(label, vec![Ok(outputs)])))
     });
     ran.collect()
 }
@@ -125,10 +124,9 @@ fn judged<M: Module, G: Gives>(
     let mut add = |name: &str, on: &str| -> Result<()> {
         let (backend, dtype) = precision(on);
         let dtype = dtype.unwrap_or(DType::F32);
-        runners.push(Box::new(Fixed {
-            label: Label::backend(name, backend, dtype),
-            outputs: given(name, backend, dtype, 0)?,
-        }));
+        let label = Label::backend(name, backend, dtype);
+        let outputs = given(name, backend, dtype, 0)?;
+        runners.push(Box::new(Replay::given(label, vec![Ok(outputs)])));
         Ok(())
     };
     for name in on {
@@ -197,22 +195,6 @@ fn in_double<M: Module, G: Gives>(
     _: &impl Fn(&M, &Place) -> G,
 ) -> std::result::Result<Tensors, String> {
     Err("a recording runs with the feature `flex`".to_string())
-}
-
-/// What a module gave somewhere.
-struct Fixed {
-    label: Label,
-    outputs: Tensors,
-}
-
-impl Runner for Fixed {
-    fn label(&self) -> &Label {
-        &self.label
-    }
-
-    fn run(&mut self, _: &Tensors) -> Result<Tensors> {
-        Ok(self.outputs.clone())
-    }
 }
 
 /// Asserts that a module computes the same on several backends and in several runtimes (`ort`,
