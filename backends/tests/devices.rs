@@ -41,9 +41,10 @@ fn computes(name: &str) -> Result<(), Failed> {
     equal(&product, &vec![7.0, 10.0, 15.0, 22.0])?;
     // The second time it is the same device.
     equal(&fluxo_backends::device(name)?, &device)?;
-    match float_dtypes(&device).contains(&FloatDType::F32) {
-        true => Ok(()),
-        false => Err("no float32".into()),
+    if float_dtypes(&device).contains(&FloatDType::F32) {
+        Ok(())
+    } else {
+        Err("no float32".into())
     }
 }
 
@@ -52,9 +53,10 @@ fn past_the_end(name: &str) -> Result<(), Failed> {
         Err(error @ Error::NotPresent { .. }) => {
             let message = error.to_string();
             let start = format!("backend `{name}:99` is not on this machine: ");
-            match message.starts_with(&start) && !message.contains('\n') {
-                true => Ok(()),
-                false => Err(message.into()),
+            if message.starts_with(&start) && !message.contains('\n') {
+                Ok(())
+            } else {
+                Err(message.into())
             }
         }
         other => Err(format!("{other:?}").into()),
@@ -106,8 +108,9 @@ fn the_default() -> Result<(), Failed> {
 }
 
 fn equal<T: PartialEq + std::fmt::Debug>(found: &T, expected: &T) -> Result<(), Failed> {
-    match found == expected {
-        true => Ok(()),
-        false => Err(format!("found {found:?}, expected {expected:?}").into()),
+    if found == expected {
+        Ok(())
+    } else {
+        Err(format!("found {found:?}, expected {expected:?}").into())
     }
 }

@@ -421,9 +421,10 @@ fn dtype(name: &str) -> Result<DType, String> {
 
 /// Taps by their names.
 fn taps(names: &str) -> Result<TapChoice, String> {
-    match names.split(',').any(|name| name.trim().is_empty()) {
-        true => Err("a name is empty; leave the value out for every tap".to_string()),
-        false => names.parse().map_err(|never| match never {}),
+    if names.split(',').any(|name| name.trim().is_empty()) {
+        Err("a name is empty; leave the value out for every tap".to_string())
+    } else {
+        names.parse().map_err(|never| match never {})
     }
 }
 

@@ -15,11 +15,11 @@ use clap::error::ErrorKind;
 use fluxo_support::panics::message;
 
 /// How a command that could be done ended.
-enum Held {
+enum ExitStatus {
     /// Done; what was to be checked holds.
-    Yes,
+    Success,
     /// Checked, and it does not hold.
-    No,
+    Failure,
 }
 
 fn main() -> ExitCode {
@@ -36,8 +36,8 @@ fn main() -> ExitCode {
     }));
     // Exit codes are decided here and nowhere else.
     match std::panic::catch_unwind(|| commands::run(args)) {
-        Ok(Ok(Held::Yes)) => ExitCode::SUCCESS,
-        Ok(Ok(Held::No)) => ExitCode::from(1),
+        Ok(Ok(ExitStatus::Success)) => ExitCode::SUCCESS,
+        Ok(Ok(ExitStatus::Failure)) => ExitCode::from(1),
         Ok(Err(error)) if print::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Ok(Err(error)) => fail(&told(&error)),
         Err(panic) => {
@@ -54,9 +54,10 @@ fn unparsed(error: &clap::Error) -> ExitCode {
     use ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
     if let DisplayHelp | DisplayVersion | DisplayHelpOnMissingArgumentOrSubcommand = error.kind() {
         let told = error.print();
-        return match told.is_err() || !error.use_stderr() {
-            true => ExitCode::SUCCESS,
-            false => ExitCode::from(2),
+        return if told.is_err() || !error.use_stderr() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(2)
         };
     }
     let text = error.render().to_string();
@@ -73,9 +74,12 @@ fn told(error: &anyhow::Error) -> String {
     error
         .chain()
         .map(ToString::to_string)
-        .reduce(|told, cause| match told.contains(&cause) {
-            true => told,
-            false => format!("{told}: {cause}"),
+        .reduce(|told, cause| {
+            if told.contains(&cause) {
+                told
+            } else {
+                format!("{told}: {cause}")
+            }
         })
         .unwrap_or_default()
 }

@@ -36,9 +36,10 @@ impl Print {
 
     /// What a user should know beside the result: on stderr, whatever stdout is for.
     pub fn aside(self, text: impl Display) -> Result<()> {
-        match self.quiet {
-            true => Ok(()),
-            false => Ok(writeln!(io::stderr(), "{text}")?),
+        if self.quiet {
+            Ok(())
+        } else {
+            Ok(writeln!(io::stderr(), "{text}")?)
         }
     }
 

@@ -209,9 +209,10 @@ fn hardware() -> Value {
 /// `word` as a shell reads it.
 fn quoted(word: &str) -> String {
     let bare = |c: char| c.is_ascii_alphanumeric() || "-_./,:=+#".contains(c);
-    match !word.is_empty() && word.chars().all(bare) {
-        true => word.to_string(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
+    if !word.is_empty() && word.chars().all(bare) {
+        word.to_string()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 

@@ -78,9 +78,10 @@ impl OnnxEngine {
                 .any(|port| port.name.starts_with(name))
         };
         Ok(Self {
-            cached_layers: match past("past_key_values.") {
-                true => model.config().layers(),
-                false => 0,
+            cached_layers: if past("past_key_values.") {
+                model.config().layers()
+            } else {
+                0
             },
             alone: takes.file.inputs.iter().any(first) || depends_on_length(model.config()),
             whole: encoder.is_none() && model.config().encodes_and_decodes(),
@@ -156,9 +157,10 @@ impl OnnxEngine {
                 let name = past_name(layer, place, "key").replace("past_key_values", "present");
                 Error::runner(self.decoder.borrow().name(), format!("it gave no `{name}`"))
             })?;
-            let cross = match self.encoder.is_some() {
-                true => given("encoder.").or_else(|| before.and_then(|layer| layer.cross)),
-                false => None,
+            let cross = if self.encoder.is_some() {
+                given("encoder.").or_else(|| before.and_then(|layer| layer.cross))
+            } else {
+                None
             };
             layers.push(LayerCache { own, cross });
         }

@@ -88,7 +88,7 @@ impl Run {
     }
 }
 
-/// Rules on every one of `cases`; none where no backend of this build computes in float64.
+/// Outputs in float64 on every one of `cases`, and their noise; none where no backend of this build computes in float64.
 ///
 /// The weights are brought into float64, and moved, one block at a time just before it runs: beside
 /// `model`, one block's are held. A model of up to 2²⁸ weights that several cases need is brought
@@ -156,13 +156,12 @@ pub(crate) fn reference_outputs_telling(
             Weights::Moved { .. } => heard.clone(),
             _ => None,
         };
-        let (model, run) = match whole {
-            true => {
-                let weights = Weights::AsTheyAre;
-                let model = changed(&model, run.weights);
-                (Cow::Owned(model), Run { weights, ..run })
-            }
-            false => (Cow::Borrowed(&model), run),
+        let (model, run) = if whole {
+            let weights = Weights::AsTheyAre;
+            let model = changed(&model, run.weights);
+            (Cow::Owned(model), Run { weights, ..run })
+        } else {
+            (Cow::Borrowed(&model), run)
         };
         let mut encoding = Encoding::after(known);
         let ran = |(label, inputs): &Case| {

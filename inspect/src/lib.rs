@@ -50,9 +50,10 @@ pub fn measured(model: &Model, inputs: &Tensors, outputs: &Tensors) -> Result<St
     let tap = |layer: usize, tap: &str| {
         let name = format!("{place}.{layer}.{tap}");
         let rows = Rows::read(&name, outputs.get(&name), &kept)?;
-        match rows.is_finite() {
-            true => Ok(rows),
-            false => Err(Error::NotFinite { tap: name }),
+        if rows.is_finite() {
+            Ok(rows)
+        } else {
+            Err(Error::NotFinite { tap: name })
         }
     };
 
@@ -86,9 +87,10 @@ fn kept(inputs: &Tensors, outputs: &Tensors, place: &str) -> Result<Vec<bool>, E
     let Some(&[batch, seq, _]) = shape.as_deref() else {
         return Err(Error::MissingTap { tap: first });
     };
-    let name = match place.starts_with("decoder.") {
-        true => "decoder_attention_mask",
-        false => "attention_mask",
+    let name = if place.starts_with("decoder.") {
+        "decoder_attention_mask"
+    } else {
+        "attention_mask"
     };
     let mask = inputs
         .get(name)
@@ -104,9 +106,10 @@ fn kept(inputs: &Tensors, outputs: &Tensors, place: &str) -> Result<Vec<bool>, E
         .flat_map(|row| &row[keys - seq..])
         .map(|value| *value != 0.0)
         .collect();
-    match kept.contains(&true) {
-        true => Ok(kept),
-        false => Err(Error::NothingKept),
+    if kept.contains(&true) {
+        Ok(kept)
+    } else {
+        Err(Error::NothingKept)
     }
 }
 

@@ -48,7 +48,7 @@ pub mod text;
 
 pub use batch::Batch;
 pub use blocks::cache::{Cache, KeyValue, LayerCache};
-pub use blocks::probe::{Part, Probe, Weights};
+pub use blocks::probe::{ModuleIo, Probe, Weights};
 pub use blocks::taps::Taps;
 pub use checkpoint::report::LoadReport;
 pub use error::{Error, Result};

@@ -12,7 +12,7 @@ use fluxo_backends::kernels;
 use serde_json::Value;
 
 use crate::batch::Batch;
-use crate::blocks::probe::{Part, Probe};
+use crate::blocks::probe::{ModuleIo, Probe};
 use crate::blocks::taps::Taps;
 use crate::catalog::{self, Description};
 use crate::checkpoint;
@@ -295,7 +295,7 @@ impl Model {
         inputs: &Tensors,
         request: &OutputOptions,
         probe: Probe,
-    ) -> Result<(Tensors, Vec<Part>)> {
+    ) -> Result<(Tensors, Vec<ModuleIo>)> {
         self.pass(inputs, request, Some(probe), None)
     }
 
@@ -320,7 +320,7 @@ impl Model {
         request: &OutputOptions,
         probe: Option<Probe>,
         encoded: Option<&TensorData>,
-    ) -> Result<(Tensors, Vec<Part>)> {
+    ) -> Result<(Tensors, Vec<ModuleIo>)> {
         let dtype = probe.as_ref().and_then(Probe::dtype);
         let dtype = dtype.unwrap_or(self.dtype);
         let mut batch = inputs::batch(inputs, &self.config, &self.device(), dtype)?;

@@ -57,9 +57,10 @@ impl Output {
                     };
                     put(
                         name,
-                        match network.answers_positions() {
-                            true => Three(logits),
-                            false => Two(logits.reshape([batch, size])),
+                        if network.answers_positions() {
+                            Three(logits)
+                        } else {
+                            Two(logits.reshape([batch, size]))
                         },
                     );
                 }
@@ -82,9 +83,10 @@ impl Output {
     /// The hidden states by transformers' names: `hidden_states.{i}`, or with an encoder
     /// `encoder_hidden_states.{i}` and `decoder_hidden_states.{i}`.
     pub fn named_hidden_states(&self, network: &Network) -> Named {
-        let name = match network.config().encodes_and_decodes() {
-            true => "decoder_hidden_states",
-            false => "hidden_states",
+        let name = if network.config().encodes_and_decodes() {
+            "decoder_hidden_states"
+        } else {
+            "hidden_states"
         };
         let all = [
             (name, &self.hidden_states),

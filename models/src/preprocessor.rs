@@ -36,9 +36,10 @@ pub(crate) fn settings(dir: &Path, keys: &[&str]) -> Result<Option<(PathBuf, Map
         }
     }
     let path = dir.join(PREPROCESSOR_CONFIG);
-    match path.exists() {
-        true => Ok(Some((path.clone(), read_object(&path)?))),
-        false => Ok(None),
+    if path.exists() {
+        Ok(Some((path.clone(), read_object(&path)?)))
+    } else {
+        Ok(None)
     }
 }
 

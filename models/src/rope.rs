@@ -233,9 +233,10 @@ fn scaling(
     let needed = |key: &str| own.positive_opt(key)?.ok_or_else(|| lacks(key));
     // A null is worked out from the lengths, a key that is not there is refused, as there.
     let factor_or_ratio = || -> Result<f64> {
-        match own.0.contains_key("factor") {
-            true => Ok(own.positive_opt("factor")?.unwrap_or(ratio)),
-            false => Err(lacks("factor")),
+        if own.0.contains_key("factor") {
+            Ok(own.positive_opt("factor")?.unwrap_or(ratio))
+        } else {
+            Err(lacks("factor"))
         }
     };
     // For transformers 0 is none.
@@ -244,13 +245,14 @@ fn scaling(
     };
     let list = |key: &str| -> Result<Vec<f64>> {
         let factors = own.positives(key)?.ok_or_else(|| lacks(key))?;
-        match factors.len() == dim.div_ceil(2) {
-            true => Ok(factors),
-            false => Err(Error::Config(format!(
+        if factors.len() == dim.div_ceil(2) {
+            Ok(factors)
+        } else {
+            Err(Error::Config(format!(
                 "`{key}` has {} factors, and must have one for each of {} pairs",
                 factors.len(),
                 dim.div_ceil(2)
-            ))),
+            )))
         }
     };
     Ok(match name {
@@ -270,9 +272,12 @@ fn scaling(
         },
         "yarn" => {
             let factor = factor_or_ratio()?;
-            let grown = |scale: f64| match factor <= 1.0 {
-                true => 1.0,
-                false => 0.1 * scale * factor.ln() + 1.0,
+            let grown = |scale: f64| {
+                if factor <= 1.0 {
+                    1.0
+                } else {
+                    0.1 * scale * factor.ln() + 1.0
+                }
             };
             let usual = match (over_zero("mscale")?, over_zero("mscale_all_dim")?) {
                 (Some(one), Some(all)) => grown(one) / grown(all),
@@ -289,9 +294,10 @@ fn scaling(
         }
         "longrope" => {
             let factor = own.positive_opt("factor")?.unwrap_or(ratio);
-            let usual = match factor <= 1.0 {
-                true => 1.0,
-                false => (1.0 + factor.ln() / (original as f64).ln()).sqrt(),
+            let usual = if factor <= 1.0 {
+                1.0
+            } else {
+                (1.0 + factor.ln() / (original as f64).ln()).sqrt()
             };
             RotaryScaling::LongRope {
                 short: list("short_factor")?,

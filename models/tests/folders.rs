@@ -28,17 +28,14 @@ fn images_and_sounds_are_read_as_transformers_reads_them() {
         let folder = fixture("folders").join(&name);
         let image = ImageProcessor::load(&folder);
         let sound = AudioProcessor::load(&folder);
-        let (given, tolerance) = match name.starts_with("clip") {
-            true => {
-                let image = image.unwrap().unwrap();
-                (image.read(&fixture("images/rgb.png")).unwrap(), 0.0)
-            }
-            false => {
-                assert!(image.unwrap().is_none(), "{name} has no images");
-                let sound = sound.unwrap().unwrap();
-                // The other side computes in float32 throughout, and promises as much.
-                (sound.read(&fixture("audio/8.wav")).unwrap(), 1e-5)
-            }
+        let (given, tolerance) = if name.starts_with("clip") {
+            let image = image.unwrap().unwrap();
+            (image.read(&fixture("images/rgb.png")).unwrap(), 0.0)
+        } else {
+            assert!(image.unwrap().is_none(), "{name} has no images");
+            let sound = sound.unwrap().unwrap();
+            // The other side computes in float32 throughout, and promises as much.
+            (sound.read(&fixture("audio/8.wav")).unwrap(), 1e-5)
         };
         assert_eq!(given.shape(), expected.shape(), "{name}");
         let pairs = given.iter::<f32>().zip(expected.iter::<f32>());
@@ -72,9 +69,10 @@ fn copy(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();
         let to = to.join(path.file_name().unwrap());
-        match path.is_dir() {
-            true => copy(&path, &to),
-            false => drop(std::fs::copy(&path, &to).unwrap()),
+        if path.is_dir() {
+            copy(&path, &to);
+        } else {
+            std::fs::copy(&path, &to).unwrap();
         }
     }
 }
@@ -126,12 +124,11 @@ fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     while let Some(inside) = open.pop() {
         for entry in std::fs::read_dir(inside).unwrap() {
             let path = entry.unwrap().path();
-            match path.is_dir() {
-                true => open.push(path),
-                false => {
-                    let name = path.strip_prefix(folder).unwrap().to_path_buf();
-                    found.push((name, std::fs::read(path).unwrap()));
-                }
+            if path.is_dir() {
+                open.push(path)
+            } else {
+                let name = path.strip_prefix(folder).unwrap().to_path_buf();
+                found.push((name, std::fs::read(path).unwrap()));
             }
         }
     }

@@ -6,7 +6,9 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::TensorData;
-use fluxo_models::generate::{GENERATION_CONFIG, Prompts, Rules, Sampling, Start, generate_all};
+use fluxo_models::generate::{
+    GENERATION_CONFIG, Prompts, Sampling, Start, TokenConstraints, generate_all,
+};
 use fluxo_models::{Error, Model, NewModelOptions, Preset, Task, tensors};
 use serde_json::Value;
 
@@ -280,15 +282,15 @@ fn what_cannot_be_is_refused_before_it_runs() {
     });
     refuses(drawn_beams, "draw nothing");
     refuses(
-        with(&|s| s.rules.never = (0..99).collect()),
+        with(&|s| s.constraints.never = (0..99).collect()),
         "no token is left",
     );
     let both = with(&|s| {
         s.beams = 2;
-        s.rules.never = (0..99).collect();
+        s.constraints.never = (0..99).collect();
     });
     refuses(both, "no token is left");
-    refuses(with(&|s| s.rules.last = vec![99]), "vocabulary");
+    refuses(with(&|s| s.constraints.last = vec![99]), "vocabulary");
 
     let features = Prompts::Sound(sound("hf/whisper"));
     assert!(refusal(&gpt2, &features, 4, &plain).contains("reads no sound"));
@@ -298,9 +300,9 @@ fn what_cannot_be_is_refused_before_it_runs() {
     let short = Prompts::Sound(TensorData::new(vec![0f32; 16], [1, 16, 1]));
     assert!(refusal(&whisper, &short, 4, &plain).contains("[batch, 16, 40]"));
     let choice = Sampling {
-        rules: Rules {
+        constraints: TokenConstraints {
             start: vec![Start::LikeliestOf(vec![1])],
-            ..Rules::default()
+            ..TokenConstraints::default()
         },
         ..Sampling::default()
     };
@@ -347,7 +349,7 @@ fn rules_are_read_from_the_checkpoint() {
     assert_eq!((plain.stop, plain.temperature), (vec![2], 0.0));
     let marian = read("hf/marian", None).unwrap();
     assert_eq!(marian.stop, [0]);
-    assert_eq!(marian.rules.start, [Start::Token(98)]);
+    assert_eq!(marian.constraints.start, [Start::Token(98)]);
     // With it, its own and nothing else.
     let text = r#"{"eos_token_id": [7, 8], "temperature": 0.6, "top_p": 0.9, "do_sample": true,
                    "suppress_tokens": [-1, 3], "bad_words_ids": [[7], [4, 5]]}"#;
@@ -357,8 +359,8 @@ fn rules_are_read_from_the_checkpoint() {
     let beams = read("hf/llama", Some(r#"{"temperature": 0.6, "num_beams": 4}"#)).unwrap();
     assert_eq!((beams.temperature, beams.beams), (0.0, 4));
     assert!(beams.stop.is_empty());
-    assert_eq!(own.rules.never, [3]);
-    assert_eq!(own.rules.bad_words, [[4, 5]]);
+    assert_eq!(own.constraints.never, [3]);
+    assert_eq!(own.constraints.bad_words, [[4, 5]]);
     let english = read(
         "hf/whisper",
         Some(r#"{"forced_decoder_ids": [[1, 9]], "no_timestamps_token_id": 9}"#),
@@ -370,7 +372,7 @@ fn rules_are_read_from_the_checkpoint() {
             .map(Start::Token)
             .collect::<Vec<_>>()
     };
-    assert_eq!(english.unwrap().rules.start, tokens(&[3, 9]));
+    assert_eq!(english.unwrap().constraints.start, tokens(&[3, 9]));
     for (text, needle) in [
         ("{", "generation_config.json"),
         (

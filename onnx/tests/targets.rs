@@ -150,9 +150,10 @@ const FORMS: [(&str, Forward, &str, i64); 8] = [
 fn spec(form: &str) -> Spec {
     let rows: [Dim; 3] = ["batch".into(), "sequence".into(), Dim::Fixed(WIDTH)];
     let spec = Spec::new("form").input(Input::float("x", rows));
-    match form.starts_with("attention") {
-        true => spec.input(Input::float("hidden", ["batch", "sequence"])),
-        false => spec,
+    if form.starts_with("attention") {
+        spec.input(Input::float("hidden", ["batch", "sequence"]))
+    } else {
+        spec
     }
 }
 

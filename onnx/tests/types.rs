@@ -107,9 +107,12 @@ fn relative(wanted: &TensorData, found: &TensorData) -> f64 {
         .fold(0.0, |max: f64, v| max.max(v.abs()));
     let pairs = wanted.iter::<f64>().zip(found.iter::<f64>());
     pairs
-        .map(|(a, b)| match (a - b).is_finite() {
-            true => (a - b).abs() / largest,
-            false => f64::INFINITY,
+        .map(|(a, b)| {
+            if (a - b).is_finite() {
+                (a - b).abs() / largest
+            } else {
+                f64::INFINITY
+            }
         })
         .fold(0.0, f64::max)
 }

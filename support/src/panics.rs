@@ -41,12 +41,13 @@ pub fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Caught> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| match CATCHING.get() {
-            true => {
+        std::panic::set_hook(Box::new(move |info| {
+            if CATCHING.get() {
                 let place = info.location();
                 PLACE.set(place.map(|at| format!(" ({}:{})", at.file(), at.line())));
+            } else {
+                before(info)
             }
-            false => before(info),
         }));
     });
     let outer = CATCHING.replace(true);

@@ -38,9 +38,10 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// What cannot be removed stays.
 fn remove(path: &Path) {
-    let _ = match path.is_dir() {
-        true => std::fs::remove_dir_all(path),
-        false => std::fs::remove_file(path),
+    let _ = if path.is_dir() {
+        std::fs::remove_dir_all(path)
+    } else {
+        std::fs::remove_file(path)
     };
 }
 

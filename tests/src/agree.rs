@@ -40,12 +40,13 @@ pub fn largest_difference(
             report.pairs.len()
         ));
     }
-    match report.agrees() {
-        true => Ok(report
+    if report.agrees() {
+        Ok(report
             .pairs
             .iter()
             .map(|pair| pair.scaled)
-            .fold(0.0, f64::max)),
-        false => Err(report.to_string()),
+            .fold(0.0, f64::max))
+    } else {
+        Err(report.to_string())
     }
 }

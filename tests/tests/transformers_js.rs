@@ -31,9 +31,10 @@ fn modules() -> Result<PathBuf, String> {
     let folder = std::env::var_os("FLUXO_NODE_MODULES");
     let folder = folder.ok_or("FLUXO_NODE_MODULES does not say where npm put them")?;
     let library = Path::new(&folder).join("@huggingface/transformers");
-    match library.is_dir() {
-        true => Ok(folder.into()),
-        false => Err(format!("{} is absent; npm ci", library.display())),
+    if library.is_dir() {
+        Ok(folder.into())
+    } else {
+        Err(format!("{} is absent; npm ci", library.display()))
     }
 }
 
@@ -124,9 +125,10 @@ fn copy(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();
         let to = to.join(path.file_name().unwrap());
-        match path.is_dir() {
-            true => copy(&path, &to),
-            false => drop(std::fs::copy(&path, &to).unwrap()),
+        if path.is_dir() {
+            copy(&path, &to);
+        } else {
+            std::fs::copy(&path, &to).unwrap();
         }
     }
 }

@@ -11,7 +11,7 @@ use fluxo_models::{Model, Text};
 
 use crate::clip;
 use crate::config::TrainConfig;
-use crate::data::{Part, Row};
+use crate::data::{Row, Split};
 use crate::error::{Error, Result};
 use crate::metrics::{EvalLine, Line, Metrics, Summary, TrainLine};
 use crate::model::{check_length, new_model};
@@ -197,16 +197,16 @@ impl Trainer {
         let (size, examples) = (self.config.batch_size, self.lesson.examples());
         let drawn = |row| Row::drawn(self.config.seed, step, row, examples);
         let rows: Vec<_> = (0..self.config.accumulation * size).map(drawn).collect();
-        let answers = self.lesson.answers(Part::Training, &rows) as f64;
+        let answers = self.lesson.answers(Split::Training, &rows) as f64;
         let mut sum = GradientsAccumulator::new();
         let (mut total, mut tokens) = (0f64, 0);
         for rows in rows.chunks(size) {
             let network = &self.model.network;
             let loss = self
                 .lesson
-                .loss(network, Part::Training, rows, &self.device)?;
+                .loss(network, Split::Training, rows, &self.device)?;
             tokens += loss.tokens;
-            let share = self.lesson.answers(Part::Training, rows) as f64 / answers;
+            let share = self.lesson.answers(Split::Training, rows) as f64 / answers;
             let gradients = loss.mean.clone().mul_scalar(share).backward();
             total += f64::from(clip::scalar(loss.mean.inner())?) * share;
             let gradients = GradientsParams::from_grads(gradients, &self.model.network);
@@ -279,8 +279,8 @@ impl Trainer {
         for rows in rows.chunks(self.config.batch_size) {
             let loss = self
                 .lesson
-                .loss(&network, Part::Evaluation, rows, &device)?;
-            let answers = self.lesson.answers(Part::Evaluation, rows) as f64;
+                .loss(&network, Split::Evaluation, rows, &device)?;
+            let answers = self.lesson.answers(Split::Evaluation, rows) as f64;
             total += f64::from(clip::scalar(loss.mean)?) * answers;
             all += answers;
             if let Some(decided) = loss.decided {

@@ -238,8 +238,9 @@ fn label(sizes: &BTreeMap<String, usize>) -> String {
         .iter()
         .map(|(name, size)| format!("{name} {size}"))
         .collect();
-    match sizes.is_empty() {
-        true => "at fixed sizes".to_string(),
-        false => format!("at {}", sizes.join(", ")),
+    if sizes.is_empty() {
+        "at fixed sizes".to_string()
+    } else {
+        format!("at {}", sizes.join(", "))
     }
 }

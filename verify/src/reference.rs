@@ -91,9 +91,12 @@ impl ModuleMapper for Nudge {
         let shape = data.shape().clone();
         let moved: Vec<f32> = data
             .iter::<f32>()
-            .map(|weight| match self.random.random::<bool>() {
-                true => weight * (1.0 + self.unit),
-                false => weight * (1.0 - self.unit),
+            .map(|weight| {
+                if self.random.random::<bool>() {
+                    weight * (1.0 + self.unit)
+                } else {
+                    weight * (1.0 - self.unit)
+                }
             })
             .collect();
         let moved = Tensor::from_data(TensorData::new(moved, shape), (&device, dtype));

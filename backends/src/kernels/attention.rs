@@ -68,9 +68,10 @@ pub(super) fn attention(
         queries,
         keys,
     };
-    match queries <= FEW {
-        true => few(q, view::dense(key)?, view::dense(value)?, &scores),
-        false => many([query, key, value], &scores),
+    if queries <= FEW {
+        few(q, view::dense(key)?, view::dense(value)?, &scores)
+    } else {
+        many([query, key, value], &scores)
     }
 }
 

@@ -111,9 +111,10 @@ fn exactly(x: &Tensor<2>, weight: &Tensor<2>, table: bool) -> Option<Tensor<2>> 
             let mut terms = vec![[0.0f32; COLUMNS]; d_in];
             for (term, all) in terms.iter_mut().enumerate() {
                 for (column, weight_of) in (first..count).zip(all) {
-                    *weight_of = match table {
-                        true => some[column * d_in + term],
-                        false => some[term * count + column],
+                    *weight_of = if table {
+                        some[column * d_in + term]
+                    } else {
+                        some[term * count + column]
                     };
                 }
             }

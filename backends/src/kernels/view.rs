@@ -14,9 +14,10 @@ pub(super) fn floats<const D: usize>(x: &Tensor<D>) -> Option<FlexTensor> {
 /// [`floats`], its values side by side.
 pub(super) fn dense<const D: usize>(x: &Tensor<D>) -> Option<FlexTensor> {
     let x = floats(x)?;
-    Some(match x.layout().is_contiguous() {
-        true => x,
-        false => x.to_contiguous(),
+    Some(if x.layout().is_contiguous() {
+        x
+    } else {
+        x.to_contiguous()
     })
 }
 
@@ -45,9 +46,10 @@ impl Rows {
             let strides = x.layout().strides();
             strides[3] == 1 && strides.iter().all(|stride| *stride >= 0)
         };
-        let tensor = match forward(&tensor) {
-            true => tensor,
-            false => tensor.to_contiguous(),
+        let tensor = if forward(&tensor) {
+            tensor
+        } else {
+            tensor.to_contiguous()
         };
         let strides = tensor.layout().strides();
         Self {

@@ -6,7 +6,7 @@ use fluxo_backends::Status;
 use fluxo_compare::open::{RuntimeStatus, runtimes};
 use serde::Serialize;
 
-use crate::Held;
+use crate::ExitStatus;
 use crate::print::Print;
 
 #[derive(Serialize)]
@@ -15,7 +15,7 @@ struct Document {
     runtimes: Vec<RuntimeStatus>,
 }
 
-pub fn run(print: Print) -> Result<Held> {
+pub fn run(print: Print) -> Result<ExitStatus> {
     let document = Document {
         backends: fluxo_backends::statuses(),
         runtimes: runtimes(),
@@ -42,5 +42,5 @@ pub fn run(print: Print) -> Result<Held> {
         table.add_row([runtime.name, "runtime", here, &runtime.about]);
     }
     print.result(&document, table.trim_fmt())?;
-    Ok(Held::Yes)
+    Ok(ExitStatus::Success)
 }

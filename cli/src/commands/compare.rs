@@ -15,11 +15,11 @@ use fluxo_compare::runner::expected;
 use fluxo_compare::{Compared, Comparison, Conclusion, Outcome, Report, referee};
 use fluxo_models::{Tensors, files, tensors};
 
-use crate::Held;
+use crate::ExitStatus;
 use crate::args::Compare;
 use crate::print::Print;
 
-pub fn run(args: &Compare, print: Print) -> Result<Held> {
+pub fn run(args: &Compare, print: Print) -> Result<ExitStatus> {
     before::check(args)?;
     let Compared {
         report,
@@ -63,11 +63,11 @@ fn comparison(args: &Compare) -> Result<Comparison> {
 ///
 /// # Errors
 /// What could not be done as asked.
-fn held(conclusion: &Conclusion) -> Result<Held> {
+fn held(conclusion: &Conclusion) -> Result<ExitStatus> {
     match conclusion.outcome {
-        Outcome::Agree => Ok(Held::Yes),
-        Outcome::Differ => Ok(Held::No),
-        Outcome::CouldNotRun if conclusion.failed => Ok(Held::No),
+        Outcome::Agree => Ok(ExitStatus::Success),
+        Outcome::Differ => Ok(ExitStatus::Failure),
+        Outcome::CouldNotRun if conclusion.failed => Ok(ExitStatus::Failure),
         Outcome::CouldNotRun => bail!("{conclusion}"),
     }
 }

@@ -12,7 +12,7 @@ use fluxo_train::{RunOptions, TrainConfig, stop_on_ctrl_c, train};
 use serde_json::json;
 
 use super::{device, row, tokens};
-use crate::Held;
+use crate::ExitStatus;
 use crate::args::Demo;
 use crate::demo_text::TEXT;
 use crate::print::Print;
@@ -20,7 +20,7 @@ use crate::print::Print;
 /// What the sample goes on from.
 const PROMPT: &str = "/// The ";
 
-pub fn run(args: &Demo, print: Print) -> Result<Held> {
+pub fn run(args: &Demo, print: Print) -> Result<ExitStatus> {
     let out = folder(args.out.as_deref())?;
     files::make_folder(&out)?;
     let data = out.join("text.txt");
@@ -114,7 +114,11 @@ pub fn run(args: &Demo, print: Print) -> Result<Held> {
         "stream": stream,
     });
     print.result(&document, text)?;
-    Ok(if report.agrees() { Held::Yes } else { Held::No })
+    Ok(if report.agrees() {
+        ExitStatus::Success
+    } else {
+        ExitStatus::Failure
+    })
 }
 
 /// The folder that was asked for, or the first free `fluxo-demo`, `fluxo-demo-2`, …

@@ -16,12 +16,12 @@ use serde_json::json;
 
 use super::device;
 use super::fresh::made;
-use crate::Held;
+use crate::ExitStatus;
 use crate::args::Export;
 use crate::print::Print;
 use crate::progress::Progress;
 
-pub fn run(args: &Export, print: Print) -> Result<Held> {
+pub fn run(args: &Export, print: Print) -> Result<ExitStatus> {
     match (&args.check, &args.out) {
         (Some(folder), _) => check(&args.model, folder, print),
         (None, Some(out)) => write(args, out, print),
@@ -31,10 +31,11 @@ pub fn run(args: &Export, print: Print) -> Result<Held> {
 }
 
 /// Repeats the check of an exported folder.
-fn check(checkpoint: &Path, folder: &Path, print: Print) -> Result<Held> {
-    let folder = match folder.is_file() {
-        true => holder(checkpoint, folder)?,
-        false => folder,
+fn check(checkpoint: &Path, folder: &Path, print: Print) -> Result<ExitStatus> {
+    let folder = if folder.is_file() {
+        holder(checkpoint, folder)?
+    } else {
+        folder
     };
     let exported = ExportManifest::read(folder)?;
     let progress = Progress::new(print.quiet);
@@ -50,13 +51,18 @@ fn check(checkpoint: &Path, folder: &Path, print: Print) -> Result<Held> {
         Some(source) => digest::digest(checkpoint)? != *source,
         None => false,
     };
-    let note = match changed {
-        true => "\nnote: the weights are not those that it was exported from",
-        false => "",
+    let note = if changed {
+        "\nnote: the weights are not those that it was exported from"
+    } else {
+        ""
     };
     let document = json!({"source_changed": changed, "verification": report});
     print.result(&document, format!("{report}{note}"))?;
-    Ok(if report.agrees() { Held::Yes } else { Held::No })
+    Ok(if report.agrees() {
+        ExitStatus::Success
+    } else {
+        ExitStatus::Failure
+    })
 }
 
 /// The exported folder that `file` is part of, and stands for.
@@ -101,7 +107,7 @@ fn fixed(sizes: &[(String, usize)]) -> Result<BTreeMap<String, usize>> {
     Ok(fixed)
 }
 
-fn write(args: &Export, out: &Path, print: Print) -> Result<Held> {
+fn write(args: &Export, out: &Path, print: Print) -> Result<ExitStatus> {
     let static_sizes = fixed(&args.static_sizes)?;
     let progress = Progress::new(print.quiet);
     progress.begin(&format!("reading {}", args.model.display()));
@@ -151,11 +157,11 @@ fn write(args: &Export, out: &Path, print: Print) -> Result<Held> {
             }
             let Some(kept) = &report.kept else {
                 print.result(&report, text)?;
-                return Ok(Held::Yes);
+                return Ok(ExitStatus::Success);
             };
             text += &format!("\nkept, and marked, though it does not hold: {kept}");
             print.result(&report, text)?;
-            Ok(Held::No)
+            Ok(ExitStatus::Failure)
         }
         Err(error) if error.did_not_hold() => {
             let report = match &error {
@@ -165,7 +171,7 @@ fn write(args: &Export, out: &Path, print: Print) -> Result<Held> {
             let table = report.map(ToString::to_string).unwrap_or_default();
             let document = json!({"error": error.to_string(), "verification": report});
             print.result(&document, format!("{table}\n{error}"))?;
-            Ok(Held::No)
+            Ok(ExitStatus::Failure)
         }
         Err(error) => Err(error.into()),
     }

@@ -16,11 +16,11 @@ use fluxo_models::{Model, Task, Text};
 use serde_json::{Value, json};
 
 use super::{device, habits, runtime, tokens, untasked};
-use crate::Held;
+use crate::ExitStatus;
 use crate::args::{self, Generate};
 use crate::print::Print;
 
-pub fn run(args: &Generate, print: Print) -> Result<Held> {
+pub fn run(args: &Generate, print: Print) -> Result<ExitStatus> {
     let source = Source::open(args)?;
     let model = &source.model;
     let prompts = prompts(model, source.home, &args.prompt)?;
@@ -29,9 +29,10 @@ pub fn run(args: &Generate, print: Print) -> Result<Held> {
         print.aside(habits::drawing(&habits.sampling))?;
     }
     // What an encoder reads is not the beginning of what is written.
-    let shown = match model.config().encodes_and_decodes() || print.quiet {
-        true => &[],
-        false => args.prompt.prompt.as_slice(),
+    let shown = if model.config().encodes_and_decodes() || print.quiet {
+        &[]
+    } else {
+        args.prompt.prompt.as_slice()
     };
     let each = habits.sampling.num_return_sequences;
     if prompts.count() == 1 && each == 1 {
@@ -56,7 +57,7 @@ pub fn run(args: &Generate, print: Print) -> Result<Held> {
     if let Some((ids, _)) = longest {
         say_stopped(&habits, ids, print)?;
     }
-    Ok(Held::Yes)
+    Ok(ExitStatus::Success)
 }
 
 /// Whether a text ended for its length.
@@ -72,7 +73,12 @@ fn say_stopped(habits: &Habits, ids: &[u32], print: Print) -> Result<()> {
 }
 
 /// Writes the text of the only prompt as it comes.
-fn one(source: &Source<'_>, prompts: &Prompts, habits: &Habits, print: Print) -> Result<Held> {
+fn one(
+    source: &Source<'_>,
+    prompts: &Prompts,
+    habits: &Habits,
+    print: Print,
+) -> Result<ExitStatus> {
     let model = &source.model;
     let mut stream = model.text().map(Text::stream);
     let mut broken = None;
@@ -99,7 +105,7 @@ fn one(source: &Source<'_>, prompts: &Prompts, habits: &Habits, print: Print) ->
     if is_cut(&document) {
         say_stopped(habits, &ids, print)?;
     }
-    Ok(Held::Yes)
+    Ok(ExitStatus::Success)
 }
 
 /// What writes: a checkpoint, or an exported model in a runtime.
@@ -217,7 +223,7 @@ fn habits(args: &Generate, home: &Path, model: &Model) -> Result<Habits> {
     if args.ignore_end {
         sampling.stop.clear();
         sampling.stop_strings.clear();
-        sampling.rules.last.clear();
+        sampling.constraints.last.clear();
     }
     Ok(habits)
 }

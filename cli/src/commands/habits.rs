@@ -109,10 +109,7 @@ pub fn finish_reason(sampling: &Sampling, ids: &[u32], text: Option<&str>) -> &'
         let mut strings = sampling.stop_strings.iter();
         strings.any(|string| text.contains(string.as_str()))
     });
-    match ended || stopped {
-        true => "stop",
-        false => "length",
-    }
+    if ended || stopped { "stop" } else { "length" }
 }
 
 /// What to say of a text that ended after `written` tokens for a limit that nobody asked for.

@@ -10,11 +10,11 @@ use fluxo_models::stack::{StackConfig, UNBOUNDED};
 use serde_json::{Value, json};
 
 use super::{device, untasked};
-use crate::Held;
+use crate::ExitStatus;
 use crate::args::Info;
 use crate::print::Print;
 
-pub fn run(args: &Info, print: Print) -> Result<Held> {
+pub fn run(args: &Info, print: Print) -> Result<ExitStatus> {
     match graph_of(&args.model)? {
         Some(graph) => {
             untasked(&args.model, args.task)?;
@@ -67,7 +67,7 @@ pub fn run(args: &Info, print: Print) -> Result<Held> {
             print.result(&document, text)?;
         }
     }
-    Ok(Held::Yes)
+    Ok(ExitStatus::Success)
 }
 
 /// A stack in a line.

@@ -8,18 +8,18 @@ use fluxo_models::{Model, OutputOptions, Tensors, tensors};
 
 use super::finite::{self, Computed};
 use super::{device, row, runtime, tokens, untasked};
-use crate::Held;
+use crate::ExitStatus;
 use crate::args::Inspect;
 use crate::print::Print;
 
-pub fn run(args: &Inspect, print: Print) -> Result<Held> {
+pub fn run(args: &Inspect, print: Print) -> Result<ExitStatus> {
     match open::graph_of(&args.model)? {
         None => checkpoint(args, print),
         Some(graph) => exported(args, &graph, print),
     }
 }
 
-fn checkpoint(args: &Inspect, print: Print) -> Result<Held> {
+fn checkpoint(args: &Inspect, print: Print) -> Result<ExitStatus> {
     let device = device(args.on.as_deref())?;
     let (model, _) = Model::load(&args.model, args.task, &device)?;
     let inputs = inputs(args, &model)?;
@@ -38,7 +38,7 @@ fn checkpoint(args: &Inspect, print: Print) -> Result<Held> {
 }
 
 /// What the taps among the outputs of exported files show.
-fn exported(args: &Inspect, graph: &OnnxModelFiles, print: Print) -> Result<Held> {
+fn exported(args: &Inspect, graph: &OnnxModelFiles, print: Print) -> Result<ExitStatus> {
     untasked(&args.model, args.task)?;
     let home = open::home(&args.model);
     let task = ExportManifest::read(home).ok().map(|own| own.task);
@@ -59,9 +59,12 @@ fn exported(args: &Inspect, graph: &OnnxModelFiles, print: Print) -> Result<Held
 /// The first tap of the main stack that `outputs` lack.
 fn missing(model: &Model, outputs: &Tensors) -> Option<String> {
     let taps = model.config().taps().into_iter();
-    let mut main = taps.filter(|tap| match model.config().encodes_and_decodes() {
-        true => tap.starts_with("decoder."),
-        false => !tap.starts_with("vision."),
+    let mut main = taps.filter(|tap| {
+        if model.config().encodes_and_decodes() {
+            tap.starts_with("decoder.")
+        } else {
+            !tap.starts_with("vision.")
+        }
     });
     main.find(|tap| !outputs.contains_key(tap))
 }
@@ -72,14 +75,15 @@ fn show(
     outputs: &Tensors,
     computed: Computed,
     print: Print,
-) -> Result<Held> {
+) -> Result<ExitStatus> {
     let stray = finite::stray(outputs);
     finite::say(&stray, computed)?;
     let report = fluxo_inspect::measured(model, inputs, outputs)?;
     print.result(&finite::noted(&report, &stray)?, &report)?;
-    Ok(match stray.is_empty() {
-        true => Held::Yes,
-        false => Held::No,
+    Ok(if stray.is_empty() {
+        ExitStatus::Success
+    } else {
+        ExitStatus::Failure
     })
 }
 

@@ -27,10 +27,10 @@ use fluxo_models::{Model, Task, Tensors};
 
 use crate::args::{Args, Command};
 use crate::print::Print;
-use crate::{Held, interrupt};
+use crate::{ExitStatus, interrupt};
 
 /// Carries out the command.
-pub fn run(args: Args) -> Result<Held> {
+pub fn run(args: Args) -> Result<ExitStatus> {
     let print = Print {
         json: args.json,
         quiet: args.quiet,

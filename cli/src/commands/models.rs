@@ -5,7 +5,7 @@ use comfy_table::{Table, presets};
 use fluxo_models::catalog::FAMILIES;
 use serde::Serialize;
 
-use crate::Held;
+use crate::ExitStatus;
 use crate::print::Print;
 
 #[derive(Serialize)]
@@ -16,7 +16,7 @@ struct Row {
     architectures: Vec<&'static str>,
 }
 
-pub fn run(print: Print) -> Result<Held> {
+pub fn run(print: Print) -> Result<ExitStatus> {
     let rows: Vec<Row> = FAMILIES
         .iter()
         .map(|family| Row {
@@ -38,5 +38,5 @@ pub fn run(print: Print) -> Result<Held> {
         ]);
     }
     print.result(&rows, table.trim_fmt())?;
-    Ok(Held::Yes)
+    Ok(ExitStatus::Success)
 }

@@ -7,11 +7,11 @@ use serde_json::json;
 
 use super::device;
 use super::fresh::made;
-use crate::Held;
+use crate::ExitStatus;
 use crate::args::New;
 use crate::print::Print;
 
-pub fn run(args: &New, print: Print) -> Result<Held> {
+pub fn run(args: &New, print: Print) -> Result<ExitStatus> {
     let config = args.out.join(fluxo_models::model::CONFIG);
     if config.exists() {
         bail!(
@@ -44,5 +44,5 @@ pub fn run(args: &New, print: Print) -> Result<Held> {
         model.task()
     );
     print.result(&document, text)?;
-    Ok(Held::Yes)
+    Ok(ExitStatus::Success)
 }

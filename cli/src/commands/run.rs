@@ -19,11 +19,11 @@ use super::about::About;
 use super::answer::{lines, questions};
 use super::finite::{self, Computed};
 use super::media;
-use crate::Held;
+use crate::ExitStatus;
 use crate::args::Run;
 use crate::print::Print;
 
-pub fn run(args: &Run, print: Print) -> Result<Held> {
+pub fn run(args: &Run, print: Print) -> Result<ExitStatus> {
     let given = &args.input;
     let name = match &args.on {
         Some(name) => name.clone(),
@@ -47,9 +47,10 @@ pub fn run(args: &Run, print: Print) -> Result<Held> {
     }
     let stray = finite::stray(&outputs);
     finite::say(&stray, computed(args)?)?;
-    let answers = match named.is_none() && stray.is_empty() {
-        true => answers(args, &about, &opened, &rows, (&inputs, &outputs), &own)?,
-        false => Vec::new(),
+    let answers = if named.is_none() && stray.is_empty() {
+        answers(args, &about, &opened, &rows, (&inputs, &outputs), &own)?
+    } else {
+        Vec::new()
     };
     if about.task == Some(Task::QuestionAnswering) && !rows.is_empty() && given.pair.is_empty() {
         print.note("the model looks for answers in a text: give it with --context")?;
@@ -72,9 +73,10 @@ pub fn run(args: &Run, print: Print) -> Result<Held> {
         "not_finite": stray,
     });
     print.result(&document, text.trim_end())?;
-    Ok(match stray.is_empty() {
-        true => Held::Yes,
-        false => Held::No,
+    Ok(if stray.is_empty() {
+        ExitStatus::Success
+    } else {
+        ExitStatus::Failure
     })
 }
 

@@ -6,11 +6,11 @@ use anyhow::{Context, Result, bail};
 use fluxo_train::{RunOptions, Summary, TrainConfig, stop_on_ctrl_c, train};
 
 use super::device;
-use crate::Held;
+use crate::ExitStatus;
 use crate::args::Train;
 use crate::print::Print;
 
-pub fn run(args: &Train, print: Print) -> Result<Held> {
+pub fn run(args: &Train, print: Print) -> Result<ExitStatus> {
     let mut config = config(args)?;
     if let Some(task) = args.task {
         config.task = task.to_string();
@@ -31,7 +31,7 @@ pub fn run(args: &Train, print: Print) -> Result<Held> {
     };
     let summary = train(&config, &device(args.on.as_deref())?, &options)?;
     print.result(&summary, text(&summary))?;
-    Ok(Held::Yes)
+    Ok(ExitStatus::Success)
 }
 
 /// The configuration that `args.what` names, or that of the run to resume.
@@ -63,9 +63,10 @@ pub fn text(summary: &Summary) -> String {
         (Some(accuracy), Some(f1)) => format!(" (accuracy {accuracy:.3}, macro F1 {f1:.3})"),
         _ => String::new(),
     };
-    let state = match summary.stopped {
-        true => format!("stopped and saved; go on with: fluxo train --resume --out {out}"),
-        false => format!("the model is in {out}"),
+    let state = if summary.stopped {
+        format!("stopped and saved; go on with: fluxo train --resume --out {out}")
+    } else {
+        format!("the model is in {out}")
     };
     format!(
         "{} parameters, {} steps, {} tokens in {:.0} s: loss {:.3} -> {:.3}{best}{scores}\n{state}",

@@ -109,9 +109,10 @@ fn likeliest(runner: &str, outputs: &Tensors) -> Result<i64> {
 /// The rows of `inputs`, each with its padding left out.
 fn rows(inputs: &Tensors) -> Result<Vec<Row>> {
     let writes = inputs.contains_key("decoder_input_ids");
-    let (grows, mask) = match writes {
-        true => ("decoder_input_ids", "decoder_attention_mask"),
-        false => ("input_ids", "attention_mask"),
+    let (grows, mask) = if writes {
+        ("decoder_input_ids", "decoder_attention_mask")
+    } else {
+        ("input_ids", "attention_mask")
     };
     let none = || Error::Input(format!("there is no `{grows}` of [batch, seq] to write on"));
     let ids = inputs.get(grows).ok_or_else(none)?;
@@ -138,11 +139,12 @@ fn rows(inputs: &Tensors) -> Result<Vec<Row>> {
                 given.insert(name.into(), crate::inputs::samples::row(name, data, index)?);
             }
         }
-        match text.is_empty() {
-            true => Err(Error::Input(format!(
+        if text.is_empty() {
+            Err(Error::Input(format!(
                 "row {index} has nothing but padding to write on"
-            ))),
-            false => Ok(Row { given, grows, text }),
+            )))
+        } else {
+            Ok(Row { given, grows, text })
         }
     };
     (0..batch).map(row).collect()
@@ -167,9 +169,10 @@ mod tests {
         }
         fn run(&mut self, inputs: &Tensors) -> Result<Tensors> {
             let ids = integers("input_ids", &inputs["input_ids"])?;
-            let next = match ids.len() < self.2 {
-                true => (ids.last().unwrap() + self.1) as usize % 10,
-                false => 0,
+            let next = if ids.len() < self.2 {
+                (ids.last().unwrap() + self.1) as usize % 10
+            } else {
+                0
             };
             let mut logits = vec![0.0_f32; ids.len() * 10];
             let last = logits.len() - 10;

@@ -140,9 +140,10 @@ fn decoding(file: &GraphInterface, reference: &mut dyn Runner, cases: &mut Cases
             written: seq,
         };
         let mut sizes = fixed(file, sizes);
-        match pair {
-            true => sizes.written = seq,
-            false => sizes.sequence = seq,
+        if pair {
+            sizes.written = seq
+        } else {
+            sizes.sequence = seq
         }
         let mut now = samples::sized(config, sizes);
         if past > 0 {

@@ -105,9 +105,10 @@ fn files_of(draft: &Path, part: &str) -> Result<Vec<String>, Error> {
     for entry in entries {
         let entry = entry.map_err(|e| io(&folder, e))?;
         let name = format!("{part}{}", entry.file_name().to_string_lossy());
-        match entry.path().is_dir() {
-            true => found.extend(files_of(draft, &format!("{name}/"))?),
-            false => found.push(name),
+        if entry.path().is_dir() {
+            found.extend(files_of(draft, &format!("{name}/"))?)
+        } else {
+            found.push(name)
         }
     }
     Ok(found)

@@ -78,9 +78,10 @@ impl GraphInterface {
 
     /// The forward pass between the file's inputs and its outputs.
     pub(crate) fn forward(&self, network: &Network, args: &mut Args<'_>) -> Outputs {
-        let mut taps = match self.taps.is_empty() {
-            true => Taps::off(),
-            false => Taps::on(),
+        let mut taps = if self.taps.is_empty() {
+            Taps::off()
+        } else {
+            Taps::on()
         };
         let batch = self.batch(args);
         let mut named = Named::new();

@@ -89,9 +89,10 @@ fn export_with(
     // The last of the model's own.
     let main = plan.models[0].interfaces.len() - 1;
     let start = Instant::now();
-    let checked = match options.verify {
-        true => Some(check(&plan, draft)),
-        false => None,
+    let checked = if options.verify {
+        Some(check(&plan, draft))
+    } else {
+        None
     };
     let verification_seconds = start.elapsed().as_secs_f64();
     let (verification, kept) = match checked {

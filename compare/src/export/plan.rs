@@ -90,9 +90,10 @@ fn interfaces(model: &Model, options: &ExportOptions) -> Result<Vec<GraphInterfa
         resize(&mut config, size)?;
     }
     if options.position_ids && config.given_positions().is_none() {
-        let reason = match config.encodes_and_decodes() {
-            true => "positions as an input, and an encoder-decoder counts its own",
-            false => "positions as an input, and the model has none",
+        let reason = if config.encodes_and_decodes() {
+            "positions as an input, and an encoder-decoder counts its own"
+        } else {
+            "positions as an input, and the model has none"
         };
         return Err(fluxo_onnx::Error::Option(reason.into()).into());
     }
@@ -102,9 +103,10 @@ fn interfaces(model: &Model, options: &ExportOptions) -> Result<Vec<GraphInterfa
         .is_none_or(|head| head.read == Pooling::All);
     let cached = options.cache && config.cached() && goes_on;
     let taps = options.taps.among(&config)?;
-    let parts = match cached && config.encodes_and_decodes() {
-        true => &[GraphRole::Encoder, GraphRole::Decoder][..],
-        false => &[GraphRole::Whole],
+    let parts = if cached && config.encodes_and_decodes() {
+        &[GraphRole::Encoder, GraphRole::Decoder][..]
+    } else {
+        &[GraphRole::Whole]
     };
     let interface = |part: &GraphRole| GraphInterface {
         part: *part,

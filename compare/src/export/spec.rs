@@ -66,9 +66,10 @@ impl GraphInterface {
 
     fn inputs(&self) -> Vec<Input> {
         let sequence = self.sequence();
-        let total = match self.cached() {
-            true => "past_sequence + sequence",
-            false => sequence,
+        let total = if self.cached() {
+            "past_sequence + sequence"
+        } else {
+            sequence
         };
         let mut inputs: Vec<Input> = Vec::new();
         for name in self.names() {

@@ -36,9 +36,10 @@ fn row(part: &PartError) -> Vec<String> {
     vec![
         escape(&part.path),
         error(part.cumulative),
-        match part.at_fault {
-            true => format!(r#"<span class="bug">{own} !</span>"#),
-            false => own,
+        if part.at_fault {
+            format!(r#"<span class="bug">{own} !</span>"#)
+        } else {
+            own
         },
         number(part.noise),
     ]

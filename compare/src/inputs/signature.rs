@@ -34,9 +34,10 @@ impl Signature {
         let said = file.metadata.get(POSITIONS);
         let said = said.and_then(|said| serde_json::from_str(said).ok());
         Ok(Self {
-            counting: said.unwrap_or(match writes {
-                true => Counting::Kept,
-                false => Counting::Columns,
+            counting: said.unwrap_or(if writes {
+                Counting::Kept
+            } else {
+                Counting::Columns
             }),
             positions: limits::positions(path, &file),
             file,

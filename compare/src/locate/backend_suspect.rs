@@ -1,6 +1,6 @@
 //! A model of the zoo on one backend, part by part.
 
-use fluxo_models::{Model, Part, Probe, Tensors, Weights};
+use fluxo_models::{Model, ModuleIo, Probe, Tensors, Weights};
 
 use super::model_source::ModelSource;
 use super::reference::noting;
@@ -51,7 +51,7 @@ impl BackendSuspect {
         paths: &[String],
         only: Option<&str>,
         given: &ForcedInputs,
-    ) -> Result<Vec<Part>> {
+    ) -> Result<Vec<ModuleIo>> {
         let probe = noting(Probe::new(Weights::AsTheyAre), paths, only, given);
         self.model.pass(inputs, only, probe)
     }
@@ -66,11 +66,11 @@ impl Suspect for BackendSuspect {
         self.measure
     }
 
-    fn plain(&mut self, inputs: &Tensors, scope: &ProbeRequest<'_>) -> Result<Vec<Part>> {
+    fn plain(&mut self, inputs: &Tensors, scope: &ProbeRequest<'_>) -> Result<Vec<ModuleIo>> {
         self.pass(inputs, scope.paths, None, &ForcedInputs::new())
     }
 
-    fn forced(&mut self, inputs: &Tensors, scope: &ProbeRequest<'_>) -> Result<Vec<Part>> {
+    fn forced(&mut self, inputs: &Tensors, scope: &ProbeRequest<'_>) -> Result<Vec<ModuleIo>> {
         self.pass(inputs, scope.paths, scope.within, scope.given)
     }
 }

@@ -149,12 +149,13 @@ fn within(noise: f64) -> f64 {
 fn moved(values: &Tensors, seed: u64) -> Tensors {
     let mut random = StdRng::seed_from_u64(seed);
     let mut moved = |data: &TensorData| {
-        let values = data
-            .iter::<f32>()
-            .map(|value| match random.random::<bool>() {
-                true => value * (1.0 + f32::EPSILON),
-                false => value * (1.0 - f32::EPSILON),
-            });
+        let values = data.iter::<f32>().map(|value| {
+            if random.random::<bool>() {
+                value * (1.0 + f32::EPSILON)
+            } else {
+                value * (1.0 - f32::EPSILON)
+            }
+        });
         TensorData::new(values.collect::<Vec<f32>>(), data.shape().clone())
     };
     let moved = values

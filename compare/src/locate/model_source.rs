@@ -1,6 +1,6 @@
 //! A model whose parts run: in memory, or on disk and brought in as far as they run.
 
-use fluxo_models::{Model, OutputOptions, Part, Probe, Tensors};
+use fluxo_models::{Model, ModuleIo, OutputOptions, Probe, Tensors};
 
 use crate::checkpoint_cache::{CheckpointCache, CheckpointSpec};
 use crate::error::{Result, zoo};
@@ -38,7 +38,7 @@ impl ModelSource {
         inputs: &Tensors,
         only: Option<&str>,
         probe: Probe,
-    ) -> Result<Vec<Part>> {
+    ) -> Result<Vec<ModuleIo>> {
         let whole;
         let model = match self {
             Self::Model(model) => &**model,

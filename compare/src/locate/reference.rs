@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use fluxo_models::{Model, NetworkConfig, Part, Probe, Tensors};
+use fluxo_models::{Model, ModuleIo, NetworkConfig, Probe, Tensors};
 
 use super::model_source::ModelSource;
 use super::suspect::{ForcedInputs, ProbeRequest};
@@ -35,7 +35,7 @@ pub(super) struct Scope {
     paths: Vec<String>,
     within: Option<String>,
     /// What they read and wrote.
-    pub exact: Vec<Part>,
+    pub exact: Vec<ModuleIo>,
     /// Of each, its noise.
     pub noise: Vec<Noise>,
     /// In how many runs what gathers was measured.
@@ -252,15 +252,15 @@ impl<'a> Referee<'a> {
         paths: &[String],
         only: Option<&str>,
         given: &ForcedInputs,
-    ) -> Result<Vec<Part>> {
+    ) -> Result<Vec<ModuleIo>> {
         let probe = noting(run.probe(), paths, only, given);
         self.model.pass(self.inputs, only, probe)
     }
 
     fn widen(
         &self,
-        exact: &[Part],
-        run: &[Part],
+        exact: &[ModuleIo],
+        run: &[ModuleIo],
         noise: &mut [Noise],
         which: impl Fn(&mut Noise) -> &mut Rounding,
     ) {
@@ -276,8 +276,8 @@ impl<'a> Referee<'a> {
     /// `allowed` where that explains so much of it.
     pub fn off(
         &self,
-        exact: &Part,
-        part: &Part,
+        exact: &ModuleIo,
+        part: &ModuleIo,
         noise: &Rounding,
         allowed: impl Fn(f64) -> f64,
     ) -> Off {
@@ -298,7 +298,7 @@ impl<'a> Referee<'a> {
     }
 
     /// Which values of what `exact` wrote count.
-    fn kept(&self, exact: &Part) -> Option<Vec<bool>> {
+    fn kept(&self, exact: &ModuleIo) -> Option<Vec<bool>> {
         let shape = exact.output.shape().as_slice();
         match shape.len() {
             // Heads may be as many as positions.
@@ -310,18 +310,20 @@ impl<'a> Referee<'a> {
     /// What the masks know the part `path` by.
     fn shown(&self, path: &str) -> String {
         let encodes = [".cross.key", ".cross.value", ENCODED];
-        match encodes.iter().any(|end| path.ends_with(end)) {
-            true => format!("encoder.{path}"),
-            false => self.config.parameter(path).to_string(),
+        if encodes.iter().any(|end| path.ends_with(end)) {
+            format!("encoder.{path}")
+        } else {
+            self.config.parameter(path).to_string()
         }
     }
 
     /// The tap behind the part `path` of the whole network.
     pub fn tap(&self, path: &str) -> String {
         let shown = self.config.parameter(path);
-        match path.contains(".layers.") {
-            true => format!("{shown}.h"),
-            false => shown.to_string(),
+        if path.contains(".layers.") {
+            format!("{shown}.h")
+        } else {
+            shown.to_string()
         }
     }
 }

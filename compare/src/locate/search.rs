@@ -1,6 +1,6 @@
 //! The search for the part in which a suspect parts from the referee.
 
-use fluxo_models::{Model, Part, Tensors};
+use fluxo_models::{Model, ModuleIo, Tensors};
 use fluxo_verify::diff::{Off, Rounding};
 use fluxo_verify::report::{Location, PartError};
 
@@ -181,9 +181,10 @@ impl Search<'_, '_> {
         drop(forced);
         let blamed: Vec<bool> = found.iter().map(beyond).collect();
         // A whole run only for what is shown.
-        let plain = match scope.is_whole() || blamed.contains(&true) {
-            true => self.suspect.plain(self.inputs, &scope.asked())?,
-            false => Vec::new(),
+        let plain = if scope.is_whole() || blamed.contains(&true) {
+            self.suspect.plain(self.inputs, &scope.asked())?
+        } else {
+            Vec::new()
         };
         let gathered = |search: &Self, scope: &Scope| {
             search.off(&plain, scope, |noise| &noise.gathered, allowed)
@@ -225,7 +226,7 @@ impl Search<'_, '_> {
     /// their noises.
     fn off(
         &self,
-        parts: &[Part],
+        parts: &[ModuleIo],
         scope: &Scope,
         which: impl Fn(&Noise) -> &Rounding,
         allowed: impl Fn(f64) -> f64,

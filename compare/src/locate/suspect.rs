@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::TensorData;
-use fluxo_models::{Part, Tensors};
+use fluxo_models::{ModuleIo, Tensors};
 use fluxo_verify::diff::tolerance::{COARSE, PART_FLOOR, PART_MARGIN};
 
 use crate::error::Result;
@@ -31,13 +31,13 @@ pub trait Suspect {
     ///
     /// # Errors
     /// When the run fails.
-    fn plain(&mut self, inputs: &Tensors, scope: &ProbeRequest<'_>) -> Result<Vec<Part>>;
+    fn plain(&mut self, inputs: &Tensors, scope: &ProbeRequest<'_>) -> Result<Vec<ModuleIo>>;
 
     /// What each of them writes when it reads `scope.given`, as far as they can be cut out.
     ///
     /// # Errors
     /// When the run fails.
-    fn forced(&mut self, inputs: &Tensors, scope: &ProbeRequest<'_>) -> Result<Vec<Part>>;
+    fn forced(&mut self, inputs: &Tensors, scope: &ProbeRequest<'_>) -> Result<Vec<ModuleIo>>;
 }
 
 /// What a suspect is asked for.
@@ -48,7 +48,7 @@ pub struct ProbeRequest<'a> {
     /// The block or head in which it stands; `None` for the whole network.
     pub within: Option<&'a str>,
     /// What the parts of the referee read and wrote.
-    pub exact: &'a [Part],
+    pub exact: &'a [ModuleIo],
     /// What is fed to the parts, the block's own input and an encoder's output among it.
     pub given: &'a ForcedInputs,
 }

@@ -103,14 +103,14 @@ pub fn graph_of(path: &Path) -> Result<Option<OnnxModelFiles>> {
 /// the two it lies in which has a `config.json`.
 pub fn home(path: &Path) -> &Path {
     let described = |folder: &&Path| folder.join(CONFIG).is_file();
-    match path.is_file() {
-        true => path
-            .ancestors()
+    if path.is_file() {
+        path.ancestors()
             .skip(1)
             .take(2)
             .find(described)
-            .unwrap_or(path),
-        false => path,
+            .unwrap_or(path)
+    } else {
+        path
     }
 }
 

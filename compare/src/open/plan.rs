@@ -51,9 +51,10 @@ impl RunnerPlan {
                 return Err(first.no_weights(name));
             }
             for (index, source) in sources.iter().enumerate() {
-                let takes = match is_runtime(name) {
-                    true => source.graph.is_some() || !any_graph,
-                    false => source.checkpoint,
+                let takes = if is_runtime(name) {
+                    source.graph.is_some() || !any_graph
+                } else {
+                    source.checkpoint
                 };
                 if !takes {
                     continue;

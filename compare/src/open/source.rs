@@ -96,9 +96,10 @@ impl Source {
         if path.extension().is_none_or(|extension| extension != "onnx") {
             let weights = ["safetensors", "bin", "gguf", "h5", "pt", "pth"];
             let is = |known: &&str| path.extension().is_some_and(|own| *own == **known);
-            return refuse(match weights.iter().any(is) {
-                true => "neither a folder nor an .onnx file; give the folder that it lies in",
-                false => "neither a folder nor an .onnx file",
+            return refuse(if weights.iter().any(is) {
+                "neither a folder nor an .onnx file; give the folder that it lies in"
+            } else {
+                "neither a folder nor an .onnx file"
             });
         }
         Ok(source(false, Some(OnnxModelFiles::around(path))))
@@ -168,11 +169,12 @@ impl Source {
             true => {}
             false => drop(fluxo_backends::device(backend)?),
         }
-        let kind = match is_runtime(name) {
-            true => Kind::Graph,
-            false => Kind::Backend {
+        let kind = if is_runtime(name) {
+            Kind::Graph
+        } else {
+            Kind::Backend {
                 gpu: fluxo_backends::is_gpu(backend),
-            },
+            }
         };
         let label = Label {
             unit: dtype.map(unit),
@@ -226,9 +228,10 @@ impl Source {
     }
 
     pub fn untaken(&self, names: &[String]) -> Error {
-        let lacks = match self.checkpoint {
-            true => "a backend".to_string(),
-            false => format!("a runtime ({})", RUNTIMES.join(", ")),
+        let lacks = if self.checkpoint {
+            "a backend".to_string()
+        } else {
+            format!("a runtime ({})", RUNTIMES.join(", "))
         };
         Error::Model {
             path: self.path.clone(),

@@ -89,11 +89,10 @@ impl Runner for Chain {
             )
         })?;
         written.insert("encoder_hidden_states".into(), state.clone());
-        match cached {
-            true => outputs.clear(),
-            false => {
-                outputs.insert("encoder_last_hidden_state".into(), state);
-            }
+        if cached {
+            outputs.clear()
+        } else {
+            outputs.insert("encoder_last_hidden_state".into(), state);
         }
         outputs.extend(self.decoder.run(&written)?);
         // What the encoder's keys were before they are still: other exporters' decoders give them

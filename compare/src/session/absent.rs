@@ -36,8 +36,9 @@ pub(super) fn absent(models: usize, on: &[String], report: &Report) -> Option<Un
 /// `mine` of `mine:flex:f64`.
 fn model<'a>(on: &[String], runner: &'a str) -> Option<&'a str> {
     let named = |name: &String| runner.strip_suffix(name.as_str())?.strip_suffix(':');
-    match on.is_empty() {
-        true => runner.rsplit_once(':').map(|(model, _)| model),
-        false => on.iter().find_map(named),
+    if on.is_empty() {
+        runner.rsplit_once(':').map(|(model, _)| model)
+    } else {
+        on.iter().find_map(named)
     }
 }

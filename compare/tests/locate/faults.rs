@@ -177,10 +177,10 @@ impl Suspect for Shifted {
     fn label(&self) -> &Label {
         self.0.label()
     }
-    fn plain(&mut self, inputs: &Tensors, scope: &ProbeRequest<'_>) -> Result<Vec<Part>> {
+    fn plain(&mut self, inputs: &Tensors, scope: &ProbeRequest<'_>) -> Result<Vec<ModuleIo>> {
         self.0.plain(&Self::shifted(inputs), scope)
     }
-    fn forced(&mut self, inputs: &Tensors, scope: &ProbeRequest<'_>) -> Result<Vec<Part>> {
+    fn forced(&mut self, inputs: &Tensors, scope: &ProbeRequest<'_>) -> Result<Vec<ModuleIo>> {
         self.0.forced(&Self::shifted(inputs), scope)
     }
 }

@@ -23,7 +23,7 @@ use fluxo_models::blocks::activation::Activation;
 use fluxo_models::blocks::block::Block;
 use fluxo_models::blocks::rotary::RotaryLayout;
 use fluxo_models::stack::{Stack, StackConfig};
-use fluxo_models::{Model, NetworkConfig, NewModelOptions, OutputOptions, Part, Tensors};
+use fluxo_models::{Model, ModuleIo, NetworkConfig, NewModelOptions, OutputOptions, Tensors};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 

@@ -86,9 +86,10 @@ fn tokens(
         let scores = softmax(logits.at(at, index)?);
         let label = largest(&scores, 1)[0];
         let id = row.reading.ids[index];
-        let word = match Some(id) == unknown {
-            true => slice(&row.text, place.span),
-            false => text.token(id).unwrap_or_default(),
+        let word = if Some(id) == unknown {
+            slice(&row.text, place.span)
+        } else {
+            text.token(id).unwrap_or_default()
         };
         tokens.push(TaggedToken {
             entity: names.name(label),

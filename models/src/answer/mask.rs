@@ -74,9 +74,10 @@ fn masks_of(
             .for_each(|(place, token)| ids[*place] = *token);
         ids.retain(|id| Some(*id) != padding);
         // Masks that stay would go with the other special tokens.
-        match places.len() == filled.len() {
-            true => text.decode(&ids),
-            false => text.decode_with_special(&ids),
+        if places.len() == filled.len() {
+            text.decode(&ids)
+        } else {
+            text.decode_with_special(&ids)
         }
     };
     let mut best = Vec::new();

@@ -87,9 +87,12 @@ fn add(
     answers: &mut Vec<Span>,
 ) {
     let length = starts.len();
-    let score = |from: usize, to: usize| match to >= from && to < from + LONGEST {
-        true => starts[from] * ends[to],
-        false => 0.0,
+    let score = |from: usize, to: usize| {
+        if to >= from && to < from + LONGEST {
+            starts[from] * ends[to]
+        } else {
+            0.0
+        }
     };
     let all = (0..length).flat_map(|from| (0..length).map(move |to| (from, to)));
     let scores: Vec<f64> = all.map(|(from, to)| score(from, to)).collect();

@@ -43,10 +43,10 @@ pub fn written<E: From<Error>>(
 ) -> Result<Vec<Answer>, E> {
     let mut sampling = Sampling::of_checkpoint(folder, model)?;
     if !start.is_empty() {
-        sampling.rules.start = start.iter().copied().map(Start::Token).collect();
+        sampling.constraints.start = start.iter().copied().map(Start::Token).collect();
     }
     // The last token is not read back, so it needs no position.
-    let begun = sampling.rules.start.len().max(1);
+    let begun = sampling.constraints.start.len().max(1);
     let room = (model.config().max_positions() + 1).saturating_sub(begun);
     let most = SHORT.min(room);
     let texts = write(prompts, most, &sampling)?;

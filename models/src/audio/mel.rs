@@ -139,16 +139,18 @@ fn step() -> f64 {
 
 fn mel(hertz: f64) -> f64 {
     let (from, mel) = LOGARITHMIC;
-    match hertz >= from {
-        true => mel + (hertz / from).ln() / step(),
-        false => 3.0 * hertz / 200.0,
+    if hertz >= from {
+        mel + (hertz / from).ln() / step()
+    } else {
+        3.0 * hertz / 200.0
     }
 }
 
 fn hertz(mel: f64) -> f64 {
     let (from, start) = LOGARITHMIC;
-    match mel >= start {
-        true => from * (step() * (mel - start)).exp(),
-        false => 200.0 * mel / 3.0,
+    if mel >= start {
+        from * (step() * (mel - start)).exp()
+    } else {
+        200.0 * mel / 3.0
     }
 }

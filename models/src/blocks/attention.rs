@@ -245,9 +245,10 @@ impl Attention {
     /// `[batch, heads, query, n] -> [batch, kv_heads, group · query, n]`.
     fn grouped(&self, x: Tensor<4>) -> Tensor<4> {
         let [batch, heads, seq, n] = x.dims();
-        match heads == self.kv_heads {
-            true => x,
-            false => x.reshape([batch, self.kv_heads, heads / self.kv_heads * seq, n]),
+        if heads == self.kv_heads {
+            x
+        } else {
+            x.reshape([batch, self.kv_heads, heads / self.kv_heads * seq, n])
         }
     }
 

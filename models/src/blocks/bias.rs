@@ -111,13 +111,15 @@ fn slopes(heads: usize) -> Vec<f32> {
 /// The bucket of a key that stands `distance` behind the query (T5's
 /// `_relative_position_bucket`, in float32 as there).
 fn bucket(distance: i64, count: usize, max_distance: usize, both_sides: bool) -> usize {
-    let (buckets, start) = match both_sides {
-        true => (count / 2, if distance > 0 { count / 2 } else { 0 }),
-        false => (count, 0),
+    let (buckets, start) = if both_sides {
+        (count / 2, if distance > 0 { count / 2 } else { 0 })
+    } else {
+        (count, 0)
     };
-    let far = match both_sides {
-        true => distance.unsigned_abs() as usize,
-        false => distance.min(0).unsigned_abs() as usize,
+    let far = if both_sides {
+        distance.unsigned_abs() as usize
+    } else {
+        distance.min(0).unsigned_abs() as usize
     };
     let exact = buckets / 2;
     if far < exact {

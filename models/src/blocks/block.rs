@@ -262,18 +262,20 @@ impl Block {
 
     /// The stream `x` with what a sublayer wrote: in float32 where either is.
     fn sum(&self, written: Tensor<3>, x: Tensor<3>) -> Tensor<3> {
-        let sum = match written.dtype() == x.dtype() {
-            true => written + x,
-            false => typed(written, DType::F32) + typed(x, DType::F32),
+        let sum = if written.dtype() == x.dtype() {
+            written + x
+        } else {
+            typed(written, DType::F32) + typed(x, DType::F32)
         };
         self.held(sum)
     }
 
     /// The stream `x` within float16's range, where it is in that type and is to be held there.
     fn held(&self, x: Tensor<3>) -> Tensor<3> {
-        match self.saturates && x.dtype() == DType::F16 {
-            true => x.clamp(-FLOAT16_MOST, FLOAT16_MOST),
-            false => x,
+        if self.saturates && x.dtype() == DType::F16 {
+            x.clamp(-FLOAT16_MOST, FLOAT16_MOST)
+        } else {
+            x
         }
     }
 

@@ -41,10 +41,7 @@ pub(crate) fn linear(
 
 /// `x` in the element type `dtype`.
 pub(crate) fn typed<const D: usize>(x: Tensor<D>, dtype: DType) -> Tensor<D> {
-    match x.dtype() == dtype {
-        true => x,
-        false => x.cast(dtype),
-    }
+    if x.dtype() == dtype { x } else { x.cast(dtype) }
 }
 
 /// `layer` at `x`: `[…, d_input] -> […, d_output]`.

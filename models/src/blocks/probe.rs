@@ -31,7 +31,7 @@ pub enum Weights {
 
 /// What one part read and wrote.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Part {
+pub struct ModuleIo {
     /// Its path among the modules: `decoder.layers.3.attention.query`, the layer counted in the
     /// order of the computation.
     pub path: String,
@@ -65,7 +65,7 @@ struct Running {
     divides: bool,
 }
 
-/// A [`Part`] on the device.
+/// A [`ModuleIo`] on the device.
 #[derive(Debug)]
 struct Noted {
     path: String,
@@ -171,8 +171,8 @@ impl Probe {
     }
 
     /// What was noted, in the order in which the parts ended.
-    pub(crate) fn into_found(self) -> Vec<Part> {
-        let read = |noted: Noted| Part {
+    pub(crate) fn into_found(self) -> Vec<ModuleIo> {
+        let read = |noted: Noted| ModuleIo {
             path: noted.path,
             input: noted.input.map(Held::read),
             output: noted.output.read(),

@@ -7,7 +7,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use fluxo_backends::kernels;
 
-use super::probe::{Part, Probe};
+use super::probe::{ModuleIo, Probe};
 
 /// The names of a block's taps: the chapter's, then the position-free ones, then those of a
 /// block that reads an encoder.
@@ -66,7 +66,7 @@ impl Taps {
     }
 
     /// What the probe noted, which then is done.
-    pub fn take_parts(&mut self) -> Vec<Part> {
+    pub fn take_parts(&mut self) -> Vec<ModuleIo> {
         let probe = self.probe.take();
         probe.map_or_else(Vec::new, |probe| probe.into_found())
     }

@@ -79,9 +79,12 @@ fn run(source: &str, context: &Map<String, serde_json::Value>) -> Result<String,
             let context = Value::from(minijinja::value::Serde(context));
             template.render_captured_to(context, &mut output).map(drop)
         })
-        .map_err(|e| match output.full {
-            true => Failure::Broken(format!("it writes more than {OUTPUT} bytes")),
-            false => failure(&e),
+        .map_err(|e| {
+            if output.full {
+                Failure::Broken(format!("it writes more than {OUTPUT} bytes"))
+            } else {
+                failure(&e)
+            }
         })?;
     String::from_utf8(output.bytes).map_err(|_| Failure::Broken("it writes no UTF-8".into()))
 }

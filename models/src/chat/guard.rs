@@ -110,9 +110,10 @@ fn inside<'a>(source: &'a str, mut at: usize, close: &str, tokens: &mut Vec<Toke
                     .iter()
                     .take_while(|b| b.is_ascii_alphanumeric() || **b == b'_')
                     .count();
-                tokens.push(match byte.is_ascii_digit() {
-                    true => Token::Literal,
-                    false => Token::Word(&source[at..at + length], at..at + length),
+                tokens.push(if byte.is_ascii_digit() {
+                    Token::Literal
+                } else {
+                    Token::Word(&source[at..at + length], at..at + length)
                 });
                 at += length;
                 continue;

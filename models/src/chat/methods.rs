@@ -64,9 +64,10 @@ pub(super) fn call(
             let mut within = false;
             let mut titled = String::new();
             for c in text.chars() {
-                match within {
-                    true => titled.extend(c.to_lowercase()),
-                    false => titled.extend(c.to_uppercase()),
+                if within {
+                    titled.extend(c.to_lowercase())
+                } else {
+                    titled.extend(c.to_uppercase())
                 }
                 within = c.is_alphabetic();
             }
@@ -114,9 +115,10 @@ fn list<'a>(parts: impl IntoIterator<Item = &'a str>) -> Value {
 }
 
 fn bounded(bytes: usize) -> Result<(), Error> {
-    match bytes > LARGEST {
-        true => Err(invalid(format!("a method gives more than {LARGEST} bytes"))),
-        false => Ok(()),
+    if bytes > LARGEST {
+        Err(invalid(format!("a method gives more than {LARGEST} bytes")))
+    } else {
+        Ok(())
     }
 }
 

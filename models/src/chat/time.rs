@@ -58,9 +58,12 @@ fn strftime(seconds: u64, format: &str) -> Result<String, Error> {
         if bare {
             directive = chars.next();
         }
-        let two = |value: u64| match bare {
-            true => value.to_string(),
-            false => format!("{value:02}"),
+        let two = |value: u64| {
+            if bare {
+                value.to_string()
+            } else {
+                format!("{value:02}")
+            }
         };
         let text = match directive {
             Some('Y') => year.to_string(),

@@ -146,9 +146,10 @@ impl Writer {
     }
 
     fn room(&self, bytes: usize) -> Result<(), Error> {
-        match self.out.len().saturating_add(bytes) > LARGEST {
-            true => Err(invalid(format!("tojson writes more than {LARGEST} bytes"))),
-            false => Ok(()),
+        if self.out.len().saturating_add(bytes) > LARGEST {
+            Err(invalid(format!("tojson writes more than {LARGEST} bytes")))
+        } else {
+            Ok(())
         }
     }
 }

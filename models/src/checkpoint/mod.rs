@@ -142,9 +142,10 @@ pub(crate) fn published(
         let path = &ours.get(number).plain;
         let (found, of_head) =
             rule_of(family, class, &ours, number).ok_or_else(|| no_name(family, path))?;
-        let prefix = match of_head || class.is_bare() {
-            true => "",
-            false => family.prefix,
+        let prefix = if of_head || class.is_bare() {
+            ""
+        } else {
+            family.prefix
         };
         let name = format!("{prefix}{}", found.theirs);
         if tensors.contains_key(&name) {
@@ -250,9 +251,10 @@ impl<'a> Plan<'a> {
         let network = config.init(wanted.device);
         let mut names = Names::new(family, class, store, &Ours::of(&network));
         let ties = Ties::settle(&mut names, family, class, config)?;
-        let network = match network.config() == config {
-            true => network,
-            false => config.init(wanted.device),
+        let network = if network.config() == config {
+            network
+        } else {
+            config.init(wanted.device)
         };
         let plan = Self {
             store,

@@ -95,9 +95,10 @@ impl<'a> Names<'a> {
         if let Some(full) = self.elsewhere.get(theirs) {
             return self.store.get(full).map(|entry| (full.clone(), entry));
         }
-        let prefixes = match of_head {
-            true => self.head.as_slice(),
-            false => std::slice::from_ref(&self.base),
+        let prefixes = if of_head {
+            self.head.as_slice()
+        } else {
+            std::slice::from_ref(&self.base)
         };
         let shorter = theirs.strip_prefix(self.omits).unwrap_or(theirs);
         [theirs, shorter].into_iter().find_map(|theirs| {
@@ -116,9 +117,10 @@ fn spellings(name: &str) -> impl Iterator<Item = String> {
         let start = name.strip_suffix(new)?;
         Some(format!("{start}{other}"))
     };
-    let of_layer = match name.ends_with(".decoder.bias") {
-        true => None,
-        false => ending(".bias", ".decoder.bias"),
+    let of_layer = if name.ends_with(".decoder.bias") {
+        None
+    } else {
+        ending(".bias", ".decoder.bias")
     };
     let others = [
         ending("LayerNorm.weight", "LayerNorm.gamma"),

@@ -124,9 +124,12 @@ pub fn find<'a>(
     let leaf = template.rsplit('.').next().unwrap_or_default();
     rules.into_iter().find_map(|rule| {
         let whole = matches!(rule.layout, Layout::Tensor | Layout::Flat | Layout::Row);
-        let mut wanted = templates.iter().flatten().map(|template| match whole {
-            true => template,
-            false => template.rsplit_once('.').map_or("", |(module, _)| module),
+        let mut wanted = templates.iter().flatten().map(|template| {
+            if whole {
+                template
+            } else {
+                template.rsplit_once('.').map_or("", |(module, _)| module)
+            }
         });
         if !wanted.any(|wanted| rule.ours.contains(&wanted)) {
             return None;
@@ -157,16 +160,15 @@ fn template(path: &str) -> (String, Vec<(&'static str, &str)>) {
     let mut values = Vec::new();
     let parts: Vec<&str> = path
         .split('.')
-        .map(
-            |part| match part.bytes().all(|byte| byte.is_ascii_digit()) {
-                true => {
-                    let hole = if values.is_empty() { "{i}" } else { "{e}" };
-                    values.push((hole, part));
-                    hole
-                }
-                false => part,
-            },
-        )
+        .map(|part| {
+            if part.bytes().all(|byte| byte.is_ascii_digit()) {
+                let hole = if values.is_empty() { "{i}" } else { "{e}" };
+                values.push((hole, part));
+                hole
+            } else {
+                part
+            }
+        })
         .collect();
     (parts.join("."), values)
 }

@@ -128,9 +128,10 @@ impl Ties {
             }
             // Nothing but the table can be meant.
             OutputConfig::Linear { bias, .. } if family.ties.always && stored.is_none() => {
-                match self.same(&table, &source)? {
-                    true => head.output = OutputConfig::Tied { bias },
-                    false => names.is_at(output, &source.0),
+                if self.same(&table, &source)? {
+                    head.output = OutputConfig::Tied { bias }
+                } else {
+                    names.is_at(output, &source.0)
                 }
             }
             _ => {}

@@ -47,9 +47,10 @@ fn adapter(dir: &Path) -> Option<String> {
         .map(|base| format!(" of {base}"))
         .unwrap_or_default();
     let base = base.map_or("BASE".to_string(), |base| format!("'{base}'"));
-    let beside = match Store::exists(dir) {
-        true => "; to run the model without it, move the adapter_* files away",
-        false => "",
+    let beside = if Store::exists(dir) {
+        "; to run the model without it, move the adapter_* files away"
+    } else {
+        ""
     };
     Some(format!(
         "holds {kind}{of}, which is no model by itself; merge it into its base model with peft: \

@@ -56,9 +56,10 @@ fn read(raw: &RawConfig, task: Task) -> Result<NetworkConfig> {
     };
     let rotary = rotary(raw, head_dim, defaults)?;
     let longest = max_positions(raw, &rotary)?;
-    let position = match raw.flag("use_parallel_residual")? {
-        true => NormPosition::ParallelTwoNorms,
-        false => NormPosition::Pre,
+    let position = if raw.flag("use_parallel_residual")? {
+        NormPosition::ParallelTwoNorms
+    } else {
+        NormPosition::Pre
     };
     let act = activation(raw, "hidden_act")?;
     let block = BlockConfig::new(

@@ -63,9 +63,10 @@ pub(super) fn decoder(
 ) -> Result<()> {
     let linear = |size| OutputConfig::Linear { size, bias: false };
     config.head = match task {
-        Task::TextGeneration => Some(HeadConfig::every(match tied {
-            true => OutputConfig::Tied { bias: false },
-            false => linear(config.vocab_size()),
+        Task::TextGeneration => Some(HeadConfig::every(if tied {
+            OutputConfig::Tied { bias: false }
+        } else {
+            linear(config.vocab_size())
         })),
         Task::TextClassification => {
             let padding = raw.count_opt("pad_token_id")?;

@@ -70,9 +70,10 @@ pub(super) fn network(raw: &RawConfig, rotating: Rotating) -> Result<NetworkConf
     let rotary = rotating(raw, head_dim)?;
     let longest = max_positions(raw, &rotary)?;
     // Gemma 2 and 3 call it by another name.
-    let act = match raw.0.contains_key("hidden_activation") {
-        true => activation(raw, "hidden_activation")?,
-        false => activation(raw, "hidden_act")?,
+    let act = if raw.0.contains_key("hidden_activation") {
+        activation(raw, "hidden_activation")?
+    } else {
+        activation(raw, "hidden_act")?
     };
     let block = BlockConfig::new(
         NormPosition::Pre,

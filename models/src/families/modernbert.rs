@@ -53,9 +53,10 @@ fn read(raw: &RawConfig, task: Task) -> Result<NetworkConfig> {
     let heads = raw.size("num_attention_heads")?;
     let head_dim = even_head_dim(raw, d_model, heads)?;
     let norm = NormConfig {
-        kind: match raw.flag("norm_bias")? {
-            true => NormKind::Layer,
-            false => NormKind::LayerWithoutBias,
+        kind: if raw.flag("norm_bias")? {
+            NormKind::Layer
+        } else {
+            NormKind::LayerWithoutBias
         },
         epsilon: raw.positive("norm_eps")?,
     };

@@ -87,9 +87,10 @@ fn read(raw: &RawConfig, task: Task) -> Result<NetworkConfig> {
     if task == Task::TextGeneration {
         let vocab = config.vocab_size();
         if let Some(head) = &mut config.head {
-            head.output = match tied {
-                true => OutputConfig::Tied { bias: true },
-                false => outputs(vocab),
+            head.output = if tied {
+                OutputConfig::Tied { bias: true }
+            } else {
+                outputs(vocab)
             };
         }
     }

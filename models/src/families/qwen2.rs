@@ -53,9 +53,10 @@ fn read(raw: &RawConfig, task: Task) -> Result<NetworkConfig> {
 
 /// Only the layers from `max_window_layers` on have the window, and only if it is used.
 pub(super) fn slide_last(config: &mut NetworkConfig, raw: &RawConfig) -> Result<()> {
-    let window = match raw.flag("use_sliding_window")? {
-        true => raw.size_opt("sliding_window")?,
-        false => None,
+    let window = if raw.flag("use_sliding_window")? {
+        raw.size_opt("sliding_window")?
+    } else {
+        None
     };
     let first = raw.count("max_window_layers")?;
     let slides = |layer| window.is_some() && layer >= first;

@@ -114,9 +114,10 @@ fn read(raw: &RawConfig, task: Task) -> Result<NetworkConfig> {
     let tied = raw.0.get("tie_word_embeddings") != Some(&Value::Bool(false));
     decoder(&mut config, raw, Task::TextGeneration, tied)?;
     if let Some(head) = &mut config.head {
-        let scaled = match raw.0.contains_key("scale_decoder_outputs") {
-            true => raw.flag("scale_decoder_outputs")?,
-            false => tied,
+        let scaled = if raw.0.contains_key("scale_decoder_outputs") {
+            raw.flag("scale_decoder_outputs")?
+        } else {
+            tied
         };
         head.scale = scaled.then(|| 1.0 / (d_model as f64).sqrt());
     }
@@ -140,9 +141,10 @@ fn feed_forward(raw: &RawConfig) -> Result<FeedForwardConfig> {
             "`feed_forward_proj` is `{said}` (`dense_act_fn` `{name}`), which is not supported"
         ))
     })?;
-    let gated = match raw.0.contains_key("is_gated_act") {
-        true => raw.flag("is_gated_act")?,
-        false => said.starts_with("gated-"),
+    let gated = if raw.0.contains_key("is_gated_act") {
+        raw.flag("is_gated_act")?
+    } else {
+        said.starts_with("gated-")
     };
     Ok(FeedForwardConfig {
         gated,

@@ -1,16 +1,16 @@
 //! Beam search, as transformers has it.
 
 use super::Job;
-use super::choice::largest;
+use super::decoder::Decoder;
 use super::processors::normalise;
 use super::row::Row;
+use super::sample::largest;
 use super::sampling::EarlyStopping;
-use super::writer::Writer;
 use crate::error::{Error, Result};
 
 /// The best texts of each prompt, as many as are wanted of each.
 pub(super) fn search(
-    mut writer: Writer<'_>,
+    mut decoder: Decoder<'_>,
     mut scores: Vec<Vec<f32>>,
     job: &Job<'_>,
 ) -> Result<Vec<Vec<u32>>> {
@@ -24,12 +24,12 @@ pub(super) fn search(
     for written in 1.. {
         let mut steps = Vec::new();
         for search in &mut searches {
-            search.step(writer.rows(), &mut scores, &mut steps, written, job)?;
+            search.step(decoder.rows(), &mut scores, &mut steps, written, job)?;
         }
         if steps.is_empty() {
             break;
         }
-        scores = writer.step(&steps)?;
+        scores = decoder.step(&steps)?;
     }
     let wanted = job.sampling.num_return_sequences;
     let best = |search: Search| {
@@ -43,7 +43,7 @@ pub(super) fn search(
 /// A text that may go on.
 #[derive(Debug, Clone, Copy)]
 struct Beam {
-    /// Which of the writer's rows it is.
+    /// Which of the decoder's rows it is.
     row: usize,
     /// Its logarithmic probability.
     score: f64,
@@ -59,7 +59,7 @@ struct Search {
 
 impl Search {
     /// Extends every running text by its likeliest tokens, keeps the best, and notes them in
-    /// `steps`, whose indices are the writer's next rows.
+    /// `steps`, whose indices are the decoder's next rows.
     fn step(
         &mut self,
         rows: &[Row],

@@ -7,9 +7,9 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use super::constraints::{Start, TokenConstraints};
 use super::entry::Entry;
 use super::reader::Reader;
-use super::rules::{Rules, Start};
 use super::sampling::{EarlyStopping, Sampling};
 use super::speech;
 use crate::error::Result;
@@ -38,7 +38,7 @@ impl Sampling {
         let is_stop = |word: &[u32]| matches!(word, [token] if stop.contains(token));
         let mut bad_words = reader.own("bad_words_ids").lists()?;
         bad_words.retain(|word| !word.is_empty() && !is_stop(word));
-        let rules = Rules {
+        let constraints = TokenConstraints {
             start: start(reader, model)?,
             bad_words,
             first: first(reader)?,
@@ -66,13 +66,14 @@ impl Sampling {
             num_return_sequences: reader.own("num_return_sequences").count()?.unwrap_or(1),
             stop,
             stop_strings: reader.own("stop_strings").texts()?,
-            rules,
+            constraints,
             cache: reader.own("use_cache").flag()?.unwrap_or(true),
             ..Self::default()
         };
-        match draws(reader, model)? {
-            true => sampling.drawing(reader),
-            false => Ok(sampling),
+        if draws(reader, model)? {
+            sampling.drawing(reader)
+        } else {
+            Ok(sampling)
         }
     }
 

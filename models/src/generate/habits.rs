@@ -85,7 +85,7 @@ impl Habits {
         };
         let positions = model.config().max_positions();
         let speech = model.task() == Task::AutomaticSpeechRecognition;
-        let start = sampling.rules.start_of(model)?.len();
+        let start = sampling.constraints.start_of(model)?.len();
         sampling.max_length = match speech {
             // Whisper's `generate` does not count what texts start with, up to half of the
             // positions.

@@ -5,7 +5,8 @@
 //! chosen, and in which order scores are changed, is as in transformers' `generate`.
 
 mod beams;
-mod choice;
+mod constraints;
+mod decoder;
 mod engine;
 mod entry;
 mod generation_config;
@@ -16,11 +17,10 @@ mod processors;
 mod prompts;
 mod reader;
 mod row;
-mod rules;
+mod sample;
 mod sampling;
 mod speech;
 mod warpers;
-mod writer;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -28,16 +28,16 @@ use rand::rngs::StdRng;
 use crate::error::{Error, Result};
 use crate::model::Model;
 
-pub use choice::distribution;
+pub use constraints::{Start, TokenConstraints};
+use decoder::Decoder;
 pub use engine::Engine;
 pub use generation_config::GENERATION_CONFIG;
 pub use habits::{Habits, Limit};
 use job::Job;
 pub use keys::{Meaning, keys};
 pub use prompts::Prompts;
-pub use rules::{Rules, Start};
+pub use sample::distribution;
 pub use sampling::{EarlyStopping, Sampling};
-use writer::Writer;
 
 /// Writes up to `max_new_tokens` tokens after `prompt`, or for it where the model is an
 /// encoder-decoder, and gives them; `on_token` sees each as it comes.
@@ -102,7 +102,7 @@ pub fn generate_on(
             model.task()
         )));
     }
-    let start = sampling.rules.start_of(model)?;
+    let start = sampling.constraints.start_of(model)?;
     let several = sampling.num_return_sequences.max(sampling.beams);
     let rows = prompts.count().saturating_mul(several);
     prompts.check_count(rows, sampling)?;
@@ -118,11 +118,12 @@ pub fn generate_on(
         let texts = prompts.count() * sampling.texts_of_a_row();
         return Ok(vec![Vec::new(); texts]);
     }
-    let (writer, scores) = Writer::begin(engine, model, prompts, &start, job.longest(), sampling)?;
+    let (decoder, scores) =
+        Decoder::begin(engine, model, prompts, &start, job.longest(), sampling)?;
     if sampling.beams == 1 {
-        return draw(writer, scores, &job, on_token);
+        return draw(decoder, scores, &job, on_token);
     }
-    let texts = beams::search(writer, scores, &job)?;
+    let texts = beams::search(decoder, scores, &job)?;
     for (prompt, text) in texts.iter().enumerate() {
         text.iter().for_each(|&token| on_token(prompt, token));
     }
@@ -131,7 +132,7 @@ pub fn generate_on(
 
 /// One text a prompt, each token chosen by itself.
 fn draw(
-    mut writer: Writer<'_>,
+    mut decoder: Decoder<'_>,
     mut scores: Vec<Vec<f32>>,
     job: &Job<'_>,
     mut on_token: impl FnMut(usize, u32),
@@ -141,10 +142,10 @@ fn draw(
     let mut random: Vec<StdRng> = (0..texts.len()).map(|row| seeded(sampling, row)).collect();
     for written in 1.. {
         let mut steps = Vec::with_capacity(scores.len());
-        for (at, (row, scores)) in writer.rows().iter().zip(&mut scores).enumerate() {
+        for (at, (row, scores)) in decoder.rows().iter().zip(&mut scores).enumerate() {
             let last = written == job.new[row.prompt];
             sampling.change(scores, row, job.source(row.prompt), last);
-            let token = choice::choose(scores, sampling, &mut random[row.prompt])?;
+            let token = sample::choose(scores, sampling, &mut random[row.prompt])?;
             texts[row.prompt].push(token);
             on_token(row.prompt, token);
             if !last && !job.ends(row, token)? {
@@ -154,7 +155,7 @@ fn draw(
         if steps.is_empty() {
             break;
         }
-        scores = writer.step(&steps)?;
+        scores = decoder.step(&steps)?;
     }
     Ok(texts)
 }

@@ -1,8 +1,8 @@
 //! How scores are changed before a token is chosen, in transformers' order
 //! (`_get_logits_processor` of its `generation/utils.py`).
 
+use super::constraints::{exclude, exclude_all};
 use super::row::Row;
-use super::rules::{exclude, exclude_all};
 use super::sampling::Sampling;
 
 impl Sampling {
@@ -28,7 +28,7 @@ impl Sampling {
                 self.encoder_no_repeat_ngram_size,
             );
         }
-        self.rules.forbid(scores, row);
+        self.constraints.forbid(scores, row);
         let written = row.tokens.len() - row.given;
         // A least number of new tokens counts instead of a least length.
         let early = match self.min_new_tokens {
@@ -38,7 +38,7 @@ impl Sampling {
         if early {
             exclude_all(scores, &self.stop);
         }
-        self.rules.force(scores, row, last);
+        self.constraints.force(scores, row, last);
         if self.remove_invalid_values {
             make_numbers(scores);
         }
@@ -47,7 +47,7 @@ impl Sampling {
         {
             urge(scores, &self.stop, factor.powf((written - start) as f64));
         }
-        self.rules.suppress(scores, row);
+        self.constraints.suppress(scores, row);
         // Elsewhere it changes nothing that is compared.
         if self.renormalize && self.beams > 1 {
             normalise(scores);
@@ -74,9 +74,10 @@ fn repel(scores: &mut [f32], text: &[u32], penalty: f32) {
     tokens.dedup();
     for token in tokens {
         if let Some(score) = scores.get_mut(token as usize) {
-            *score = match *score < 0.0 {
-                true => *score * penalty,
-                false => *score / penalty,
+            *score = if *score < 0.0 {
+                *score * penalty
+            } else {
+                *score / penalty
             };
         }
     }

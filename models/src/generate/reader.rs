@@ -24,12 +24,11 @@ impl<'a> Reader<'a> {
     /// theirs.
     pub fn new(dir: &Path, model: &'a Model, asked: &'a Map<String, Value>) -> Result<Self> {
         let path = dir.join(GENERATION_CONFIG);
-        let generation = match path.exists() {
-            true => {
-                let raw = RawConfig::read(&path)?;
-                Some((path, raw.0))
-            }
-            false => None,
+        let generation = if path.exists() {
+            let raw = RawConfig::read(&path)?;
+            Some((path, raw.0))
+        } else {
+            None
         };
         Ok(Self {
             asked,
@@ -67,9 +66,10 @@ impl<'a> Reader<'a> {
     /// The value of `key` that was asked for, or else the file's. What is asked to be `null` is
     /// none.
     pub fn own<'b>(&'b self, key: &'b str) -> Entry<'b> {
-        match self.asked.contains_key(key) {
-            true => self.asked(key),
-            false => self.file(key),
+        if self.asked.contains_key(key) {
+            self.asked(key)
+        } else {
+            self.file(key)
         }
     }
 

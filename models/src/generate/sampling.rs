@@ -1,6 +1,6 @@
 //! How the next token is chosen.
 
-use super::rules::Rules;
+use super::constraints::TokenConstraints;
 use crate::error::{Error, Result};
 use crate::model::Model;
 
@@ -77,7 +77,7 @@ pub struct Sampling {
     /// result.
     pub stop_strings: Vec<String>,
     /// What the checkpoint demands.
-    pub rules: Rules,
+    pub constraints: TokenConstraints,
     /// Whether keys and values of what was read are kept; without, each step reads all of it
     /// again.
     pub cache: bool,
@@ -126,7 +126,7 @@ impl Default for Sampling {
             seed: 0,
             stop: Vec::new(),
             stop_strings: Vec::new(),
-            rules: Rules::default(),
+            constraints: TokenConstraints::default(),
             cache: true,
         }
     }
@@ -240,6 +240,6 @@ impl Sampling {
         if !self.stop_strings.is_empty() && model.text().is_none() {
             return refuse("strings that end a text need the model's tokenizer".into());
         }
-        self.rules.check(model)
+        self.constraints.check(model)
     }
 }

@@ -3,8 +3,8 @@
 
 use serde_json::Value;
 
+use super::constraints::Start;
 use super::reader::Reader;
-use super::rules::Start;
 use crate::error::Result;
 
 /// What follows the start token: what `language` and `task` say, else `forced_decoder_ids`. A

@@ -141,10 +141,7 @@ fn entropy(candidates: &[Candidate]) -> f64 {
 
 /// What a probability adds to the entropy.
 fn surprise(p: f64) -> f64 {
-    match p > 0.0 {
-        true => -p * p.ln(),
-        false => 0.0,
-    }
+    if p > 0.0 { -p * p.ln() } else { 0.0 }
 }
 
 /// The `k`th largest score, or where there are not so many the least possible.

@@ -75,9 +75,12 @@ fn rgb(image: DynamicImage, white: bool) -> Vec<u8> {
     // Pillow keeps the high byte of 16 bits, but of 16-bit grey it keeps values up to 255 and
     // makes the others white.
     let high = |value: u16| (value >> 8) as u8;
-    let over = |alpha: u8, color: [u8; 3]| match white {
-        true => over_white(alpha, color),
-        false => color,
+    let over = |alpha: u8, color: [u8; 3]| {
+        if white {
+            over_white(alpha, color)
+        } else {
+            color
+        }
     };
     match image {
         DynamicImage::ImageRgb8(image) => image.into_raw(),

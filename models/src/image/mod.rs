@@ -138,9 +138,10 @@ fn target(size: Size, image: &Pixels) -> std::result::Result<(usize, usize), Str
             );
             // Python's int(edge * long / short).
             let longest = ((edge as f64 * long) / short) as usize;
-            match image.width <= image.height {
-                true => (longest, edge),
-                false => (edge, longest),
+            if image.width <= image.height {
+                (longest, edge)
+            } else {
+                (edge, longest)
             }
         }
     };

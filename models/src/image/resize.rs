@@ -78,18 +78,25 @@ pub(super) fn resize(image: &Pixels, height: usize, width: usize, filter: Filter
     if filter == Filter::Nearest {
         return nearest(image, height, width);
     }
-    let along_rows = |image: Pixels| match width == image.width {
-        true => image,
-        false => rows(&image, width, filter),
+    let along_rows = |image: Pixels| {
+        if width == image.width {
+            image
+        } else {
+            rows(&image, width, filter)
+        }
     };
-    let along_columns = |image: Pixels| match height == image.height {
-        true => image,
-        false => columns(&image, height, filter),
+    let along_columns = |image: Pixels| {
+        if height == image.height {
+            image
+        } else {
+            columns(&image, height, filter)
+        }
     };
     let image = image.clone();
-    match columns_first(&image, height, width) {
-        true => along_rows(along_columns(image)),
-        false => along_columns(along_rows(image)),
+    if columns_first(&image, height, width) {
+        along_rows(along_columns(image))
+    } else {
+        along_columns(along_rows(image))
     }
 }
 

@@ -192,9 +192,10 @@ fn size(value: &Value, square: bool) -> std::result::Result<Size, String> {
     match value {
         Value::Number(_) => {
             let edge = edge(value)?;
-            Ok(match square {
-                true => Size::Exact(edge, edge),
-                false => Size::ShortestEdge(edge),
+            Ok(if square {
+                Size::Exact(edge, edge)
+            } else {
+                Size::ShortestEdge(edge)
             })
         }
         Value::Array(edges) => match edges.as_slice() {

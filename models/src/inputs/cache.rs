@@ -23,16 +23,18 @@ impl Reader<'_> {
         let mut lengths = [None, None];
         let both = self.config.encodes_and_decodes();
         let layers = (0..stack.layers).map(|layer| {
-            let [own, cross] = match both {
-                true => ["decoder.", "encoder."].map(|part| format!("{layer}.{part}")),
-                false => [format!("{layer}."), String::new()],
+            let [own, cross] = if both {
+                ["decoder.", "encoder."].map(|part| format!("{layer}.{part}"))
+            } else {
+                [format!("{layer}."), String::new()]
             };
             let [own_length, cross_length] = &mut lengths;
             Ok(LayerCache {
                 own: self.key_value(&own, own_length)?,
-                cross: match both {
-                    true => Some(self.key_value(&cross, cross_length)?),
-                    false => None,
+                cross: if both {
+                    Some(self.key_value(&cross, cross_length)?)
+                } else {
+                    None
                 }
                 .filter(|cross| cross.places() > 0),
             })

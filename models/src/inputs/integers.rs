@@ -67,13 +67,14 @@ impl Reader<'_> {
         let [_, seq] = matrix(name, data)?;
         let numbers = integers(name, data)?;
         let goes_on = |row: &[i64]| row.windows(2).all(|pair| pair[1] == pair[0] + 1);
-        match numbers.chunks(seq.max(1)).all(goes_on) {
-            true => Ok(()),
-            false => refuse(format!(
+        if numbers.chunks(seq.max(1)).all(goes_on) {
+            Ok(())
+        } else {
+            refuse(format!(
                 "`{name}` do not go up by one in every row: without `attention_mask` that means \
                  several texts in a row, which are not supported; give `attention_mask` too, of \
                  ones where each row is one text"
-            )),
+            ))
         }
     }
 

@@ -104,11 +104,12 @@ impl Found<'_> {
                 continue;
             }
             let inside = |part| matches!(part, Component::Normal(_));
-            match Path::new(path).components().all(inside) {
-                true => self.folder(Path::new(path), 0, &|_| true),
-                false => self.refused.push(format!(
+            if Path::new(path).components().all(inside) {
+                self.folder(Path::new(path), 0, &|_| true)
+            } else {
+                self.refused.push(format!(
                     "{MODULES} names `{path}`, which is not in the folder"
-                )),
+                ))
             }
         }
     }

@@ -153,9 +153,10 @@ impl Model {
 /// `raw`, the configuration of the checkpoint in `dir`, with what its weights' names tell of a model
 /// that it does not name; and what that was.
 fn named(mut raw: RawConfig, dir: &Path, device: &Device) -> Result<(RawConfig, Vec<String>)> {
-    let guessed = match raw.names_a_model() {
-        true => Vec::new(),
-        false => checkpoint::guess::complete(&mut raw, &Store::open(dir)?, device)?,
+    let guessed = if raw.names_a_model() {
+        Vec::new()
+    } else {
+        checkpoint::guess::complete(&mut raw, &Store::open(dir)?, device)?
     };
     Ok((raw, guessed))
 }

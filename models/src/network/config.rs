@@ -203,9 +203,10 @@ impl NetworkConfig {
             let own = path.strip_prefix(name).is_some_and(|p| p.starts_with('.'));
             own && stack.block().feed_forward.wide_down && path.contains(".feed_forward.down.")
         };
-        match dtype == DType::F16 && self.stacks().any(wide) {
-            true => DType::F32,
-            false => dtype,
+        if dtype == DType::F16 && self.stacks().any(wide) {
+            DType::F32
+        } else {
+            dtype
         }
     }
 

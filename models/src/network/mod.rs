@@ -90,16 +90,18 @@ impl Network {
         let mut output = Output::default();
         let streamed = if let Some(decoder) = &self.decoder {
             let encoded = encoding.then(|| self.encoded(&batch, taps, &mut output));
-            let (ids, keep) = match encoding {
-                true => self.decoder_tokens(&batch),
-                false => (given(batch.input_ids, "input_ids"), batch.attention_mask),
+            let (ids, keep) = if encoding {
+                self.decoder_tokens(&batch)
+            } else {
+                (given(batch.input_ids, "input_ids"), batch.attention_mask)
             };
             let signal = StackInput::Tokens {
                 ids,
                 types: batch.token_type_ids.filter(|_| !encoding),
-                positions: match encoding {
-                    true => batch.decoder_position_ids,
-                    false => batch.position_ids,
+                positions: if encoding {
+                    batch.decoder_position_ids
+                } else {
+                    batch.position_ids
                 },
                 table: given(self.token_table(), "a table of tokens"),
                 length: batch.length,
@@ -118,12 +120,11 @@ impl Network {
             y.reshape([batch, width])
         };
         output.pooler_output = answer(&self.pooler, "pooler", x.clone(), &context, taps).map(rows);
-        let read = match last_only {
-            true => {
-                let [_, seq, _] = x.dims();
-                x.clone().narrow(1, seq - 1, 1)
-            }
-            false => x.clone(),
+        let read = if last_only {
+            let [_, seq, _] = x.dims();
+            x.clone().narrow(1, seq - 1, 1)
+        } else {
+            x.clone()
         };
         output.logits = answer(&self.head, "head", read, &context, taps);
         output.last_hidden_state = Some(x);

@@ -180,9 +180,10 @@ impl Stack {
             let norm = taps.weights(norm);
             x = taps.end(norm.forward(x));
         }
-        hidden_states.push(match self.config.hidden_states_end_normed {
-            true => x.clone(),
-            false => last,
+        hidden_states.push(if self.config.hidden_states_end_normed {
+            x.clone()
+        } else {
+            last
         });
         StackOutput {
             state: x,

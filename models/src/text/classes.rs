@@ -231,9 +231,10 @@ impl Class {
         let flag = |key: &str, usual: bool| settings.flag(key).unwrap_or(usual);
         let prefix = flag("add_prefix_space", false);
         // What SentencePiece's classes set before words, unless they are told not to.
-        let scheme = match flag("add_prefix_space", true) {
-            true => "always",
-            false => "never",
+        let scheme = if flag("add_prefix_space", true) {
+            "always"
+        } else {
+            "never"
         };
         let trim = flag("trim_offsets", true);
         let made = match self {

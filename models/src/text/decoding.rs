@@ -55,15 +55,14 @@ impl Decoding {
     /// When the tokenizer fails.
     pub fn decode(self, tokenizer: &Tokenizer, tokens: &[u32]) -> Result<String> {
         let failed = |e: tokenizers::Error| Error::Text(e.to_string());
-        let mut text = match self.drops_times {
-            true => {
-                let kept = tokens.iter().copied();
-                let kept: Vec<u32> = kept
-                    .filter(|&token| !self.drops(tokenizer, token))
-                    .collect();
-                tokenizer.decode(&kept, true).map_err(failed)?
-            }
-            false => tokenizer.decode(tokens, true).map_err(failed)?,
+        let mut text = if self.drops_times {
+            let kept = tokens.iter().copied();
+            let kept: Vec<u32> = kept
+                .filter(|&token| !self.drops(tokenizer, token))
+                .collect();
+            tokenizer.decode(&kept, true).map_err(failed)?
+        } else {
+            tokenizer.decode(tokens, true).map_err(failed)?
         };
         if self.ends_words {
             text = text.replace("</w>", " ").trim().to_string();

@@ -47,12 +47,13 @@ impl Text {
             let json = json.map_err(|e| Error::Text(e.to_string()))?;
             write(&whole, json.as_bytes())?;
         }
-        let mut map = match settings.exists() {
-            true => read_object(&settings)?,
-            false => Map::from_iter([(
+        let mut map = if settings.exists() {
+            read_object(&settings)?
+        } else {
+            Map::from_iter([(
                 "tokenizer_class".to_string(),
                 json!("PreTrainedTokenizerFast"),
-            )]),
+            )])
         };
         let added = tokenizer.get_added_vocabulary().get_added_tokens_decoder();
         let special = |name: &&&str| added.values().any(|t| t.special && t.content == **name);

@@ -64,13 +64,12 @@ fn every_sublayer_adds_what_its_tap_says() {
             };
             let mid = stream(&block.attention_norm, sum(&t["attn_out"], &t["resid_pre"]));
             assert!(same(&t["resid_mid"], &mid), "{position:?}");
-            let before = match cross {
-                false => mid,
-                true => {
-                    let read = stream(&block.cross_norm, sum(&t["cross_out"], &mid));
-                    assert!(same(&t["resid_cross"], &read), "{position:?}");
-                    read
-                }
+            let before = if cross {
+                let read = stream(&block.cross_norm, sum(&t["cross_out"], &mid));
+                assert!(same(&t["resid_cross"], &read), "{position:?}");
+                read
+            } else {
+                mid
             };
             let post = stream(&block.feed_forward_norm, sum(&t["ffn_out"], &before));
             assert!(same(&t["resid_post"], &post), "{position:?}");

@@ -59,19 +59,20 @@ impl Given {
     fn piece(&self, model: &Model, from: usize, to: usize, cache: Option<Cache>) -> Output {
         let ids = columns(&self.ids, from, to);
         let keep = self.keep.as_ref().map(|keep| columns(keep, 0, to));
-        let batch = match model.config().encodes_and_decodes() {
-            true => Batch {
+        let batch = if model.config().encodes_and_decodes() {
+            Batch {
                 decoder_input_ids: Some(ids),
                 decoder_attention_mask: keep,
                 cache,
                 ..self.encoder.clone()
-            },
-            false => Batch {
+            }
+        } else {
+            Batch {
                 input_ids: Some(ids),
                 attention_mask: keep,
                 cache,
                 ..Batch::default()
-            },
+            }
         };
         model.network.forward(batch, &mut Taps::off())
     }

@@ -29,9 +29,10 @@ fn alone(model: &Model, seq: usize, seed: i64) -> Answers {
 
 /// What an encoder, or a decoder alone, reads, and what the decoder behind an encoder reads.
 fn texts(model: &Model, seq: usize, seed: i64) -> (Vec<i64>, Vec<i64>) {
-    let source = match model.config().encodes_and_decodes() {
-        true => seq + 2,
-        false => seq,
+    let source = if model.config().encodes_and_decodes() {
+        seq + 2
+    } else {
+        seq
     };
     (words(model, source, seed), words(model, seq, seed + 1))
 }

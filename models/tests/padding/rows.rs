@@ -106,9 +106,10 @@ pub fn paddings(model: &Model) -> &'static [Padding] {
     let mut first = heads.filter(|head| head.read == Pooling::First);
     // A classifier's decoder reads the padding that its encoder does not see.
     let classifies = config.encodes_and_decodes() && model.task() == Task::TextClassification;
-    match tokens.any(numbered) || first.next().is_some() || classifies {
-        true => &[Padding::Right],
-        false => &[Padding::Left, Padding::Right],
+    if tokens.any(numbered) || first.next().is_some() || classifies {
+        &[Padding::Right]
+    } else {
+        &[Padding::Left, Padding::Right]
     }
 }
 
@@ -234,14 +235,13 @@ pub fn answers(model: &Model, outputs: &Tensors, rows: &[Rows; 2], row: usize) -
             false => written.kept(row),
         };
         let by_position = shape.len() == 3 || name.ends_with("_logits");
-        let values = match by_position {
-            true => {
-                assert_eq!(kept.len(), shape[1], "{name}");
-                let positions = values.chunks(size / shape[1]).zip(kept);
-                let kept = positions.filter(|(_, keep)| *keep);
-                kept.flat_map(|(position, _)| position.to_vec()).collect()
-            }
-            false => values.to_vec(),
+        let values = if by_position {
+            assert_eq!(kept.len(), shape[1], "{name}");
+            let positions = values.chunks(size / shape[1]).zip(kept);
+            let kept = positions.filter(|(_, keep)| *keep);
+            kept.flat_map(|(position, _)| position.to_vec()).collect()
+        } else {
+            values.to_vec()
         };
         (name.clone(), values)
     };
@@ -253,12 +253,12 @@ pub fn answers(model: &Model, outputs: &Tensors, rows: &[Rows; 2], row: usize) -
 pub fn difference(found: &[f32], wanted: &[f32]) -> f64 {
     assert_eq!(found.len(), wanted.len());
     let magnitude = wanted.iter().fold(1f64, |m, v| m.max(f64::from(v.abs())));
-    let difference = found
-        .iter()
-        .zip(wanted)
-        .map(|(a, b)| match (a - b).is_nan() {
-            true => f64::INFINITY,
-            false => f64::from((a - b).abs()),
-        });
+    let difference = found.iter().zip(wanted).map(|(a, b)| {
+        if (a - b).is_nan() {
+            f64::INFINITY
+        } else {
+            f64::from((a - b).abs())
+        }
+    });
     difference.fold(0f64, f64::max) / magnitude
 }

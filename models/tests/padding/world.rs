@@ -23,9 +23,12 @@ fn kept(data: &TensorData, keep: &[i64], rows: usize, by_position: bool) -> Vec<
     };
     let values = data.as_slice::<f32>().unwrap();
     let width = keep.len() / rows;
-    let counts = |i: usize| match by_position {
-        true => keep[i] == 1,
-        false => keep[i * width..(i + 1) * width].contains(&1),
+    let counts = |i: usize| {
+        if by_position {
+            keep[i] == 1
+        } else {
+            keep[i * width..(i + 1) * width].contains(&1)
+        }
     };
     let entries = values.chunks(last).enumerate().filter(|(i, _)| counts(*i));
     entries
@@ -52,10 +55,10 @@ fn checked(name: &str, model: &Model, inputs: &Tensors, wanted: &Tensors) -> f64
     let mut worst = 0f64;
     for (output, wanted) in wanted {
         let found = &outputs[output];
-        let mask = match output.starts_with("encoder_") || !inputs.contains_key("decoder_input_ids")
-        {
-            true => inputs.get("attention_mask"),
-            false => inputs.get("decoder_attention_mask"),
+        let mask = if output.starts_with("encoder_") || !inputs.contains_key("decoder_input_ids") {
+            inputs.get("attention_mask")
+        } else {
+            inputs.get("decoder_attention_mask")
         };
         let shape = found.shape().to_vec();
         let keep = match mask {

@@ -5,10 +5,15 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use burn::tensor::DType;
+use prost::Message;
 use prost::bytes::Buf;
 use prost::encoding::{WireType, encode_key, encode_varint};
 
-use super::graph_file::{GRAPH, GraphFile, INPUT, NODE, Node, OUTPUT, Span, field};
+use super::graph_file::{GraphFile, Node};
+use super::parts::{Field, Span};
+use super::proto::{
+    DimensionProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto, field,
+};
 use super::streamed::copy;
 
 /// A value that comes in, or goes out: its name, element type and, where known, sizes.
@@ -75,9 +80,10 @@ impl GraphFile {
         let mut graph = Pieces(Vec::new());
         for (i, node) in self.nodes.iter().enumerate() {
             if kept.contains(&i) {
-                match node.inputs.iter().any(|input| is_cut(input)) {
-                    true => graph.own(|graph| self.redirected(node, &is_cut, graph)),
-                    false => graph.own(|graph| put(NODE, &node.body, graph)),
+                if node.inputs.iter().any(|input| is_cut(input)) {
+                    graph.own(|graph| self.redirected(node, &is_cut, graph))
+                } else {
+                    graph.own(|graph| put(field::NODE, &node.body, graph))
                 }
             }
         }
@@ -86,7 +92,7 @@ impl GraphFile {
                 graph.0.push(Piece::Kept(*span));
             }
         }
-        for (_, span) in &self.rest {
+        for span in &self.rest {
             graph.0.push(Piece::Kept(*span));
         }
         let read: BTreeSet<&str> = kept
@@ -94,24 +100,24 @@ impl GraphFile {
             .flat_map(|i| self.nodes[*i].inputs.iter().map(String::as_str))
             .collect();
         for cut in cuts.iter().filter(|cut| read.contains(cut.name.as_str())) {
-            graph.own(|graph| put(INPUT, &cut.info(&given(&cut.name)), graph));
+            graph.own(|graph| put(field::INPUT, &cut.info(&given(&cut.name)), graph));
         }
         for input in inputs
             .iter()
             .filter(|input| needed.contains(input.name.as_str()))
         {
-            graph.own(|graph| put(INPUT, &input.info(&input.name), graph));
+            graph.own(|graph| put(field::INPUT, &input.info(&input.name), graph));
         }
         for output in outputs {
-            graph.own(|graph| put(OUTPUT, &output.info(&output.name), graph));
+            graph.own(|graph| put(field::OUTPUT, &output.info(&output.name), graph));
         }
         let mut file = Pieces(Vec::new());
-        for (_, span) in &self.around {
+        for span in &self.around {
             file.0.push(Piece::Kept(*span));
         }
         let length: u64 = graph.0.iter().map(Piece::length).sum();
         file.own(|file| {
-            encode_key(GRAPH, WireType::LengthDelimited, file);
+            encode_key(field::GRAPH, WireType::LengthDelimited, file);
             encode_varint(length, file);
         });
         file.0.extend(graph.0);
@@ -127,20 +133,20 @@ impl GraphFile {
             } else {
                 input.clone()
             };
-            put(1, name.as_bytes(), &mut body);
+            put(field::READ, name.as_bytes(), &mut body);
         }
         // The fields were read before.
         let (mut rest, whole) = (node.body.as_slice(), node.body.len() as u64);
-        while let Some(field) = (!rest.is_empty())
-            .then(|| field(&mut rest, whole).ok())
+        while let Some(own) = (!rest.is_empty())
+            .then(|| Field::read(&mut rest, whole).ok())
             .flatten()
         {
-            rest.advance(field.length as usize);
-            if field.tag != 1 {
-                body.extend(&node.body[field.span.0 as usize..field.span.1 as usize]);
+            rest.advance(own.length as usize);
+            if own.tag != field::READ {
+                body.extend(&node.body[own.span.0 as usize..own.span.1 as usize]);
             }
         }
-        put(NODE, &body, graph);
+        put(field::NODE, &body, graph);
     }
 }
 
@@ -187,7 +193,7 @@ impl Pieces {
 impl CutPort {
     /// A `ValueInfoProto`.
     fn info(&self, name: &str) -> Vec<u8> {
-        let code: u64 = match self.dtype {
+        let code = match self.dtype {
             DType::F64 => 11,
             DType::F16 => 10,
             DType::BF16 => 16,
@@ -196,24 +202,23 @@ impl CutPort {
             DType::Bool(_) => 9,
             _ => 1,
         };
-        let mut tensor = Vec::new();
-        encode_key(1, WireType::Varint, &mut tensor);
-        encode_varint(code, &mut tensor);
-        if let Some(dims) = &self.dims {
-            let mut shape = Vec::new();
-            for size in dims {
-                let mut dim = Vec::new();
-                encode_key(1, WireType::Varint, &mut dim);
-                encode_varint(*size as u64, &mut dim);
-                put(1, &dim, &mut shape);
-            }
-            put(2, &shape, &mut tensor);
-        }
-        let (mut r#type, mut info) = (Vec::new(), Vec::new());
-        put(1, &tensor, &mut r#type);
-        put(1, name.as_bytes(), &mut info);
-        put(2, &r#type, &mut info);
-        info
+        let dim = |size: &usize| DimensionProto {
+            dim_value: Some(*size as i64),
+            dim_param: None,
+        };
+        let shape = self.dims.as_ref().map(|dims| TensorShapeProto {
+            dim: dims.iter().map(dim).collect(),
+        });
+        let info = ValueInfoProto {
+            name: name.into(),
+            r#type: Some(TypeProto {
+                tensor_type: Some(TensorTypeProto {
+                    elem_type: code,
+                    shape,
+                }),
+            }),
+        };
+        info.encode_to_vec()
     }
 }
 

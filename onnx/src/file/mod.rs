@@ -5,6 +5,7 @@ mod cut;
 mod encode;
 mod graph_file;
 mod lookups;
+mod parts;
 mod proto;
 mod signature;
 mod stored;

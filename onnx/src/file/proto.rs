@@ -2,6 +2,36 @@
 
 use prost::Message;
 
+/// Numbers of fields that are read or written on their own.
+pub(crate) mod field {
+    // Of a `ModelProto`.
+    pub const GRAPH: u32 = 7;
+    pub const METADATA: u32 = 14;
+
+    // Of a `GraphProto`.
+    pub const NODE: u32 = 1;
+    pub const INITIALIZER: u32 = 5;
+    pub const INPUT: u32 = 11;
+    pub const OUTPUT: u32 = 12;
+    pub const VALUE_INFO: u32 = 13;
+
+    // Of a `NodeProto`.
+    pub const READ: u32 = 1;
+
+    // Of a `TensorProto`.
+    pub const RAW_DATA: u32 = 9;
+    /// What its numbers stand in: floats, small integers, texts, integers, raw, doubles, unsigned.
+    pub const CONTENT: [u32; 7] = [4, 5, 6, 7, RAW_DATA, 10, 11];
+}
+
+/// ONNX's numbers of the element types that weights have.
+pub(crate) mod element {
+    pub const FLOAT: i32 = 1;
+    pub const FLOAT16: i32 = 10;
+    pub const DOUBLE: i32 = 11;
+    pub const BFLOAT16: i32 = 16;
+}
+
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct ModelProto {
     #[prost(int64, tag = "1")]
@@ -98,6 +128,8 @@ pub(crate) struct TensorProto {
     pub dims: Vec<i64>,
     #[prost(int32, tag = "2")]
     pub data_type: i32,
+    #[prost(float, repeated, tag = "4")]
+    pub float_data: Vec<f32>,
     #[prost(string, tag = "8")]
     pub name: String,
     #[prost(bytes = "vec", optional, tag = "9")]

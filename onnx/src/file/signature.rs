@@ -1,13 +1,14 @@
 //! What an ONNX file declares: its inputs and outputs, read without the weights.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use burn::tensor::{BoolStore, DType};
-use prost::Message;
 use prost::bytes::Buf;
 
 use super::lookups::{Node, rows};
+use super::parts::{Part, parts};
+use super::proto::{DimensionProto, GraphProto, TensorProto, ValueInfoProto, element};
 use super::{Error, Result, Streamed};
 
 /// The inputs and outputs of an ONNX file, in its order.
@@ -64,30 +65,38 @@ impl Signature {
 
     /// The declarations of the file `bytes`.
     fn parse(bytes: impl Buf) -> std::result::Result<Self, String> {
-        let model = ModelProto::decode(bytes).map_err(|e| format!("not an ONNX file ({e})"))?;
-        let graph = model.graph.ok_or("not an ONNX file (it holds no graph)")?;
-        // Files before IR version 4 list their weights among the inputs too.
-        let weight = |port: &&ValueInfoProto| graph.initializer.iter().any(|w| w.name == port.name);
-        let ports = |infos: &[&ValueInfoProto], what: &str| -> std::result::Result<Vec<_>, _> {
-            infos
-                .iter()
-                .map(|info| info.port().map_err(|e| format!("{what} {e}")))
-                .collect()
-        };
-        let inputs: Vec<_> = graph.input.iter().filter(|i| !weight(i)).collect();
-        let outputs: Vec<_> = graph.output.iter().collect();
-        if outputs.is_empty() {
+        let mut graph = GraphProto::default();
+        let mut metadata = BTreeMap::new();
+        parts(bytes, |part| match part {
+            Part::Node(node, _) => graph.node.push(node),
+            Part::Weight(head, _) => graph.initializer.push(head),
+            Part::Input(info) => graph.input.push(info),
+            Part::Output(info) => graph.output.push(info),
+            Part::Metadata(pair, _) => {
+                metadata.insert(pair.key, pair.value);
+            }
+            Part::InGraph(_) | Part::Around(_) => {}
+        })?;
+        if graph.output.is_empty() {
             return Err("not an ONNX file (it gives no output)".into());
         }
+        // Files before IR version 4 list their weights among the inputs too.
+        let weights: BTreeSet<&str> = graph.initializer.iter().map(|w| w.name.as_str()).collect();
+        let given = graph.input.iter();
+        let given = given.filter(|info| !weights.contains(info.name.as_str()));
+        let inputs = given.map(|info| port(info).map_err(|e| format!("input {e}")));
+        let outputs = graph.output.iter();
+        let outputs = outputs.map(|info| port(info).map_err(|e| format!("output {e}")));
+        let inputs = inputs.collect::<std::result::Result<Vec<_>, _>>()?;
         let (mut nodes, mut shapes) = (Vec::new(), BTreeMap::new());
-        graph.flatten(&mut nodes, &mut shapes);
-        let names: Vec<_> = inputs.iter().map(|info| info.name.as_str()).collect();
+        flatten(&graph, &mut nodes, &mut shapes);
+        let names: Vec<_> = inputs.iter().map(|port| port.name.as_str()).collect();
         Ok(Self {
-            inputs: ports(&inputs, "input")?,
-            outputs: ports(&outputs, "output")?,
-            weights: weights(&graph.initializer),
             rows: rows(&names, &nodes, &shapes),
-            metadata: pairs(model.metadata_props),
+            inputs,
+            outputs: outputs.collect::<std::result::Result<_, _>>()?,
+            weights: most(&graph.initializer),
+            metadata,
         })
     }
 
@@ -97,148 +106,39 @@ impl Signature {
     }
 }
 
-fn pairs(pairs: Vec<PairProto>) -> BTreeMap<String, String> {
-    pairs
-        .into_iter()
-        .map(|pair| (pair.key, pair.value))
-        .collect()
-}
-
 /// The floating type of most of `weights`, where that is not float32.
-fn weights(weights: &[TensorProto]) -> Option<DType> {
+fn most(weights: &[TensorProto]) -> Option<DType> {
+    let size = |dims: &[i64]| {
+        dims.iter()
+            .fold(1i64, |size, dim| size.saturating_mul(*dim))
+    };
     let elements = |code: i32| -> i64 {
         let own = weights.iter().filter(|weight| weight.data_type == code);
-        own.map(|weight| weight.dims.iter().product::<i64>()).sum()
+        own.fold(0, |sum, weight| sum.saturating_add(size(&weight.dims)))
     };
-    let most = [FLOAT, FLOAT16, BFLOAT16].into_iter().rev();
+    let floating = [element::FLOAT, element::FLOAT16, element::BFLOAT16];
+    let most = floating.into_iter().rev();
     let most = most.max_by_key(|code| elements(*code))?;
-    dtype(most).filter(|_| most != FLOAT)
+    dtype(most).filter(|_| most != element::FLOAT)
 }
 
-/// ONNX's numbers of the types that weights have.
-const FLOAT: i32 = 1;
-const FLOAT16: i32 = 10;
-const BFLOAT16: i32 = 16;
-
-// The few fields of onnx.proto that are read here; prost skips the rest, weights included.
-
-#[derive(Clone, PartialEq, Message)]
-struct ModelProto {
-    #[prost(message, optional, tag = "7")]
-    graph: Option<GraphProto>,
-    #[prost(message, repeated, tag = "14")]
-    metadata_props: Vec<PairProto>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct PairProto {
-    #[prost(string, tag = "1")]
-    key: String,
-    #[prost(string, tag = "2")]
-    value: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct GraphProto {
-    #[prost(message, repeated, tag = "1")]
-    node: Vec<NodeProto>,
-    #[prost(message, repeated, tag = "5")]
-    initializer: Vec<TensorProto>,
-    #[prost(message, repeated, tag = "11")]
-    input: Vec<ValueInfoProto>,
-    #[prost(message, repeated, tag = "12")]
-    output: Vec<ValueInfoProto>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct NodeProto {
-    #[prost(string, repeated, tag = "1")]
-    input: Vec<String>,
-    #[prost(string, repeated, tag = "2")]
-    output: Vec<String>,
-    #[prost(string, tag = "4")]
-    op_type: String,
-    #[prost(message, repeated, tag = "5")]
-    attribute: Vec<AttributeProto>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct AttributeProto {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(int64, tag = "3")]
-    i: i64,
-    #[prost(message, optional, tag = "6")]
-    g: Option<GraphProto>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct TensorProto {
-    #[prost(int64, repeated, tag = "1")]
-    dims: Vec<i64>,
-    #[prost(int32, tag = "2")]
-    data_type: i32,
-    #[prost(string, tag = "8")]
-    name: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct ValueInfoProto {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(message, optional, tag = "2")]
-    r#type: Option<TypeProto>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct TypeProto {
-    #[prost(message, optional, tag = "1")]
-    tensor_type: Option<TensorTypeProto>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct TensorTypeProto {
-    #[prost(int32, tag = "1")]
-    elem_type: i32,
-    #[prost(message, optional, tag = "2")]
-    shape: Option<ShapeProto>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct ShapeProto {
-    #[prost(message, repeated, tag = "1")]
-    dim: Vec<DimensionProto>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct DimensionProto {
-    #[prost(int64, optional, tag = "1")]
-    dim_value: Option<i64>,
-    #[prost(string, optional, tag = "2")]
-    dim_param: Option<String>,
-}
-
-impl GraphProto {
-    /// Its nodes and the shapes of its weights, with those of the graphs within it.
-    fn flatten(&self, nodes: &mut Vec<Node>, shapes: &mut BTreeMap<String, Vec<usize>>) {
-        for weight in &self.initializer {
-            let dims = weight
-                .dims
-                .iter()
-                .map(|dim| usize::try_from(*dim).unwrap_or(0));
-            shapes.insert(weight.name.clone(), dims.collect());
-        }
-        for node in &self.node {
-            let axis = node.attribute.iter().find(|own| own.name == "axis");
-            nodes.push(Node {
-                kind: node.op_type.clone(),
-                inputs: node.input.clone(),
-                outputs: node.output.clone(),
-                axis: axis.map_or(0, |axis| axis.i),
-            });
-            for within in node.attribute.iter().filter_map(|own| own.g.as_ref()) {
-                within.flatten(nodes, shapes);
-            }
+/// The nodes of `graph` and the shapes of its weights, with those of the graphs within it.
+fn flatten(graph: &GraphProto, nodes: &mut Vec<Node>, shapes: &mut BTreeMap<String, Vec<usize>>) {
+    for weight in &graph.initializer {
+        let dims = weight.dims.iter();
+        let dims = dims.map(|dim| usize::try_from(*dim).unwrap_or(0));
+        shapes.insert(weight.name.clone(), dims.collect());
+    }
+    for node in &graph.node {
+        let axis = node.attribute.iter().find(|own| own.name == "axis");
+        nodes.push(Node {
+            kind: node.op_type.clone(),
+            inputs: node.input.clone(),
+            outputs: node.output.clone(),
+            axis: axis.and_then(|axis| axis.i).unwrap_or(0),
+        });
+        for within in node.attribute.iter().filter_map(|own| own.g.as_ref()) {
+            flatten(within, nodes, shapes);
         }
     }
 }
@@ -253,23 +153,20 @@ impl std::fmt::Display for Dim {
     }
 }
 
-impl ValueInfoProto {
-    fn port(&self) -> std::result::Result<Port, String> {
-        let name = self.name.clone();
-        let tensor = self.r#type.as_ref().and_then(|t| t.tensor_type.as_ref());
-        let tensor = tensor.ok_or_else(|| format!("`{name}` is not a tensor"))?;
-        let dtype = dtype(tensor.elem_type).ok_or_else(|| {
-            format!(
-                "`{name}` has ONNX element type {}, which is not supported",
-                tensor.elem_type
-            )
-        })?;
-        let dims = tensor
-            .shape
-            .as_ref()
-            .map(|shape| shape.dim.iter().map(dim).collect());
-        Ok(Port { name, dtype, dims })
-    }
+/// What `info` declares.
+fn port(info: &ValueInfoProto) -> std::result::Result<Port, String> {
+    let name = info.name.clone();
+    let tensor = info.r#type.as_ref().and_then(|t| t.tensor_type.as_ref());
+    let tensor = tensor.ok_or_else(|| format!("`{name}` is not a tensor"))?;
+    let dtype = dtype(tensor.elem_type).ok_or_else(|| {
+        format!(
+            "`{name}` has ONNX element type {}, which is not supported",
+            tensor.elem_type
+        )
+    })?;
+    let shape = tensor.shape.as_ref();
+    let dims = shape.map(|shape| shape.dim.iter().map(dim).collect());
+    Ok(Port { name, dtype, dims })
 }
 
 fn dim(proto: &DimensionProto) -> Dim {

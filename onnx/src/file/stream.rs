@@ -7,14 +7,8 @@ use std::io::{self, Write};
 use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint};
 
-use crate::file::proto::{GraphProto, ModelProto, TensorProto};
+use crate::file::proto::{GraphProto, ModelProto, TensorProto, field};
 use crate::graph::data::Data;
-
-/// The field `graph` of a `ModelProto`, `initializer` of a `GraphProto`, `raw_data` of a
-/// `TensorProto`.
-const GRAPH: u32 = 7;
-const INITIALIZER: u32 = 5;
-const RAW_DATA: u32 = 9;
 
 /// A file, all but the content of its weights.
 pub(crate) struct Stream<'a> {
@@ -36,7 +30,7 @@ impl<'a> Stream<'a> {
             .collect();
         let length = graph.encoded_len() + weights.iter().map(total).sum::<usize>();
         let mut head = model.encode_to_vec();
-        open(&mut head, GRAPH, length);
+        open(&mut head, field::GRAPH, length);
         graph.encode_raw(&mut head);
         Self { head, weights }
     }
@@ -63,8 +57,8 @@ impl<'a> Stream<'a> {
 }
 
 /// A length-delimited field, up to its content.
-fn open(buffer: &mut Vec<u8>, field: u32, length: usize) {
-    encode_key(field, WireType::LengthDelimited, buffer);
+fn open(buffer: &mut Vec<u8>, tag: u32, length: usize) {
+    encode_key(tag, WireType::LengthDelimited, buffer);
     encode_varint(length as u64, buffer);
 }
 
@@ -73,10 +67,10 @@ fn before(tensor: &TensorProto, data: Option<&Data>) -> Vec<u8> {
     let mut inner = tensor.encode_to_vec();
     let content = data.map_or(0, Data::len);
     if data.is_some() {
-        open(&mut inner, RAW_DATA, content);
+        open(&mut inner, field::RAW_DATA, content);
     }
     let mut field = Vec::new();
-    open(&mut field, INITIALIZER, inner.len() + content);
+    open(&mut field, field::INITIALIZER, inner.len() + content);
     field.extend(inner);
     field
 }

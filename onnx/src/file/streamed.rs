@@ -6,7 +6,7 @@ use std::path::Path;
 
 use prost::bytes::Buf;
 
-/// A file, or a part of one, from its start to its end. What cannot be read is missing at the end.
+/// A file from its start to its end. What cannot be read is missing at the end.
 pub struct Streamed {
     file: BufReader<File>,
     /// Bytes that are left.
@@ -24,18 +24,6 @@ impl Streamed {
         };
         streamed.fill();
         Ok(streamed)
-    }
-
-    /// How many bytes are left.
-    pub fn left(&self) -> u64 {
-        self.left
-    }
-
-    /// The next `length` bytes.
-    pub fn take(&mut self, length: usize) -> Vec<u8> {
-        let mut bytes = vec![0; length.min(self.remaining())];
-        self.copy_to_slice(&mut bytes);
-        bytes
     }
 
     fn fill(&mut self) {
@@ -69,8 +57,9 @@ impl Buf for Streamed {
 pub fn copy(file: &mut File, from: u64, to: u64, into: &mut dyn io::Write) -> io::Result<()> {
     file.seek(SeekFrom::Start(from))?;
     let copied = io::copy(&mut file.take(to - from), into)?;
-    match copied == to - from {
-        true => Ok(()),
-        false => Err(io::ErrorKind::UnexpectedEof.into()),
+    if copied == to - from {
+        Ok(())
+    } else {
+        Err(io::ErrorKind::UnexpectedEof.into())
     }
 }

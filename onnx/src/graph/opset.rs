@@ -9,13 +9,14 @@ pub(crate) const SERVED: std::ops::RangeInclusive<i64> = 17..=24;
 
 /// Refuses a set that is not served.
 pub(crate) fn check(opset: i64) -> Result<()> {
-    match SERVED.contains(&opset) {
-        true => Ok(()),
-        false => Err(Error::Option(format!(
+    if SERVED.contains(&opset) {
+        Ok(())
+    } else {
+        Err(Error::Option(format!(
             "opset {opset}: {} to {} are served",
             SERVED.start(),
             SERVED.end()
-        ))),
+        )))
     }
 }
 

@@ -75,14 +75,13 @@ fn scatter_elements(
 ) -> ValueId {
     let logic =
         cx.dtype(inputs[0]) == DataType::Bool && !matches!(update, IndexingUpdateOp::Assign);
-    let (inputs, update) = match logic {
-        true => {
-            let number = |cx: &mut Context, value| cx.cast(value, DataType::Int32);
-            let [tensor, indices, value] = inputs;
-            let inputs = [number(cx, tensor), indices, number(cx, value)];
-            (inputs, &IndexingUpdateOp::Add)
-        }
-        false => (inputs, update),
+    let (inputs, update) = if logic {
+        let number = |cx: &mut Context, value| cx.cast(value, DataType::Int32);
+        let [tensor, indices, value] = inputs;
+        let inputs = [number(cx, tensor), indices, number(cx, value)];
+        (inputs, &IndexingUpdateOp::Add)
+    } else {
+        (inputs, update)
     };
     let mut attrs = reduction(update);
     attrs.push(("axis", Attr::Int(axis as i64)));

@@ -115,17 +115,19 @@ pub(super) fn cut(
             _ => bound.clone(),
         };
         let (start, end) = if range.step > 0 {
-            let end = match range.end == dims[axis] {
-                true => Expr::constant(i64::MAX),
-                false => relative(&range.end),
+            let end = if range.end == dims[axis] {
+                Expr::constant(i64::MAX)
+            } else {
+                relative(&range.end)
             };
             (relative(&range.start), end)
         } else {
             // Burn takes the range and walks it from its far end.
             let start = relative(&range.end.sub(&Expr::constant(1)));
-            let end = match range.start.is(0) {
-                true => Expr::constant(-i64::MAX),
-                false => relative(&range.start.sub(&Expr::constant(1))),
+            let end = if range.start.is(0) {
+                Expr::constant(-i64::MAX)
+            } else {
+                relative(&range.start.sub(&Expr::constant(1)))
             };
             (start, end)
         };
@@ -150,9 +152,10 @@ pub(super) fn cut(
 /// Where the elements of a range stand: `[length]`. Burn takes the range and walks it from its far
 /// end where the step is negative.
 pub(super) fn steps(cx: &mut Context, range: &Range, length: &Expr) -> Lowered<ValueId> {
-    let first = match range.step > 0 {
-        true => range.start.clone(),
-        false => range.end.sub(&Expr::constant(1)),
+    let first = if range.step > 0 {
+        range.start.clone()
+    } else {
+        range.end.sub(&Expr::constant(1))
     };
     let places = count(cx, &Expr::constant(0), length)?;
     let step = cx.ints(&[range.step]);

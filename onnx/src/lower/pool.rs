@@ -21,9 +21,10 @@ fn behind([kernel, stride, padding, dilation]: [&[usize]; 4], ceil: bool) -> (Ve
         })
         .collect();
     // ONNX Runtime takes no padding as wide as the kernel.
-    match ceil && more.iter().zip(kernel).all(|(more, kernel)| more < kernel) {
-        true => (more, false),
-        false => (padding.to_vec(), ceil),
+    if ceil && more.iter().zip(kernel).all(|(more, kernel)| more < kernel) {
+        (more, false)
+    } else {
+        (padding.to_vec(), ceil)
     }
 }
 
@@ -119,12 +120,11 @@ pub(super) fn max_with_indices(
     let before = count(cx, &Expr::constant(0), &planes)?;
     // To tract 0.23.9 a cast ends what is a size, and what it cannot multiply.
     let plane = cx.extent_scalar(&product(&dims[2..]));
-    let plane = match cx.graph.initializers.contains_key(&plane) {
-        true => plane,
-        false => {
-            let plane = cx.cast(plane, DataType::Int32);
-            cx.cast(plane, DataType::Int64)
-        }
+    let plane = if cx.graph.initializers.contains_key(&plane) {
+        plane
+    } else {
+        let plane = cx.cast(plane, DataType::Int32);
+        cx.cast(plane, DataType::Int64)
     };
     let before = cx.binary("Mul", before, plane)?;
     let mut shape = vec![Expr::constant(1); dims.len()];

@@ -202,8 +202,9 @@ pub(crate) fn read_parameters<M: Module>(
         refused: Vec::new(),
     };
     module.visit(&mut find);
-    match find.refused.is_empty() {
-        true => Ok(find.found),
-        false => Err(Error::Unsupported(find.refused)),
+    if find.refused.is_empty() {
+        Ok(find.found)
+    } else {
+        Err(Error::Unsupported(find.refused))
     }
 }

@@ -48,9 +48,12 @@ pub fn in_double(
     // Burn resolves aliases of output ids, in the order given.
     let resolved: BTreeMap<TensorId, TensorId> =
         distinct.into_iter().zip(recorded.graph.outputs).collect();
-    let wide = |(id, data): (TensorId, TensorData)| match data.dtype().is_float() {
-        true => (id, data.convert_dtype(DType::F64)),
-        false => (id, data),
+    let wide = |(id, data): (TensorId, TensorData)| {
+        if data.dtype().is_float() {
+            (id, data.convert_dtype(DType::F64))
+        } else {
+            (id, data)
+        }
     };
     let values = recorded.values.into_iter().map(wide).collect();
     let ops = recorded.graph.operations.into_iter().map(widened);

@@ -39,9 +39,10 @@ pub(crate) fn verify(sym: &Symbolic, trace: &Trace, end: &End, may: bool) -> Res
             let op = sym.ops.get(index);
             let name = |op: Option<&OperationIr>| op.map_or("the end".into(), name_of);
             let module = op.map_or("", |op| op.module.as_str());
-            let others = match end.smallest {
-                true => "larger sizes",
-                false => "smaller sizes",
+            let others = if end.smallest {
+                "larger sizes"
+            } else {
+                "smaller sizes"
             };
             return Err(Error::Diverges(Box::new(Divergence {
                 index,
@@ -54,18 +55,21 @@ pub(crate) fn verify(sym: &Symbolic, trace: &Trace, end: &End, may: bool) -> Res
         None => {}
     }
     for (op, here, there) in &pairs {
-        let holds = |what: &str, expr: &Expr, value: i64| match expr.at(at) == value {
-            true => Ok(()),
-            false => Err(Error::NoClosedForm {
-                what: format!("{what} of {}", name_of(&op.ir)),
-                module: place(&op.module).to_string(),
-                sizes: "sizes that it does not follow everywhere".into(),
-                seen: format!(
-                    "{} becomes {value} at {}",
-                    expr.show(&sym.sizes),
-                    show_sizes(&sym.sizes, at)
-                ),
-            }),
+        let holds = |what: &str, expr: &Expr, value: i64| {
+            if expr.at(at) == value {
+                Ok(())
+            } else {
+                Err(Error::NoClosedForm {
+                    what: format!("{what} of {}", name_of(&op.ir)),
+                    module: place(&op.module).to_string(),
+                    sizes: "sizes that it does not follow everywhere".into(),
+                    seen: format!(
+                        "{} becomes {value} at {}",
+                        expr.show(&sym.sizes),
+                        show_sizes(&sym.sizes, at)
+                    ),
+                })
+            }
         };
         for (range, (start, end, _)) in op.ranges.iter().zip(&there.ranges) {
             holds("a bound", &range.start, *start)?;

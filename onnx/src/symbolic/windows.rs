@@ -32,9 +32,10 @@ impl Window {
         let stride = number(self.stride);
         let room = before + after - span;
         // A window that begins behind the elements, in the padding, is none.
-        let room = match self.ceil {
-            true => (room + stride - 1).min(before - 1),
-            false => room,
+        let room = if self.ceil {
+            (room + stride - 1).min(before - 1)
+        } else {
+            room
         };
         length.add(&Expr::constant(room + stride)).divided(stride)
     }
@@ -305,9 +306,10 @@ mod tests {
                     // Every place that begins no later than its kind may.
                     let begins = (0..).map(|index| index * stride).take_while(|begin| {
                         let padded = n + padding.0 + padding.1;
-                        match ceil {
-                            true => begin + span < padded + stride && *begin < n + padding.0,
-                            false => begin + span <= padded,
+                        if ceil {
+                            begin + span < padded + stride && *begin < n + padding.0
+                        } else {
+                            begin + span <= padded
                         }
                     });
                     assert_eq!(count.at(&[n as i64]), begins.count() as i64);

@@ -16,14 +16,18 @@ fn path() -> PathBuf {
 /// first opset that has it: `Div, Erf, Add, Mul; ort from 20: Gelu`.
 fn form(row: &Row) -> String {
     let of = |target: Target, opset| &row.forms[&(target.name(), opset)];
-    let say = |form: &[&str]| match form.is_empty() {
-        true => "none".to_string(),
-        false => form.join(", "),
+    let say = |form: &[&str]| {
+        if form.is_empty() {
+            "none".to_string()
+        } else {
+            form.join(", ")
+        }
     };
     let plain = of(Target::Any, RUN);
-    let mut text = match plain.is_empty() {
-        true => "a stored constant".into(),
-        false => say(plain),
+    let mut text = if plain.is_empty() {
+        "a stored constant".into()
+    } else {
+        say(plain)
     };
     for opset in OPSETS.filter(|opset| *opset != RUN) {
         let (here, before) = (

@@ -114,9 +114,10 @@ impl Builder {
             .filter(|i| fits(&self.info[*i]))
             .collect();
         let late = found.len().saturating_sub(4);
-        match self.rng.chance(60) {
-            true => self.rng.pick(&found[late..]).copied(),
-            false => self.rng.pick(&found).copied(),
+        if self.rng.chance(60) {
+            self.rng.pick(&found[late..]).copied()
+        } else {
+            self.rng.pick(&found).copied()
         }
     }
 

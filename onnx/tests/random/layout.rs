@@ -8,9 +8,10 @@ use super::program::Step;
 use super::value::{Kind, Rank, Value, both, each, every};
 
 fn any(b: &mut Builder) -> Option<usize> {
-    match b.rng.chance(70) {
-        true => b.of(Kind::F),
-        false => b.pick(|_| true),
+    if b.rng.chance(70) {
+        b.of(Kind::F)
+    } else {
+        b.pick(|_| true)
     }
 }
 
@@ -151,9 +152,10 @@ fn bounds(
                 let dim = &info.dims[axis];
                 dim != &own && dim.iter().zip(&own).all(|(a, b)| a <= b)
             })?;
-            match b.rng.chance(50) {
-                true => (fixed(0), Extent::of(1, other, 0), 1, Some(w)),
-                false => (whole().less(1, other), whole(), 1, Some(w)),
+            if b.rng.chance(50) {
+                (fixed(0), Extent::of(1, other, 0), 1, Some(w))
+            } else {
+                (whole().less(1, other), whole(), 1, Some(w))
             }
         }
         _ => return None,

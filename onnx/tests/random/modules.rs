@@ -206,8 +206,8 @@ pub fn pool(b: &mut Builder) -> Option<Step> {
     let average = b.rng.chance(50);
     if b.rng.chance(50) {
         let (v, _) = channels(b, 3, kernel)?;
-        return Some(match average {
-            true => step!(
+        return Some(if average {
+            step!(
                 "avg_pool1d",
                 format!("avg_pool1d($0) // {note}"),
                 [v],
@@ -221,8 +221,9 @@ pub fn pool(b: &mut Builder) -> Option<Step> {
                     };
                     ops::avg_pool1d(only!(v[0].clone().f(), R3), o).into()
                 }
-            ),
-            false => step!(
+            )
+        } else {
+            step!(
                 "max_pool1d",
                 format!("max_pool1d($0) // {note}"),
                 [v],
@@ -236,12 +237,12 @@ pub fn pool(b: &mut Builder) -> Option<Step> {
                     };
                     ops::max_pool1d(only!(v[0].clone().f(), R3), o).into()
                 }
-            ),
+            )
         });
     }
     let (v, _) = channels(b, 4, kernel)?;
-    Some(match average {
-        true => step!(
+    Some(if average {
+        step!(
             "avg_pool2d",
             format!("avg_pool2d($0) // {note}"),
             [v],
@@ -255,8 +256,9 @@ pub fn pool(b: &mut Builder) -> Option<Step> {
                 };
                 ops::avg_pool2d(only!(v[0].clone().f(), R4), o).into()
             }
-        ),
-        false => step!(
+        )
+    } else {
+        step!(
             "max_pool2d",
             format!("max_pool2d($0) // {note}"),
             [v],
@@ -270,7 +272,7 @@ pub fn pool(b: &mut Builder) -> Option<Step> {
                 };
                 ops::max_pool2d(only!(v[0].clone().f(), R4), o).into()
             }
-        ),
+        )
     })
 }
 

@@ -76,9 +76,10 @@ fn run(w: &Weights, walk: Walk, x: Tensor<3>, hidden: usize) -> Value {
     if walk.backwards {
         order.reverse();
     }
-    let ahead: Vec<Tensor<2>> = match walk.ahead {
-        true => order.iter().map(|index| element(*index)).collect(),
-        false => Vec::new(),
+    let ahead: Vec<Tensor<2>> = if walk.ahead {
+        order.iter().map(|index| element(*index)).collect()
+    } else {
+        Vec::new()
     };
     let layers = |at: usize, x: Tensor<2>, h: Tensor<2>| {
         w.linears[at].forward(x) + w.linears[at + 1].forward(h)
@@ -92,12 +93,11 @@ fn run(w: &Weights, walk: Walk, x: Tensor<3>, hidden: usize) -> Value {
             None => element(index),
         };
         let next = layers(walk.at, x.clone(), h.clone()).tanh();
-        h = match walk.gated {
-            true => {
-                let gate = activation::sigmoid(layers(walk.at + 2, x, h.clone()));
-                gate.clone() * h + (gate.neg() + 1.0) * next
-            }
-            false => next,
+        h = if walk.gated {
+            let gate = activation::sigmoid(layers(walk.at + 2, x, h.clone()));
+            gate.clone() * h + (gate.neg() + 1.0) * next
+        } else {
+            next
         };
         match walk.gives {
             Gives::Filled => {

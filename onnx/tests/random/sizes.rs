@@ -76,16 +76,17 @@ pub fn pooled(b: &mut Builder) -> Option<Step> {
     let fits = |info: &Info| info.kind == Kind::F && info.rank() == 4 && info.never_empty();
     let v = b.pick(fits)?;
     let to = [b.rng.range(1, 3), b.rng.range(1, 2)];
-    Some(match b.rng.chance(50) {
-        true => step!(
+    Some(if b.rng.chance(50) {
+        step!(
             "adaptive",
             format!("adaptive_avg_pool2d($0, {to:?})"),
             [v],
             |_, _, v| { ops::adaptive_avg_pool2d(only!(v[0].clone().f(), R4), to).into() }
-        ),
-        false => step!("means", "$0.mean_dim(2).mean_dim(3)", [v], |_, _, v| {
+        )
+    } else {
+        step!("means", "$0.mean_dim(2).mean_dim(3)", [v], |_, _, v| {
             let x = only!(v[0].clone().f(), R4);
             x.mean_dim(2).mean_dim(3).into()
-        }),
+        })
     })
 }

@@ -94,9 +94,10 @@ impl<M: Module, F: Fn(&M, &mut Args) -> Outputs> Try<'_, M, F> {
         for target in Target::ALL {
             let model = self.agrees(judge, target, rten && loops == 0);
             let found = [&OPERATORS[..], &["Scan", "Loop"]].map(|names| count(&model, names));
-            let wanted = match target == Target::Rten && !rten {
-                true => [0, operators + loops],
-                false => [operators, loops],
+            let wanted = if target == Target::Rten && !rten {
+                [0, operators + loops]
+            } else {
+                [operators, loops]
             };
             assert_eq!(found, wanted, "{} {target}", self.name);
         }

@@ -175,9 +175,10 @@ impl Checkpoint {
         match (&case.expected, got) {
             (Expected::Row(row), Ok(got)) => {
                 let worst = difference(&got, &self.rows[*row]);
-                match worst <= BOUND {
-                    true => Ok(Fine::Agrees(worst)),
-                    false => Err(format!("differs by {worst:.1e}, scaled")),
+                if worst <= BOUND {
+                    Ok(Fine::Agrees(worst))
+                } else {
+                    Err(format!("differs by {worst:.1e}, scaled"))
                 }
             }
             (Expected::Refused, Err(_)) => Ok(Fine::BothRefuse),

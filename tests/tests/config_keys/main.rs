@@ -31,9 +31,10 @@ fn main() {
                 }
             }
             tally.lock().unwrap().add(&checkpoint, &outcomes);
-            match faults.is_empty() {
-                true => Ok(()),
-                false => Err(format!("{} faults\n{}", faults.len(), faults.join("\n"))),
+            if faults.is_empty() {
+                Ok(())
+            } else {
+                Err(format!("{} faults\n{}", faults.len(), faults.join("\n")))
             }
         }));
     }
@@ -46,12 +47,13 @@ fn main() {
                 .map(|folder| folder.file_name().unwrap().to_string_lossy().into_owned())
                 .filter(|name| !names.contains(name))
                 .collect();
-            match missing.is_empty() {
-                true => Ok(()),
-                false => Err(format!(
+            if missing.is_empty() {
+                Ok(())
+            } else {
+                Err(format!(
                     "run make_config_keys.py for {}",
                     missing.join(", ")
-                )),
+                ))
             }
         },
     ));

@@ -156,12 +156,13 @@ pub fn is_complete() -> Result<(), String> {
     let rows = text.lines().filter_map(|line| line.strip_prefix("| "));
     let listed: BTreeSet<&str> = rows.filter_map(|row| row.split(" | ").next()).collect();
     let missing: Vec<_> = families().filter(|name| !listed.contains(name)).collect();
-    match missing.is_empty() {
-        true => Ok(()),
-        false => Err(format!(
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(format!(
             "{PAGE} lacks {}; FLUXO_WRITE_DOCS=1 with this test writes it",
             missing.join(", ")
-        )),
+        ))
     }
 }
 

@@ -38,9 +38,12 @@ fn exports() -> Vec<(PathBuf, String)> {
 }
 
 pub fn trials() -> Vec<Trial> {
-    let ort = || match runtimes().contains(&"ort") {
-        true => Ok(()),
-        false => Err("no ONNX Runtime; pip install onnxruntime".to_string()),
+    let ort = || {
+        if runtimes().contains(&"ort") {
+            Ok(())
+        } else {
+            Err("no ONNX Runtime; pip install onnxruntime".to_string())
+        }
     };
     let mut trials: Vec<Trial> = exports()
         .into_iter()
@@ -90,9 +93,10 @@ fn agrees(checkpoint: &Path, export: &Path) -> Result<(), String> {
         && report.skipped.iter().all(|skipped| skipped.runner != "ort");
     // tract reads no shape that is computed of a past's; what it does give agrees.
     let agree = report.pairs.iter().all(|pair| pair.agrees);
-    match agree && all && ort && report.conventions.is_empty() {
-        true => Ok(()),
-        false => Err(report.to_string()),
+    if agree && all && ort && report.conventions.is_empty() {
+        Ok(())
+    } else {
+        Err(report.to_string())
     }
 }
 
@@ -163,8 +167,9 @@ fn conventional(faulty: bool) -> Result<(), String> {
         Severity::Bug
     };
     let named = report.conventions.iter().any(|c| c.runner == "ort") == follows;
-    match found == Some(wanted) && named && report.agrees() == follows {
-        true => Ok(()),
-        false => Err(report.to_string()),
+    if found == Some(wanted) && named && report.agrees() == follows {
+        Ok(())
+    } else {
+        Err(report.to_string())
     }
 }

@@ -66,9 +66,10 @@ fn with_itself(file: &Path) -> Result<(), String> {
     let report = compare(&mut runners, &inputs(30522), None).map_err(|e| e.to_string())?;
     // Tokens, mask, hidden states, sentence vectors, of every pair.
     let pairs = names.len() * (names.len() - 1) / 2;
-    match report.agrees() && report.pairs.len() == 4 * pairs {
-        true => Ok(()),
-        false => Err(report.to_string()),
+    if report.agrees() && report.pairs.len() == 4 * pairs {
+        Ok(())
+    } else {
+        Err(report.to_string())
     }
 }
 
@@ -139,8 +140,9 @@ fn judged(
     let report = compare_refereed(&mut runners, &cases, &references).map_err(say)?;
     let near = |finding| matches!(finding, Severity::Same | Severity::Noise);
     let all = report.assessments.len() == runners.len();
-    match report.agrees() && all && report.assessments.iter().all(|s| near(s.finding)) {
-        true => Ok(()),
-        false => Err(report.to_string()),
+    if report.agrees() && all && report.assessments.iter().all(|s| near(s.finding)) {
+        Ok(())
+    } else {
+        Err(report.to_string())
     }
 }

@@ -49,9 +49,10 @@ pub fn no_false_alarm(case: &'static Case) -> Outcome {
     }
     let all = report.assessments.len() == runners.len() && report.skipped.is_empty();
     let near = |s: &Assessment| matches!(s.finding, Severity::Same | Severity::Noise);
-    match all && report.agrees() && report.assessments.iter().all(near) {
-        true => Ok(()),
-        false => Err(report.to_string()),
+    if all && report.agrees() && report.assessments.iter().all(near) {
+        Ok(())
+    } else {
+        Err(report.to_string())
     }
 }
 
@@ -95,9 +96,10 @@ pub fn is_complete() -> Outcome {
         .filter(|case| !text.contains(&format!("\n| {} |", case.name)))
         .map(|case| case.name.as_str())
         .collect();
-    match missing.is_empty() {
-        true => Ok(()),
-        false => Err(format!("{missing:?} are not in docs/consistency.md")),
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("{missing:?} are not in docs/consistency.md"))
     }
 }
 

@@ -95,8 +95,9 @@ pub fn agrees(case: &'static Case, form: &Form) -> Outcome {
 pub fn needs(form: &Form) -> Outcome {
     let mut missing = form.runtimes.iter().map(|name| here(name));
     let first = missing.next().unwrap_or(Ok(()));
-    match missing.any(|other| other.is_ok()) {
-        true => Ok(()),
-        false => first,
+    if missing.any(|other| other.is_ok()) {
+        Ok(())
+    } else {
+        first
     }
 }

@@ -34,10 +34,7 @@ fn main() {
     let onnx = fluxo_tests::python_has("onnx");
     let mut trials = Vec::new();
     for case in cases::all() {
-        let forms = match all() {
-            true => forms::all(),
-            false => Vec::new(),
-        };
+        let forms = if all() { forms::all() } else { Vec::new() };
         for form in forms {
             let name = format!("{} {}", case.name, form.name);
             let needs = forms::needs(&form);
@@ -193,11 +190,12 @@ fn checker(case: &'static Case) -> Outcome {
         .parse()
         .map_err(|e| format!("{stored}: {e}"))?;
     let weights = case.model().network.num_params();
-    match stored <= weights {
-        true => Ok(()),
-        false => Err(format!(
+    if stored <= weights {
+        Ok(())
+    } else {
+        Err(format!(
             "{stored} weights are stored, the model has {weights}"
-        )),
+        ))
     }
 }
 

@@ -73,12 +73,13 @@ fn is_complete(page: &str) -> Outcome {
         .chain(folders)
         .filter(|name| !listed.iter().any(|row| row[0] == name || row[1] == name))
         .collect();
-    match missing.is_empty() {
-        true => Ok(()),
-        false => Err(format!(
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(format!(
             "{page} lacks {}; FLUXO_WRITE_DOCS=1 with this test writes it",
             missing.join(", ")
-        )),
+        ))
     }
 }
 

@@ -63,10 +63,7 @@ impl list::Sink for Upstream {
                 .collect();
             I::sample(&at, &device)
         };
-        let axis = |text: &str| match NAMES.contains(&text) {
-            true => AxisSpec::dynamic(text),
-            false => AxisSpec::Static,
-        };
+        let axis = |text: &str| if NAMES.contains(&text) { AxisSpec::dynamic(text) } else { AxisSpec::Static };
         let specs: Vec<InputSpec> = shapes
             .iter()
             .map(|text| InputSpec::new(text.split(' ').map(axis).collect::<Vec<_>>()))

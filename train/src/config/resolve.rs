@@ -29,9 +29,12 @@ impl TrainConfig {
     }
 
     fn check(&self) -> Result<()> {
-        let need = |holds: bool, what: &str| match holds {
-            true => Ok(()),
-            false => Err(Error::Config(what.into())),
+        let need = |holds: bool, what: &str| {
+            if holds {
+                Ok(())
+            } else {
+                Err(Error::Config(what.into()))
+            }
         };
         let positive = |name: &str, value: usize| match value {
             0 => Err(Error::Config(format!("{name} = 0; it must be 1 or more"))),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::text::hexadecimal;
-use super::{Split, labels};
+use super::{Splits, labels};
 use crate::config::TrainConfig;
 use crate::error::{Error, Result};
 
@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 #[derive(Debug)]
 pub(crate) struct Images {
     /// Files and the numbers of their labels.
-    pub(crate) examples: Split<(PathBuf, usize)>,
+    pub(crate) examples: Splits<(PathBuf, usize)>,
     /// The classes.
     pub(crate) labels: Vec<String>,
     /// SHA-256 over names and contents, in hexadecimal.
@@ -66,7 +66,7 @@ impl Images {
             examples.push((path, label.unwrap_or_default()));
         }
         Ok(Self {
-            examples: Split::of(examples, config.validation_fraction)?,
+            examples: Splits::of(examples, config.validation_fraction)?,
             labels,
             digest: hexadecimal(digest),
         })

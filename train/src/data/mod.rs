@@ -8,6 +8,6 @@ mod split;
 pub(crate) mod text;
 pub(crate) mod tokens;
 
-pub(crate) use row::{Part, Row};
-pub(crate) use split::{Split, labels};
+pub(crate) use row::{Row, Split};
+pub(crate) use split::{Splits, labels};
 pub(crate) use text::Corpus;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::Split;
+use super::Splits;
 use super::text::hexadecimal;
 use crate::config::TrainConfig;
 use crate::error::{Error, Result};
@@ -25,7 +25,7 @@ pub(crate) struct Pair {
 /// All pairs of a run.
 #[derive(Debug)]
 pub(crate) struct Pairs {
-    pub(crate) examples: Split<Pair>,
+    pub(crate) examples: Splits<Pair>,
     /// SHA-256 over all of them, in hexadecimal.
     pub(crate) digest: String,
 }
@@ -53,7 +53,7 @@ impl Pairs {
             digest.update(text);
         }
         Ok(Self {
-            examples: Split::of(pairs, config.validation_fraction)?,
+            examples: Splits::of(pairs, config.validation_fraction)?,
             digest: hexadecimal(digest),
         })
     }
@@ -131,11 +131,7 @@ fn read(path: &Path, text: &str, fields: [&str; 2], pairs: &mut Vec<Pair>) -> Re
                         columns.len() - 1
                     )));
                 };
-                match exchanged {
-                    true => [b, a],
-                    false => [a, b],
-                }
-                .map(str::to_string)
+                if exchanged { [b, a] } else { [a, b] }.map(str::to_string)
             }
         };
         for (value, field) in pair.iter().zip(fields) {

@@ -2,9 +2,9 @@
 
 use super::sampler;
 
-/// Which examples are meant.
+/// Side of the data that is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
+pub(crate) enum Split {
     /// Those to learn from.
     Training,
     /// Those to be evaluated on.
@@ -14,7 +14,7 @@ pub(crate) enum Part {
 /// One row of a batch.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Row {
-    /// The example's number within its part.
+    /// The example's number within its split.
     pub(crate) example: usize,
     /// Where anything random about the row comes from.
     pub(crate) noise: u64,

@@ -1,16 +1,16 @@
 //! Examples to learn from, and those held back for evaluation.
 
-use super::{Part, Row};
+use super::{Row, Split};
 use crate::error::{Error, Result};
 
-/// Examples in two parts.
+/// Examples of both splits.
 #[derive(Debug, Clone)]
-pub(crate) struct Split<T> {
+pub(crate) struct Splits<T> {
     pub(crate) training: Vec<T>,
     pub(crate) evaluation: Vec<T>,
 }
 
-impl<T> Default for Split<T> {
+impl<T> Default for Splits<T> {
     fn default() -> Self {
         Self {
             training: Vec::new(),
@@ -19,20 +19,21 @@ impl<T> Default for Split<T> {
     }
 }
 
-impl<T> Split<T> {
+impl<T> Splits<T> {
     /// Holds back `fraction` of `examples`, every so many-th one, so that data that are sorted
     /// by label are not torn apart.
     ///
     /// # Errors
-    /// When a part is empty.
+    /// When a split is empty.
     pub(crate) fn of(examples: Vec<T>, fraction: f64) -> Result<Self> {
         let count = examples.len();
         let mut split = Self::default();
         for (number, example) in examples.into_iter().enumerate() {
             let before = |number: usize| (number as f64 * fraction).floor();
-            match before(number + 1) > before(number) {
-                true => split.evaluation.push(example),
-                false => split.training.push(example),
+            if before(number + 1) > before(number) {
+                split.evaluation.push(example)
+            } else {
+                split.training.push(example)
             }
         }
         if split.training.is_empty() || split.evaluation.is_empty() {
@@ -53,18 +54,18 @@ impl<T> Split<T> {
     }
 
     /// What `make` makes of each example.
-    pub(crate) fn map<U>(&self, make: impl Fn(&T) -> Result<U>) -> Result<Split<U>> {
-        Ok(Split {
+    pub(crate) fn map<U>(&self, make: impl Fn(&T) -> Result<U>) -> Result<Splits<U>> {
+        Ok(Splits {
             training: self.training.iter().map(&make).collect::<Result<_>>()?,
             evaluation: self.evaluation.iter().map(&make).collect::<Result<_>>()?,
         })
     }
 
     /// The examples of `rows`.
-    pub(crate) fn rows(&self, part: Part, rows: &[Row]) -> Vec<&T> {
-        let examples = match part {
-            Part::Training => &self.training,
-            Part::Evaluation => &self.evaluation,
+    pub(crate) fn rows(&self, split: Split, rows: &[Row]) -> Vec<&T> {
+        let examples = match split {
+            Split::Training => &self.training,
+            Split::Evaluation => &self.evaluation,
         };
         rows.iter().map(|row| &examples[row.example]).collect()
     }
@@ -104,14 +105,14 @@ mod tests {
 
     #[test]
     fn every_so_many_th_example_is_held_back() {
-        let split = Split::of((0..10).collect(), 0.3).unwrap();
+        let split = Splits::of((0..10).collect(), 0.3).unwrap();
         assert_eq!(split.evaluation, [3, 6, 9]);
         assert_eq!(split.training, [0, 1, 2, 4, 5, 7, 8]);
         assert_eq!(split.spread(2), [0, 1]);
         assert_eq!(split.spread(9), [0, 1, 2]);
-        let error = Split::of(vec![1; 9], 0.1).err().unwrap().to_string();
+        let error = Splits::of(vec![1; 9], 0.1).err().unwrap().to_string();
         assert!(error.contains("takes 0 for evaluation"), "{error}");
-        assert!(Split::<u8>::of(vec![], 0.5).is_err());
+        assert!(Splits::<u8>::of(vec![], 0.5).is_err());
     }
 
     #[test]

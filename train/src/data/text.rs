@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use fluxo_models::Text;
 use sha2::{Digest, Sha256};
 
-use super::{Part, Row};
+use super::{Row, Split};
 use crate::config::TrainConfig;
 use crate::error::{Error, Result};
 
@@ -115,20 +115,20 @@ impl Corpus {
     }
 
     /// The blocks of `rows`.
-    pub(crate) fn blocks(&self, part: Part, rows: &[Row]) -> Vec<Vec<i64>> {
-        let blocks = self.of(part);
+    pub(crate) fn blocks(&self, split: Split, rows: &[Row]) -> Vec<Vec<i64>> {
+        let blocks = self.of(split);
         rows.iter().map(|row| blocks.block(row.example)).collect()
     }
 
     /// How many tokens each of them has.
-    pub(crate) fn lengths(&self, part: Part, rows: &[Row]) -> impl Iterator<Item = usize> {
-        std::iter::repeat_n(self.of(part).length, rows.len())
+    pub(crate) fn lengths(&self, split: Split, rows: &[Row]) -> impl Iterator<Item = usize> {
+        std::iter::repeat_n(self.of(split).length, rows.len())
     }
 
-    fn of(&self, part: Part) -> &Blocks {
-        match part {
-            Part::Training => &self.train,
-            Part::Evaluation => &self.validation,
+    fn of(&self, split: Split) -> &Blocks {
+        match split {
+            Split::Training => &self.train,
+            Split::Evaluation => &self.validation,
         }
     }
 }
@@ -292,13 +292,13 @@ mod tests {
             digest: String::new(),
         };
         let rows: Vec<Row> = (0..2000).map(|step| Row::drawn(1, step, 0, 96)).collect();
-        let drawn = corpus.blocks(Part::Training, &rows);
+        let drawn = corpus.blocks(Split::Training, &rows);
         assert!(drawn.iter().all(|block| block.len() == 5));
         let starts: std::collections::BTreeSet<i64> = drawn.iter().map(|b| b[0]).collect();
         // 96 places, 2000 draws: one of them unseen has probability under 1e-7.
         assert_eq!(starts, (0..96).collect());
         let evaluated = [Row::evaluated(1, 0)];
-        assert_eq!(corpus.blocks(Part::Evaluation, &evaluated), [[7; 9]]);
+        assert_eq!(corpus.blocks(Split::Evaluation, &evaluated), [[7; 9]]);
     }
 
     #[test]

@@ -11,10 +11,10 @@ use fluxo_models::{Batch, Model, Network, Taps, Text};
 
 use super::{Loss, cross_entropy, logits};
 use crate::config::TrainConfig;
-use crate::data::{Corpus, Part, Row, sampler};
+use crate::data::{Corpus, Row, Split, sampler};
 use crate::error::{Error, Result};
 
-/// The part of the tokens that is to be told.
+/// Share of the tokens that is to be told.
 const HIDDEN: f64 = 0.15;
 /// What tokenizers call their mask.
 const MASKS: [&str; 2] = ["[MASK]", "<mask>"];
@@ -31,9 +31,10 @@ pub(super) struct TrainingTask {
 impl TrainingTask {
     /// Reads the files of `config`.
     pub(super) fn open(config: &TrainConfig, text: &Text) -> Result<Self> {
-        let (mask, refused) = match text.is_bytes() {
-            true => (i64::from(MASK_BYTE), Some(MASK_BYTE)),
-            false => (mask(text)?, None),
+        let (mask, refused) = if text.is_bytes() {
+            (i64::from(MASK_BYTE), Some(MASK_BYTE))
+        } else {
+            (mask(text)?, None)
         };
         Ok(Self {
             corpus: Corpus::load(config, text, config.sequence_length, refused)?,
@@ -86,12 +87,12 @@ impl super::TrainingTask for TrainingTask {
         self.corpus.validation.spread(most)
     }
 
-    fn answers(&self, part: Part, rows: &[Row]) -> usize {
-        self.corpus.lengths(part, rows).map(hidden).sum()
+    fn answers(&self, split: Split, rows: &[Row]) -> usize {
+        self.corpus.lengths(split, rows).map(hidden).sum()
     }
 
-    fn loss(&self, network: &Network, part: Part, rows: &[Row], device: &Device) -> Result<Loss> {
-        let mut blocks = self.corpus.blocks(part, rows);
+    fn loss(&self, network: &Network, split: Split, rows: &[Row], device: &Device) -> Result<Loss> {
+        let mut blocks = self.corpus.blocks(split, rows);
         let batch = blocks.len();
         let seq = blocks.first().map_or(0, Vec::len);
         let (mut places, mut targets) = (Vec::new(), Vec::new());

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{Loss, labelled};
 use crate::config::TrainConfig;
 use crate::data::images::Images;
-use crate::data::{Part, Row};
+use crate::data::{Row, Split};
 use crate::error::{Error, Result};
 
 /// Images and their labels.
@@ -88,12 +88,12 @@ impl super::TrainingTask for TrainingTask {
         self.images.examples.spread(most)
     }
 
-    fn answers(&self, _part: Part, rows: &[Row]) -> usize {
+    fn answers(&self, _split: Split, rows: &[Row]) -> usize {
         rows.len()
     }
 
-    fn loss(&self, network: &Network, part: Part, rows: &[Row], device: &Device) -> Result<Loss> {
-        let examples = self.images.examples.rows(part, rows);
+    fn loss(&self, network: &Network, split: Split, rows: &[Row], device: &Device) -> Result<Loss> {
+        let examples = self.images.examples.rows(split, rows);
         let paths: Vec<_> = examples.iter().map(|(path, _)| path).collect();
         let labels: Vec<i64> = examples.iter().map(|(_, label)| *label as i64).collect();
         let pixels = ImageProcessor::from_defaults(self.size).read_all(&paths)?;

@@ -14,7 +14,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use fluxo_models::{Model, Network, Output, Task, Text};
 
 use crate::config::TrainConfig;
-use crate::data::{Part, Row};
+use crate::data::{Row, Split};
 use crate::error::{Error, Result};
 
 /// The tasks that can be trained.
@@ -53,15 +53,15 @@ pub(crate) trait TrainingTask {
     /// At most `most` of the examples to be evaluated on, spread evenly.
     fn evaluated(&self, most: usize) -> Vec<usize>;
 
-    /// How many answers the loss on `rows` of `part` is the mean of: tokens, or labels. It is
+    /// How many answers the loss on `rows` of `split` is the mean of: tokens, or labels. It is
     /// known before the network runs, so that each part of an update is weighted by its own.
-    fn answers(&self, part: Part, rows: &[Row]) -> usize;
+    fn answers(&self, split: Split, rows: &[Row]) -> usize;
 
-    /// What `network` makes of `rows` of `part`, on `device`.
+    /// What `network` makes of `rows` of `split`, on `device`.
     ///
     /// # Errors
     /// When an example cannot be read.
-    fn loss(&self, network: &Network, part: Part, rows: &[Row], device: &Device) -> Result<Loss>;
+    fn loss(&self, network: &Network, split: Split, rows: &[Row], device: &Device) -> Result<Loss>;
 }
 
 /// A network's loss on some rows.

@@ -12,14 +12,14 @@ use super::{Loss, cross_entropy, logits};
 use crate::config::TrainConfig;
 use crate::data::pairs::Pairs;
 use crate::data::tokens::{Encoder, Padded};
-use crate::data::{Part, Row, Split};
+use crate::data::{Row, Split, Splits};
 use crate::error::{Error, Result};
 
 /// Sources and their targets.
 pub(super) struct TrainingTask {
     pairs: Pairs,
     /// Tokens of the source, and of the target behind the start token.
-    examples: Split<(Vec<u32>, Vec<u32>)>,
+    examples: Splits<(Vec<u32>, Vec<u32>)>,
     padding: u32,
 }
 
@@ -28,7 +28,7 @@ impl TrainingTask {
     pub(super) fn open(config: &TrainConfig) -> Result<Self> {
         Ok(Self {
             pairs: Pairs::load(config, ["source", "target"])?,
-            examples: Split::default(),
+            examples: Splits::default(),
             padding: 0,
         })
     }
@@ -71,13 +71,13 @@ impl super::TrainingTask for TrainingTask {
         self.pairs.examples.spread(most)
     }
 
-    fn answers(&self, part: Part, rows: &[Row]) -> usize {
-        let examples = self.examples.rows(part, rows);
+    fn answers(&self, split: Split, rows: &[Row]) -> usize {
+        let examples = self.examples.rows(split, rows);
         examples.iter().map(|(_, target)| target.len() - 1).sum()
     }
 
-    fn loss(&self, network: &Network, part: Part, rows: &[Row], device: &Device) -> Result<Loss> {
-        let examples = self.examples.rows(part, rows);
+    fn loss(&self, network: &Network, split: Split, rows: &[Row], device: &Device) -> Result<Loss> {
+        let examples = self.examples.rows(split, rows);
         let sources: Vec<&[u32]> = examples
             .iter()
             .map(|(source, _)| source.as_slice())

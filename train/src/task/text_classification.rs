@@ -11,7 +11,7 @@ use super::{Loss, labelled};
 use crate::config::TrainConfig;
 use crate::data::pairs::Pairs;
 use crate::data::tokens::{Encoder, Padded};
-use crate::data::{Part, Row, Split, labels};
+use crate::data::{Row, Split, Splits, labels};
 use crate::error::Result;
 
 /// Texts and their labels.
@@ -19,7 +19,7 @@ pub(super) struct TrainingTask {
     pairs: Pairs,
     labels: Vec<String>,
     /// Tokens and the label's number.
-    examples: Split<(Vec<u32>, i64)>,
+    examples: Splits<(Vec<u32>, i64)>,
     padding: u32,
 }
 
@@ -31,7 +31,7 @@ impl TrainingTask {
         Ok(Self {
             pairs,
             labels,
-            examples: Split::default(),
+            examples: Splits::default(),
             padding: 0,
         })
     }
@@ -75,12 +75,12 @@ impl super::TrainingTask for TrainingTask {
         self.pairs.examples.spread(most)
     }
 
-    fn answers(&self, _part: Part, rows: &[Row]) -> usize {
+    fn answers(&self, _split: Split, rows: &[Row]) -> usize {
         rows.len()
     }
 
-    fn loss(&self, network: &Network, part: Part, rows: &[Row], device: &Device) -> Result<Loss> {
-        let examples = self.examples.rows(part, rows);
+    fn loss(&self, network: &Network, split: Split, rows: &[Row], device: &Device) -> Result<Loss> {
+        let examples = self.examples.rows(split, rows);
         let tokens: Vec<&[u32]> = examples
             .iter()
             .map(|(tokens, _)| tokens.as_slice())

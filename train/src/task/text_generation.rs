@@ -8,7 +8,7 @@ use fluxo_models::{Batch, Model, Network, Taps, Text};
 
 use super::{Loss, cross_entropy, logits};
 use crate::config::TrainConfig;
-use crate::data::{Corpus, Part, Row};
+use crate::data::{Corpus, Row, Split};
 use crate::error::Result;
 
 /// Text to go on with.
@@ -41,13 +41,13 @@ impl super::TrainingTask for TrainingTask {
         self.corpus.validation.spread(most)
     }
 
-    fn answers(&self, part: Part, rows: &[Row]) -> usize {
-        let blocks = self.corpus.lengths(part, rows);
+    fn answers(&self, split: Split, rows: &[Row]) -> usize {
+        let blocks = self.corpus.lengths(split, rows);
         blocks.map(|length| length - 1).sum()
     }
 
-    fn loss(&self, network: &Network, part: Part, rows: &[Row], device: &Device) -> Result<Loss> {
-        let blocks = self.corpus.blocks(part, rows);
+    fn loss(&self, network: &Network, split: Split, rows: &[Row], device: &Device) -> Result<Loss> {
+        let blocks = self.corpus.blocks(split, rows);
         let batch = blocks.len();
         let seq = blocks.first().map_or(0, |block| block.len() - 1);
         let inputs: Vec<i64> = blocks.iter().flat_map(|b| &b[..seq]).copied().collect();

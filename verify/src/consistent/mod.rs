@@ -56,9 +56,10 @@ pub fn consistent_with<M: Module, T: Takes, G: Gives>(
     if backends.is_empty() {
         backends.extend(reference::backend());
     }
-    let files = match runtimes.is_empty() {
-        true => Vec::new(),
-        false => in_runtimes(module, inputs, &runtimes, &run)?,
+    let files = if runtimes.is_empty() {
+        Vec::new()
+    } else {
+        in_runtimes(module, inputs, &runtimes, &run)?
     };
     judged(module, &backends, files, |module, place| {
         run(module, inputs.placed(place))

@@ -18,14 +18,15 @@ impl AllClose {
     /// # Errors
     /// When one is not.
     pub fn new(atol: f64, rtol: f64) -> Result<Self> {
-        match [atol, rtol]
+        if [atol, rtol]
             .iter()
             .all(|part| part.is_finite() && *part >= 0.0)
         {
-            true => Ok(Self { atol, rtol }),
-            false => Err(Error::Input(format!(
+            Ok(Self { atol, rtol })
+        } else {
+            Err(Error::Input(format!(
                 "a tolerance of {atol} and {rtol}; each must be a number of 0 or more"
-            ))),
+            )))
         }
     }
 

@@ -63,13 +63,10 @@ impl Tolerance {
         let own = (coarse * MARGIN * noise).max(FLOOR);
         Self {
             value: if exact(a) || exact(b) { own } else { 2.0 * own },
-            reason: match coarse == 1.0 {
-                true => {
-                    "4 times the model's own rounding on these inputs, measured against float64"
-                }
-                false => {
-                    "16 times the model's own rounding on these inputs, measured against float64: a GPU rounds more"
-                }
+            reason: if coarse == 1.0 {
+                "4 times the model's own rounding on these inputs, measured against float64"
+            } else {
+                "16 times the model's own rounding on these inputs, measured against float64: a GPU rounds more"
             },
             noise: Some(noise),
         }

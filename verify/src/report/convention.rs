@@ -37,9 +37,10 @@ impl Convention {
             follows,
             cases,
         } = self;
-        let cases = match cases.is_empty() {
-            true => String::new(),
-            false => format!(" ({})", cases.join(", ")),
+        let cases = if cases.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", cases.join(", "))
         };
         format!(
             "{convention}: {runner} numbers tokens {follows}; given the same \

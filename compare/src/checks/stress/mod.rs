@@ -248,12 +248,13 @@ pub fn shrink(
             .and_then(|ids| ids.shape().as_slice().get(1).copied());
         let length = length.unwrap_or(0);
         // Every length where there are few, otherwise powers of two.
-        let shorter: Vec<usize> = match length <= 24 {
-            true => (1..length).collect(),
-            false => (0..)
+        let shorter: Vec<usize> = if length <= 24 {
+            (1..length).collect()
+        } else {
+            (0..)
                 .map(|power| 1 << power)
                 .take_while(|l| *l < length)
-                .collect(),
+                .collect()
         };
         let _ = shorter
             .into_iter()

@@ -65,12 +65,11 @@ fn reader(file: &GraphFile, name: &str) -> Option<(usize, String)> {
 }
 
 fn any_reader(file: &GraphFile, name: &str) -> Option<(usize, String)> {
-    match layer(name).is_some() {
-        true => reader(file, name),
-        false => {
-            file.weight(name)?;
-            Some((*file.readers(name).first()?, name.to_string()))
-        }
+    if layer(name).is_some() {
+        reader(file, name)
+    } else {
+        file.weight(name)?;
+        Some((*file.readers(name).first()?, name.to_string()))
     }
 }
 

@@ -5,7 +5,7 @@
 //! computes something else by a little.
 
 use burn::tensor::TensorData;
-use fluxo_models::{Part, Tensors};
+use fluxo_models::{ModuleIo, Tensors};
 
 use super::match_names::Endpoints;
 use crate::error::Result;
@@ -83,7 +83,11 @@ pub(super) fn with_bias<'a>(file: &'a GraphFile, value: &'a str) -> &'a str {
 ///
 /// # Errors
 /// When the file does not run.
-pub(super) fn outermost(exact: &[&Part], values: &[&str], run: &mut Run<'_>) -> Result<Vec<Found>> {
+pub(super) fn outermost(
+    exact: &[&ModuleIo],
+    values: &[&str],
+    run: &mut Run<'_>,
+) -> Result<Vec<Found>> {
     let mut known = Tensors::new();
     let (mut found, mut from) = (Vec::<Found>::new(), 0);
     for part in exact {
@@ -128,7 +132,7 @@ pub(super) fn outermost(exact: &[&Part], values: &[&str], run: &mut Run<'_>) -> 
 /// # Errors
 /// When the file does not run.
 pub(super) fn inner(
-    exact: &[&Part],
+    exact: &[&ModuleIo],
     values: &[&str],
     known: &Tensors,
     run: &mut Run<'_>,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::TensorData;
-use fluxo_models::{Part, Tensors};
+use fluxo_models::{ModuleIo, Tensors};
 
 use super::super::suspect::ProbeRequest;
 use super::match_names::Endpoints;
@@ -20,7 +20,7 @@ impl OnnxSuspect {
         &mut self,
         path: &Path,
         file: &GraphFile,
-        here: &[&Part],
+        here: &[&ModuleIo],
         asked: &ProbeRequest<'_>,
         own: &Tensors,
     ) -> Result<()> {

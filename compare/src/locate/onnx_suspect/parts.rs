@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use burn::tensor::TensorData;
-use fluxo_models::{Part, Tensors};
+use fluxo_models::{ModuleIo, Tensors};
 
 use super::super::suspect::{ProbeRequest, Suspect};
 use super::match_names::{Endpoints, ends};
@@ -16,7 +16,7 @@ use crate::runner::Label;
 
 /// One part that the file shows.
 struct Shown<'a> {
-    exact: &'a Part,
+    exact: &'a ModuleIo,
     ends: Endpoints,
 }
 
@@ -71,9 +71,9 @@ impl OnnxSuspect {
         inputs: &Tensors,
         asked: &ProbeRequest<'_>,
         forced: bool,
-    ) -> Result<Vec<Part>> {
+    ) -> Result<Vec<ModuleIo>> {
         let read = self.parsed(path)?;
-        let here: Vec<&Part> = asked
+        let here: Vec<&ModuleIo> = asked
             .exact
             .iter()
             .filter(|exact| self.file(&exact.path) == path)
@@ -103,9 +103,10 @@ impl OnnxSuspect {
             return Ok(Vec::new());
         }
         // What lies between parts, as far as it is known: what is given, or what came out.
-        let mut known = match forced {
-            true => Tensors::new(),
-            false => self.stream.get(path).cloned().unwrap_or_default(),
+        let mut known = if forced {
+            Tensors::new()
+        } else {
+            self.stream.get(path).cloned().unwrap_or_default()
         };
         let whole = asked.within.is_none();
         let at_once = if whole { 1 } else { shown.len() };
@@ -139,7 +140,7 @@ impl OnnxSuspect {
         inputs: &Tensors,
         asked: &ProbeRequest<'_>,
         forced: bool,
-    ) -> Result<Vec<Part>> {
+    ) -> Result<Vec<ModuleIo>> {
         let files: Vec<_> = self
             .graph
             .files()
@@ -156,14 +157,15 @@ impl OnnxSuspect {
 }
 
 /// What the part `exact` of the referee is here, where it writes `data`.
-fn part_of(exact: &Part, data: &TensorData) -> Part {
+fn part_of(exact: &ModuleIo, data: &TensorData) -> ModuleIo {
     let shape = exact.output.shape().clone();
     // Rows and columns may be counted otherwise.
-    let output = match data.num_elements() == exact.output.num_elements() {
-        true => TensorData::new(data.iter::<f32>().collect::<Vec<_>>(), shape),
-        false => data.clone(),
+    let output = if data.num_elements() == exact.output.num_elements() {
+        TensorData::new(data.iter::<f32>().collect::<Vec<_>>(), shape)
+    } else {
+        data.clone()
     };
-    Part {
+    ModuleIo {
         path: exact.path.clone(),
         input: None,
         output,
@@ -181,11 +183,11 @@ impl Suspect for OnnxSuspect {
         found.map(|(_, node)| node.clone())
     }
 
-    fn plain(&mut self, inputs: &Tensors, scope: &ProbeRequest<'_>) -> Result<Vec<Part>> {
+    fn plain(&mut self, inputs: &Tensors, scope: &ProbeRequest<'_>) -> Result<Vec<ModuleIo>> {
         self.run_parts(inputs, scope, false)
     }
 
-    fn forced(&mut self, inputs: &Tensors, scope: &ProbeRequest<'_>) -> Result<Vec<Part>> {
+    fn forced(&mut self, inputs: &Tensors, scope: &ProbeRequest<'_>) -> Result<Vec<ModuleIo>> {
         self.run_parts(inputs, scope, true)
     }
 }

@@ -112,9 +112,10 @@ fn part(search: &Search, value: ValueId, second: bool) -> Option<(ValueId, i64)>
     };
     let half = search.width(value)?;
     let (starts, ends) = (search.ints(*starts)?, search.ints(*ends)?);
-    let at = match second {
-        false => starts == [0] && ends == [half],
-        true => starts == [half] && ends.first().is_some_and(|end| *end >= 2 * half),
+    let at = if second {
+        starts == [half] && ends.first().is_some_and(|end| *end >= 2 * half)
+    } else {
+        starts == [0] && ends == [half]
     };
     (at && search.ints(*axes)? == [3] && search.width(*x)? == 2 * half).then_some((*x, half))
 }

@@ -11,15 +11,17 @@ fn find(search: &Search, node: &Node) -> Option<(&'static str, Vec<ValueId>, Att
     let [a, b] = pair(node)?;
     [[a, b], [b, a]].into_iter().find_map(|[x, gate]| {
         let inner = search.one(gate, "Sigmoid")?;
-        let alpha = match inner == x {
-            true => 1.0,
-            false => search.either(inner, "Mul").find_map(|[other, factor]| {
-                (other == x).then(|| search.number(factor)).flatten()
-            })?,
+        let alpha = if inner == x {
+            1.0
+        } else {
+            search
+                .either(inner, "Mul")
+                .find_map(|[other, factor]| (other == x).then(|| search.number(factor)).flatten())?
         };
-        let attrs = match alpha == 1.0 {
-            true => vec![],
-            false => vec![("alpha", Attr::Float(alpha as f32))],
+        let attrs = if alpha == 1.0 {
+            vec![]
+        } else {
+            vec![("alpha", Attr::Float(alpha as f32))]
         };
         Some(("Swish", vec![x], attrs))
     })

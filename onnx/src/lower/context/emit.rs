@@ -83,9 +83,12 @@ impl Context<'_> {
         results: Vec<(DataType, Vec<Expr>)>,
         narrow: DataType,
     ) -> Vec<ValueId> {
-        let wide = |dtype| match dtype == narrow {
-            true => DataType::Float,
-            false => dtype,
+        let wide = |dtype| {
+            if dtype == narrow {
+                DataType::Float
+            } else {
+                dtype
+            }
         };
         let widened = inputs.into_iter().map(|input| {
             let input = input?;

@@ -125,15 +125,17 @@ impl Write {
         for (put, to) in turn.put.iter().zip(&end.outputs[turn.states..]) {
             let flip = falling.filter(|_| put.back);
             let ends = put.axis == 0;
-            let mut rows = match ends && flip.is_none() {
-                true => *to,
-                false => self.value(graph, dtype, shape.clone()),
+            let mut rows = if ends && flip.is_none() {
+                *to
+            } else {
+                self.value(graph, dtype, shape.clone())
             };
             self.node("Squeeze", squeeze.clone(), vec![rows], vec![]);
             if let Some(index) = flip {
-                let flipped = match ends {
-                    true => *to,
-                    false => self.value(graph, dtype, shape.clone()),
+                let flipped = if ends {
+                    *to
+                } else {
+                    self.value(graph, dtype, shape.clone())
                 };
                 self.gather(rows, index, flipped);
                 rows = flipped;
@@ -161,9 +163,10 @@ impl Write {
         let biases: Vec<Part> = biases.into_iter().flatten().collect();
         let input = self.packed(graph, "W", input, found.hidden, Some(found.width), dtype)?;
         let state = self.packed(graph, "R", state, found.hidden, Some(found.hidden), dtype)?;
-        let bias = match biases.iter().any(Option::is_some) {
-            true => Some(self.packed(graph, "B", biases, found.hidden, None, dtype)?),
-            false => None,
+        let bias = if biases.iter().any(Option::is_some) {
+            Some(self.packed(graph, "B", biases, found.hidden, None, dtype)?)
+        } else {
+            None
         };
         Some([Some(input), Some(state), bias])
     }

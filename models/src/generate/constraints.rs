@@ -6,7 +6,7 @@ use crate::model::Model;
 
 /// What a checkpoint demands of the texts that it writes, whatever it finds likely.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Rules {
+pub struct TokenConstraints {
     /// What the texts of an encoder-decoder start with, before anything is chosen; none: the
     /// configuration's `decoder_start_token_id`.
     pub start: Vec<Start>,
@@ -34,7 +34,7 @@ pub enum Start {
     LikeliestOf(Vec<u32>),
 }
 
-impl Rules {
+impl TokenConstraints {
     /// Refuses tokens that the model cannot read.
     pub(super) fn check(&self, model: &Model) -> Result<()> {
         let vocab = model.config().vocab_size();
@@ -165,52 +165,58 @@ mod tests {
         }
     }
 
-    fn changed(rules: &Rules, row: &Row, last: bool) -> [f32; 4] {
+    fn changed(constraints: &TokenConstraints, row: &Row, last: bool) -> [f32; 4] {
         let mut scores = [1.0, 2.0, 3.0, 4.0];
-        rules.forbid(&mut scores, row);
-        rules.force(&mut scores, row, last);
-        rules.suppress(&mut scores, row);
+        constraints.forbid(&mut scores, row);
+        constraints.force(&mut scores, row, last);
+        constraints.suppress(&mut scores, row);
         scores
     }
 
     #[test]
     fn bad_words_are_not_finished() {
-        let rules = Rules {
+        let constraints = TokenConstraints {
             bad_words: vec![vec![0], vec![2, 3, 1]],
-            ..Rules::default()
+            ..TokenConstraints::default()
         };
-        assert_eq!(changed(&rules, &row(1, &[3]), false), [NONE, 2.0, 3.0, 4.0]);
+        assert_eq!(
+            changed(&constraints, &row(1, &[3]), false),
+            [NONE, 2.0, 3.0, 4.0]
+        );
         let after = row(1, &[2, 3]);
-        assert_eq!(changed(&rules, &after, false), [NONE, NONE, 3.0, 4.0]);
+        assert_eq!(changed(&constraints, &after, false), [NONE, NONE, 3.0, 4.0]);
     }
 
     #[test]
     fn first_and_last_are_forced() {
-        let rules = Rules {
+        let constraints = TokenConstraints {
             first: Some(2),
             last: vec![3],
             never_first: vec![1],
-            ..Rules::default()
+            ..TokenConstraints::default()
         };
         let forced = [NONE, NONE, 0.0, NONE];
-        assert_eq!(changed(&rules, &row(1, &[0]), false), forced);
+        assert_eq!(changed(&constraints, &row(1, &[0]), false), forced);
         // The forced token does not count as the first that is chosen.
         let next = row(1, &[0, 2]);
-        assert_eq!(changed(&rules, &next, false), [1.0, NONE, 3.0, 4.0]);
+        assert_eq!(changed(&constraints, &next, false), [1.0, NONE, 3.0, 4.0]);
         let end = row(1, &[0, 2, 2]);
-        assert_eq!(changed(&rules, &end, false), [1.0, 2.0, 3.0, 4.0]);
-        assert_eq!(changed(&rules, &end, true), [NONE, NONE, NONE, 0.0]);
+        assert_eq!(changed(&constraints, &end, false), [1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(changed(&constraints, &end, true), [NONE, NONE, NONE, 0.0]);
         // After more than one token nothing is forced at first.
         let longer = row(2, &[0, 2]);
-        assert_eq!(changed(&rules, &longer, false), [1.0, NONE, 3.0, 4.0]);
+        assert_eq!(changed(&constraints, &longer, false), [1.0, NONE, 3.0, 4.0]);
     }
 
     #[test]
     fn suppressed_tokens_are_never_chosen() {
-        let rules = Rules {
+        let constraints = TokenConstraints {
             never: vec![0, 99],
-            ..Rules::default()
+            ..TokenConstraints::default()
         };
-        assert_eq!(changed(&rules, &row(1, &[3]), false), [NONE, 2.0, 3.0, 4.0]);
+        assert_eq!(
+            changed(&constraints, &row(1, &[3]), false),
+            [NONE, 2.0, 3.0, 4.0]
+        );
     }
 }

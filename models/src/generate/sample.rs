@@ -60,11 +60,12 @@ fn likeliest(scores: &[f32]) -> Result<(u32, f32)> {
             best = (token, score);
         }
     }
-    match best.1 > f32::NEG_INFINITY {
-        true => Ok(best),
-        false => Err(Error::Input(
+    if best.1 > f32::NEG_INFINITY {
+        Ok(best)
+    } else {
+        Err(Error::Input(
             "no token is left to choose: the checkpoint's rules exclude them all".into(),
-        )),
+        ))
     }
 }
 

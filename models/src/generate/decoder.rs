@@ -2,10 +2,10 @@
 
 use burn::tensor::{Int, Tensor, TensorData};
 
+use super::constraints::Start;
 use super::engine::Engine;
 use super::prompts::Prompts;
 use super::row::Row;
-use super::rules::Start;
 use super::sampling::Sampling;
 use crate::batch::Batch;
 use crate::blocks::cache::Cache;
@@ -19,7 +19,7 @@ use crate::model::Model;
 const ROOM: usize = 64;
 
 /// Texts that are being written.
-pub(super) struct Writer<'a> {
+pub(super) struct Decoder<'a> {
     engine: &'a dyn Engine,
     model: &'a Model,
     rows: Vec<Row>,
@@ -37,7 +37,7 @@ pub(super) struct Writer<'a> {
     tolerant: bool,
 }
 
-impl<'a> Writer<'a> {
+impl<'a> Decoder<'a> {
     /// Reads the prompts, a row each, and gives the scores of the tokens after them. Up to
     /// `new` tokens will be written to each.
     pub fn begin(
@@ -48,7 +48,7 @@ impl<'a> Writer<'a> {
         new: usize,
         sampling: &Sampling,
     ) -> Result<(Self, Vec<Vec<f32>>)> {
-        let mut writer = Self {
+        let mut decoder = Self {
             engine,
             model,
             rows: Vec::new(),
@@ -61,16 +61,16 @@ impl<'a> Writer<'a> {
         };
         if model.config().encodes_and_decodes() {
             let source = prompts.source(model)?;
-            writer.encoded = Some(engine.encode(&source)?);
-            writer.source_keep = source.attention_mask;
+            decoder.encoded = Some(engine.encode(&source)?);
+            decoder.source_keep = source.attention_mask;
             let row = |prompt| Row {
                 prompt,
                 pad: 0,
                 given: start.len(),
                 tokens: Vec::with_capacity(start.len() + 1),
             };
-            writer.rows = (0..prompts.count()).map(row).collect();
-            writer.start(start)?;
+            decoder.rows = (0..prompts.count()).map(row).collect();
+            decoder.start(start)?;
         } else if let Prompts::Tokens(prompts) = prompts {
             let longest = prompts.iter().map(Vec::len).max().unwrap_or_default();
             let row = |(prompt, tokens): (usize, &Vec<u32>)| Row {
@@ -79,11 +79,11 @@ impl<'a> Writer<'a> {
                 given: tokens.len(),
                 tokens: tokens.clone(),
             };
-            writer.rows = prompts.iter().enumerate().map(row).collect();
+            decoder.rows = prompts.iter().enumerate().map(row).collect();
         }
-        writer.longest = writer.width() + new.saturating_sub(1);
-        let scores = writer.read()?;
-        Ok((writer, scores))
+        decoder.longest = decoder.width() + new.saturating_sub(1);
+        let scores = decoder.read()?;
+        Ok((decoder, scores))
     }
 
     /// Writes what every text starts with.
@@ -138,9 +138,12 @@ impl<'a> Writer<'a> {
         let shape = [from.len()];
         let device = self.model.device();
         let from = Tensor::<1, Int>::from_data(TensorData::new(from, shape), &device);
-        self.cache = self.cache.take().map(|cache| match same_sources {
-            true => cache.select_own(&from),
-            false => cache.select(&from),
+        self.cache = self.cache.take().map(|cache| {
+            if same_sources {
+                cache.select_own(&from)
+            } else {
+                cache.select(&from)
+            }
         });
         if !same_sources {
             self.encoded = self.encoded.take().map(|x| x.select(0, from.clone()));
@@ -216,17 +219,18 @@ impl<'a> Writer<'a> {
         let ids = tensor(&token, past);
         let padded = self.rows.iter().any(|row| row.pad > 0);
         let keep = padded.then(|| tensor(&|row, at| i64::from(at >= row.pad), 0));
-        let batch = match self.model.config().encodes_and_decodes() {
-            true => Batch {
+        let batch = if self.model.config().encodes_and_decodes() {
+            Batch {
                 decoder_input_ids: Some(ids),
                 attention_mask: self.source_keep.clone(),
                 encoded: self.encoded.clone(),
                 ..Batch::default()
-            },
-            false => Batch {
+            }
+        } else {
+            Batch {
                 attention_mask: keep,
                 ..Batch::new(ids)
-            },
+            }
         };
         let batch = Batch {
             cache,
