@@ -3,6 +3,7 @@ use burn::tensor::TensorData;
 
 use super::*;
 use crate::report::Verdict;
+use crate::runner::{Kind, Label};
 
 /// Gives fixed outputs, or fails.
 struct Fixed(Label, std::result::Result<Tensors, &'static str>);
