@@ -183,3 +183,38 @@ impl Field {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A one-layer decoder with a cache (`compare/tests/fixtures/generate.py`).
+    const CACHED: &[u8] = include_bytes!("../../tests/fixtures/cached.onnx");
+
+    #[test]
+    fn a_file_cut_anywhere_is_a_shorter_one_or_an_error() {
+        let count = |bytes: &[u8]| {
+            let mut count = 0;
+            parts(bytes, |_| count += 1).map(|()| count)
+        };
+        let whole = count(CACHED);
+        assert!(whole.is_ok());
+        for end in 0..CACHED.len() {
+            match count(&CACHED[..end]) {
+                Ok(found) => assert!(Ok(found) <= whole, "cut at {end}"),
+                Err(error) => assert!(error.starts_with("not an ONNX file"), "{error}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_weight_that_says_more_than_its_field_holds_is_an_error() {
+        // A weight of two bytes whose name has four, with room for them behind it.
+        let graph = [0x2a, 2, 0x42, 4, b'n', b'a', b'm', b'e'];
+        let mut file = vec![0x3a, graph.len() as u8];
+        file.extend(graph);
+        let error = parts(file.as_slice(), |_| {}).err();
+        let expected = "not an ONNX file (it ends early)";
+        assert_eq!(error.as_deref(), Some(expected));
+    }
+}
