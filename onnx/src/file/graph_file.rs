@@ -8,7 +8,8 @@ use burn::tensor::DType;
 
 use super::Streamed;
 use super::parts::{Part, Span, parts};
-use super::proto::{AttributeProto, NodeProto, element};
+use super::proto::{AttributeProto, NodeProto};
+use super::signature::dtype;
 
 /// A graph: where its parts lie in the file. Its weights stay there.
 pub struct GraphFile {
@@ -73,24 +74,14 @@ impl GraphFile {
     /// Whether `name` is a weight of the file, and its element type.
     pub fn weight(&self, name: &str) -> Option<DType> {
         let (_, code) = self.initializers.get(name)?;
-        Some(match *code {
-            element::FLOAT16 => DType::F16,
-            element::DOUBLE => DType::F64,
-            element::BFLOAT16 => DType::BF16,
-            _ => DType::F32,
-        })
+        let own = dtype(*code).filter(DType::is_float);
+        Some(own.unwrap_or(DType::F32))
     }
 
     /// Whether `name` is a weight of the file that holds numbers with a fraction.
     pub fn float_weight(&self, name: &str) -> bool {
         let weight = self.initializers.get(name);
-        let fractions = [
-            element::FLOAT,
-            element::FLOAT16,
-            element::DOUBLE,
-            element::BFLOAT16,
-        ];
-        weight.is_some_and(|(_, code)| fractions.contains(code))
+        weight.is_some_and(|(_, code)| dtype(*code).is_some_and(|own| own.is_float()))
     }
 
     /// The nodes that read `value`, by number.

@@ -24,14 +24,6 @@ pub(crate) mod field {
     pub const CONTENT: [u32; 7] = [4, 5, 6, 7, RAW_DATA, 10, 11];
 }
 
-/// ONNX's numbers of the element types that weights have.
-pub(crate) mod element {
-    pub const FLOAT: i32 = 1;
-    pub const FLOAT16: i32 = 10;
-    pub const DOUBLE: i32 = 11;
-    pub const BFLOAT16: i32 = 16;
-}
-
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct ModelProto {
     #[prost(int64, tag = "1")]

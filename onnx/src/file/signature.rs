@@ -8,8 +8,9 @@ use prost::bytes::Buf;
 
 use super::lookups::{Node, rows};
 use super::parts::{Part, parts};
-use super::proto::{DimensionProto, GraphProto, TensorProto, ValueInfoProto, element};
+use super::proto::{DimensionProto, GraphProto, TensorProto, ValueInfoProto};
 use super::{Error, Result, Streamed};
+use crate::graph::build::DataType;
 
 /// The inputs and outputs of an ONNX file, in its order.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -116,10 +117,10 @@ fn most(weights: &[TensorProto]) -> Option<DType> {
         let own = weights.iter().filter(|weight| weight.data_type == code);
         own.fold(0, |sum, weight| sum.saturating_add(size(&weight.dims)))
     };
-    let floating = [element::FLOAT, element::FLOAT16, element::BFLOAT16];
-    let most = floating.into_iter().rev();
+    let floating = [DataType::Float, DataType::Float16, DataType::BFloat16];
+    let most = floating.into_iter().rev().map(|own| own as i32);
     let most = most.max_by_key(|code| elements(*code))?;
-    dtype(most).filter(|_| most != element::FLOAT)
+    dtype(most).filter(|_| most != DataType::Float as i32)
 }
 
 /// The nodes of `graph` and the shapes of its weights, with those of the graphs within it.
@@ -177,7 +178,7 @@ fn dim(proto: &DimensionProto) -> Dim {
 }
 
 /// The element type that ONNX numbers `code`.
-fn dtype(code: i32) -> Option<DType> {
+pub(super) fn dtype(code: i32) -> Option<DType> {
     Some(match code {
         1 => DType::F32,
         2 => DType::U8,
