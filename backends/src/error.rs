@@ -23,6 +23,14 @@ pub enum Error {
         /// The part before it.
         kind: &'static str,
     },
+    /// `:unfused` behind a backend without fusion.
+    #[error("backend `{name}`: `{kind}` fuses nothing anyway; write `{kind}`")]
+    FusesNothing {
+        /// What was asked for.
+        name: String,
+        /// The part before the colon.
+        kind: &'static str,
+    },
     /// The backend exists, but this build does not hold it.
     #[error("backend `{name}` is not in this build: rebuild with `--features {name}`")]
     NotCompiled {

@@ -9,12 +9,16 @@
 mod adapter;
 mod error;
 pub mod kernels;
+mod launches;
 mod name;
 mod precision;
 mod probe;
+mod products;
 
 #[cfg(feature = "cuda")]
 mod cuda;
+#[cfg(feature = "cubecl")]
+mod fusion;
 #[cfg(feature = "wgpu")]
 mod wgpu;
 
@@ -22,8 +26,10 @@ use burn::tensor::Device;
 use serde::Serialize;
 
 pub use error::Error;
+pub use launches::{Launches, launches};
 pub use name::{BackendKind, BackendName};
 pub use precision::float_dtypes;
+pub use products::{Products, products};
 
 /// The device that `name` (`"flex"`, `"wgpu"`, `"cuda:1"`) stands for, probed and ready to use.
 ///
@@ -63,6 +69,8 @@ pub struct Status {
     pub default: bool,
     /// The devices found, in the order of their indices: the first is `name`, the next `name:1`.
     pub adapters: Vec<String>,
+    /// Other ways to run it, as names: `wgpu:unfused`.
+    pub variants: Vec<String>,
     /// Why it is absent, or why an adapter found cannot be used, each with the mend.
     pub reason: Option<String>,
 }
@@ -85,6 +93,7 @@ pub fn statuses() -> Vec<Status> {
                 usable: adapters.iter().any(|a| a.refused.is_none()),
                 default: default == Some(kind.name()),
                 adapters: adapters.iter().map(|a| a.name.clone()).collect(),
+                variants: variants(kind),
                 reason: match &found {
                     Err(error) => Some(error.to_string()),
                     Ok(_) if refusals.is_empty() => None,
@@ -92,5 +101,17 @@ pub fn statuses() -> Vec<Status> {
                 },
             }
         })
+        .collect()
+}
+
+/// The names of the ways to run `kind` beside its usual one.
+fn variants(kind: BackendKind) -> Vec<String> {
+    let unfused = BackendName {
+        unfused: true,
+        ..BackendName::first(kind)
+    };
+    kind.fuses()
+        .then(|| unfused.to_string())
+        .into_iter()
         .collect()
 }

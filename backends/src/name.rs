@@ -1,4 +1,4 @@
-//! The names of backends and their devices: `flex`, `wgpu`, `cuda:1`.
+//! The names of backends and their devices: `flex`, `wgpu`, `cuda:1`, `wgpu:unfused`.
 
 use std::{fmt, str::FromStr};
 
@@ -73,24 +73,52 @@ impl BackendKind {
             Self::Wgpu | Self::Vulkan | Self::Metal | Self::Cuda | Self::Rocm => true,
         }
     }
+
+    /// Whether it fuses operations into few kernels, as all of CubeCL's do.
+    pub const fn fuses(self) -> bool {
+        match self {
+            Self::Flex | Self::NdArray => false,
+            Self::Wgpu | Self::Vulkan | Self::Metal | Self::Cuda | Self::Rocm | Self::Cpu => true,
+        }
+    }
 }
 
 /// A backend and which of its devices: `cuda:1`. Without an index the first is meant, so `cuda`
-/// and `cuda:0` are equal.
+/// and `cuda:0` are equal. With `:unfused` behind it every operation is a kernel of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BackendName {
     /// The backend.
     pub kind: BackendKind,
     /// Its device, counted from 0 in the order of [`Status::adapters`](crate::Status::adapters).
     pub index: usize,
+    /// Whether the device goes without the backend's fusion of operations.
+    pub unfused: bool,
+}
+
+/// What stands behind the name of a device that goes without fusion.
+const UNFUSED: &str = "unfused";
+
+impl BackendName {
+    /// The first device of `kind`, as the backend has it.
+    pub(crate) const fn first(kind: BackendKind) -> Self {
+        Self {
+            kind,
+            index: 0,
+            unfused: false,
+        }
+    }
 }
 
 impl fmt::Display for BackendName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.index {
-            0 => f.write_str(self.kind.name()),
-            index => write!(f, "{}:{index}", self.kind.name()),
+        f.write_str(self.kind.name())?;
+        if self.index > 0 {
+            write!(f, ":{}", self.index)?;
         }
+        if self.unfused {
+            write!(f, ":{UNFUSED}")?;
+        }
+        Ok(())
     }
 }
 
@@ -98,9 +126,13 @@ impl FromStr for BackendName {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let (base, index) = match text.split_once(':') {
+        let (device, unfused) = match text.rsplit_once(':') {
+            Some((device, UNFUSED)) => (device, true),
+            _ => (text, false),
+        };
+        let (base, index) = match device.split_once(':') {
             Some((base, index)) => (base, Some(index)),
-            None => (text, None),
+            None => (device, None),
         };
         let kind = BackendKind::ALL
             .into_iter()
@@ -117,7 +149,17 @@ impl FromStr for BackendName {
                 kind: kind.name(),
             })?,
         };
-        Ok(Self { kind, index })
+        if unfused && !kind.fuses() {
+            return Err(Error::FusesNothing {
+                name: text.to_owned(),
+                kind: kind.name(),
+            });
+        }
+        Ok(Self {
+            kind,
+            index,
+            unfused,
+        })
     }
 }
 
@@ -145,10 +187,39 @@ mod tests {
     fn every_name_reads_back() {
         for kind in BackendKind::ALL {
             for index in [0, 1, 12] {
-                let name = BackendName { kind, index };
-                assert_eq!(name.to_string().parse::<BackendName>().unwrap(), name);
+                for unfused in [false, kind.fuses()] {
+                    let name = BackendName {
+                        kind,
+                        index,
+                        unfused,
+                    };
+                    assert_eq!(name.to_string().parse::<BackendName>().unwrap(), name);
+                }
             }
         }
+    }
+
+    #[test]
+    fn without_fusion_is_another_device_of_what_fuses() {
+        let name: BackendName = "wgpu:1:unfused".parse().unwrap();
+        assert!(name.unfused && name.index == 1);
+        assert_ne!("wgpu:unfused".parse::<BackendName>(), "wgpu".parse());
+        let message = "flex:unfused"
+            .parse::<BackendName>()
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            message,
+            "backend `flex:unfused`: `flex` fuses nothing anyway; write `flex`"
+        );
+        let message = "wgpu:unfused:1"
+            .parse::<BackendName>()
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("`unfused:1` is not a device index"),
+            "{message}"
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::{BackendKind, BackendName, Error};
 pub(crate) fn adapters(kind: BackendKind) -> Result<Vec<Adapter>, Error> {
     #[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
     let absent = |Absent { found, mend }| Error::NotPresent {
-        name: BackendName { kind, index: 0 },
+        name: BackendName::first(kind),
         found,
         mend,
     };
@@ -71,7 +71,10 @@ pub(crate) fn device(name: BackendName) -> Result<Device, Error> {
 /// "`wgpu` (llvmpipe), `wgpu:1` (NVIDIA T4)".
 fn listed(kind: BackendKind, found: &[Adapter]) -> String {
     let listed = found.iter().enumerate().map(|(index, adapter)| {
-        let name = BackendName { kind, index };
+        let name = BackendName {
+            index,
+            ..BackendName::first(kind)
+        };
         format!("`{name}` ({})", adapter.name)
     });
     listed.collect::<Vec<_>>().join(", ")
@@ -79,6 +82,8 @@ fn listed(kind: BackendKind, found: &[Adapter]) -> String {
 
 /// The Burn device of an adapter that [`adapters`] has found and not refused.
 fn open(name: BackendName) -> Result<Device, Error> {
+    #[cfg(feature = "cubecl")]
+    crate::fusion::settle(name)?;
     match name.kind {
         #[cfg(feature = "flex")]
         BackendKind::Flex => Ok(Device::flex()),

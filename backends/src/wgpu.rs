@@ -11,10 +11,12 @@ use std::{
 use burn::tensor::{
     Device, DeviceKind, read_sync,
     wgpu::{
-        WgpuBackend, WgpuInitError,
+        WgpuBackend, WgpuInitError, WgpuSetup,
         wgpu::{AdapterInfo, Backend, Backends, DeviceType, Instance, InstanceDescriptor},
     },
 };
+use burn_cubecl::CubeDevice;
+use burn_cubecl::cubecl::wgpu::{RuntimeOptions, try_init_device};
 
 use crate::{
     BackendKind, BackendName, Error,
@@ -39,26 +41,75 @@ pub(crate) fn adapters(kind: BackendKind) -> Result<Vec<Adapter>, Absent> {
 /// Opens an adapter that [`adapters`] lists and does not refuse.
 pub(crate) fn open(name: BackendName) -> Result<Device, Error> {
     // A device is set up once in a process; a second time Burn calls it an error.
-    static OPEN: Mutex<Vec<(BackendName, Device)>> = Mutex::new(Vec::new());
+    static OPEN: Mutex<Vec<Open>> = Mutex::new(Vec::new());
     let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, device)) = open.iter().find(|(opened, _)| *opened == name) {
-        return Ok(device.clone());
+    if let Some(open) = open.iter().find(|open| open.name == name) {
+        return Ok(open.device.clone());
     }
 
+    let fused = BackendName {
+        unfused: false,
+        ..name
+    };
+    let opened = match open.iter().find(|open| open.name == fused) {
+        Some(opened) => opened.clone(),
+        None => {
+            let opened = set_up(fused)?;
+            open.push(opened.clone());
+            opened
+        }
+    };
+    if !name.unfused {
+        return Ok(opened.device);
+    }
+    let device = again(name, opened)?;
+    open.push(Open {
+        name,
+        device: device.clone(),
+        setup: None,
+    });
+    Ok(device)
+}
+
+/// A device that is set up.
+#[derive(Clone)]
+struct Open {
+    name: BackendName,
+    device: Device,
+    /// What it was made of; `None` where somebody else made it.
+    setup: Option<WgpuSetup>,
+}
+
+/// The same card as a second device of Burn's, which fuses nothing.
+fn again(name: BackendName, opened: Open) -> Result<Device, Error> {
+    let unusable = |reason: String| Error::Unusable { name, reason };
+    let Some(setup) = opened.setup else {
+        return Err(unusable(format!(
+            "`{}` was opened by other code than ours: open this one first",
+            opened.name
+        )));
+    };
+    let options = RuntimeOptions::try_default().map_err(|error| unusable(error.to_string()))?;
+    let device = try_init_device(setup, options).map_err(|error| unusable(error.to_string()))?;
+    crate::fusion::never(CubeDevice::Wgpu(device.clone()));
+    Ok(Device::new(device))
+}
+
+fn set_up(name: BackendName) -> Result<Open, Error> {
     let api = api(name.kind);
     let kind = selected(name.kind)
         .into_iter()
         .nth(name.index)
         .and_then(|(_, kind)| kind)
         .unwrap_or_default();
-    let device = match Device::wgpu_options()
+    let (device, setup) = match Device::wgpu_options()
         .graphics_api(api)
         .device_kind(kind.clone())
-        .init()
+        .init_with_setup()
     {
-        Ok(device) => device,
+        Ok((device, setup)) => (device, Some(setup)),
         // Somebody used Burn without us before: the device is there and set up.
-        Err(WgpuInitError::Registration { .. }) => lazy(name.kind, kind),
+        Err(WgpuInitError::Registration { .. }) => (lazy(name.kind, kind), None),
         Err(error) => {
             return Err(Error::Unusable {
                 name,
@@ -69,8 +120,11 @@ pub(crate) fn open(name: BackendName) -> Result<Device, Error> {
             });
         }
     };
-    open.push((name, device.clone()));
-    Ok(device)
+    Ok(Open {
+        name,
+        device,
+        setup,
+    })
 }
 
 fn api(kind: BackendKind) -> WgpuBackend {

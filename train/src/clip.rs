@@ -4,38 +4,21 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 use burn_optim::GradientsParams;
 
-use crate::error::{Error, Result};
-
-/// The Euclidean norm of all gradients of `module` taken as one vector, 0 where there are none.
-///
-/// # Errors
-/// When the device does not give the value.
-pub(crate) fn global_norm<M: Module>(module: &M, gradients: &GradientsParams) -> Result<f32> {
+/// The Euclidean norm of all gradients of `module` taken as one vector, `[1]`; `None` where there
+/// are none.
+pub(crate) fn global_norm<M: Module>(module: &M, gradients: &GradientsParams) -> Option<Tensor<1>> {
     let mut visitor = Squares {
         gradients,
         sum: None,
     };
     module.visit(&mut visitor);
-    match visitor.sum {
-        Some(sum) => scalar(sum.sqrt()),
-        None => Ok(0.0),
-    }
+    visitor.sum.map(Tensor::sqrt)
 }
 
-/// What to multiply gradients of norm `norm` with so that it is at most `limit` (0: no limit).
-pub(crate) fn factor(norm: f32, limit: f64) -> f32 {
-    if limit > 0.0 && f64::from(norm) > limit {
-        (limit / f64::from(norm)) as f32
-    } else {
-        1.0
-    }
-}
-
-/// The one value of `tensor`.
-pub(crate) fn scalar(tensor: Tensor<1>) -> Result<f32> {
-    tensor
-        .try_into_scalar()
-        .map_err(|e| Error::Device(e.to_string()))
+/// What to multiply gradients of norm `norm` with so that it is at most `limit`, `[1]`.
+pub(crate) fn factor(norm: Tensor<1>, limit: f64) -> Tensor<1> {
+    // Of no gradient at all infinity, and then 1.
+    norm.recip().mul_scalar(limit).clamp_max(1.0)
 }
 
 struct Squares<'a> {
@@ -47,8 +30,10 @@ impl ModuleVisitor for Squares<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.get::<D>(param.id) {
             // By rows first: flex adds the parts of one sum over four million values in the order
-            // its threads finish, and a resumed run must clip by the same norm.
-            let squares = gradient.square().sum_dim(D - 1).sum(); // [1]
+            // its threads finish, and a resumed run must clip by the same norm. Then as one row:
+            // a sum over everything is three kernels on a card, over an axis it is one.
+            let rows = gradient.square().sum_dim(D - 1);
+            let squares = rows.reshape([1, -1]).sum_dim(1).reshape([1]);
             self.sum = Some(match self.sum.take() {
                 Some(sum) => sum + squares,
                 None => squares,
@@ -76,14 +61,16 @@ mod tests {
         let bias = module.bias.as_ref().unwrap().id;
         gradients.register::<1>(bias, Tensor::from_data([5.0f32, 6.0], &device));
         // 4 + 16 + 25 + 36 = 81, exact in float32.
-        assert_eq!(global_norm(&module, &gradients).unwrap(), 9.0);
-        assert_eq!(global_norm(&module, &GradientsParams::new()).unwrap(), 0.0);
+        let norm = global_norm(&module, &gradients).unwrap();
+        assert_eq!(norm.into_scalar::<f32>(), 9.0);
+        assert!(global_norm(&module, &GradientsParams::new()).is_none());
     }
 
     #[test]
     fn only_what_is_too_long_is_shortened() {
-        assert_eq!(factor(4.0, 1.0), 0.25);
-        assert_eq!(factor(0.5, 1.0), 1.0);
-        assert_eq!(factor(4.0, 0.0), 1.0);
+        let device = Device::flex();
+        let norms = Tensor::from_floats([4.0, 0.5, 0.0, 1.0], &device);
+        let factors = factor(norms, 1.0).into_data();
+        assert_eq!(factors.as_slice::<f32>().unwrap(), [0.25, 1.0, 1.0, 1.0]);
     }
 }

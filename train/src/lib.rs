@@ -39,11 +39,14 @@ mod run;
 mod schedule;
 mod scores;
 mod stop;
+mod synthetic;
 mod task;
 mod trainer;
+mod update;
 
 pub use config::TrainConfig;
 pub use error::{Error, Result};
 pub use metrics::Summary;
 pub use stop::stop_on_ctrl_c;
+pub use synthetic::SyntheticTraining;
 pub use trainer::{RunOptions, train};

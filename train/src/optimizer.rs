@@ -30,14 +30,14 @@ impl PathAdamW {
         }
     }
 
-    /// `module` after one step along `gradients` times `scale`; parameters without a gradient
+    /// `module` after one step along `gradients` times `scale`, `[1]`; parameters without a gradient
     /// stay as they are.
     pub(crate) fn step<M: Module>(
         &mut self,
         rate: f64,
         module: M,
         gradients: GradientsParams,
-        scale: f32,
+        scale: Option<Tensor<1>>,
     ) -> M {
         module.map(&mut Step {
             optimizer: self,
@@ -127,7 +127,7 @@ struct Step<'a> {
     at: Path,
     rate: f64,
     gradients: GradientsParams,
-    scale: f32,
+    scale: Option<Tensor<1>>,
 }
 
 impl ModuleMapper for Step<'_> {
@@ -144,8 +144,8 @@ impl ModuleMapper for Step<'_> {
         let Some(mut gradient) = self.gradients.remove::<D>(id) else {
             return Param::from_mapped_value(id, value, mapper);
         };
-        if self.scale != 1.0 {
-            gradient = gradient.mul_scalar(self.scale);
+        if let Some(scale) = &self.scale {
+            gradient = gradient * scale.clone().unsqueeze();
         }
         let path = self.at.name();
         let moments = self
@@ -320,9 +320,10 @@ mod tests {
         let config = AdamWConfig::new().with_weight_decay(0.1);
         let mut straight = PathAdamW::new(&config);
         let mut m = tiny(&device);
+        let half = Tensor::from_floats([0.5], &device.clone().inner());
         for shift in [0, 3] {
             let g = gradients(&m, shift);
-            m = straight.step(0.01, m, g, 0.5);
+            m = straight.step(0.01, m, g, Some(half.clone()));
         }
         let saved = straight.save(&m);
         assert_eq!(saved["table.weight.time"].as_slice::<i64>().unwrap(), &[2]);
@@ -332,8 +333,8 @@ mod tests {
             .unwrap();
 
         let (a, b) = (gradients(&m, 4), gradients(&m, 4));
-        let a = straight.step(0.01, m.clone(), a, 1.0);
-        let b = resumed.step(0.01, m.clone(), b, 1.0);
+        let a = straight.step(0.01, m.clone(), a, None);
+        let b = resumed.step(0.01, m.clone(), b, None);
         assert_ne!(all(&a), all(&m));
         assert_eq!(all(&a), all(&b));
 
@@ -377,7 +378,7 @@ mod tests {
         );
         let mut adam = PathAdamW::new(&AdamWConfig::new().with_weight_decay(0.5));
         let before = all(&m);
-        let after = all(&adam.step(0.5, m, zero, 1.0));
+        let after = all(&adam.step(0.5, m, zero, None));
         assert_eq!(
             [&after[0], &after[1], &after[3]],
             [&before[0], &before[1], &before[3]]

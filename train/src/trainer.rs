@@ -6,10 +6,8 @@ use std::time::Instant;
 
 use burn::module::Module;
 use burn::tensor::Device;
-use burn_optim::{GradientsAccumulator, GradientsParams};
 use fluxo_models::{Model, Text};
 
-use crate::clip;
 use crate::config::TrainConfig;
 use crate::data::{Row, Split};
 use crate::error::{Error, Result};
@@ -22,6 +20,7 @@ use crate::run::{Best, Run, State};
 use crate::schedule::Schedule;
 use crate::scores::{Decisions, Scores};
 use crate::task::{self, TrainingTask};
+use crate::update::{Gradients, Measured, value};
 
 /// How a run is carried out.
 #[derive(Debug, Clone, Default)]
@@ -60,14 +59,6 @@ struct Trainer {
     progress: Progress,
     /// With gradients.
     device: Device,
-}
-
-/// What one update measured.
-struct Update {
-    loss: f32,
-    tokens: u64,
-    rate: f64,
-    gradient_norm: f32,
 }
 
 impl Trainer {
@@ -163,7 +154,7 @@ impl Trainer {
             let line = TrainLine {
                 step,
                 loss: update.loss,
-                learning_rate: update.rate,
+                learning_rate: self.schedule.rate(step),
                 gradient_norm: update.gradient_norm,
                 tokens_per_second: tokens as f64 / elapsed,
                 seconds: self.state.seconds,
@@ -193,40 +184,28 @@ impl Trainer {
     /// One update of the weights, along the gradient of the mean loss over all answers of all
     /// passes: each pass counts by its answers, so that how rows are dealt out to passes changes
     /// nothing.
-    fn update(&mut self, step: usize) -> Result<Update> {
+    fn update(&mut self, step: usize) -> Result<Measured> {
         let (size, examples) = (self.config.batch_size, self.lesson.examples());
         let drawn = |row| Row::drawn(self.config.seed, step, row, examples);
         let rows: Vec<_> = (0..self.config.accumulation * size).map(drawn).collect();
         let answers = self.lesson.answers(Split::Training, &rows) as f64;
-        let mut sum = GradientsAccumulator::new();
-        let (mut total, mut tokens) = (0f64, 0);
+        let network = &self.model.network;
+        let mut gradients = Gradients::none();
         for rows in rows.chunks(size) {
-            let network = &self.model.network;
             let loss = self
                 .lesson
                 .loss(network, Split::Training, rows, &self.device)?;
-            tokens += loss.tokens;
             let share = self.lesson.answers(Split::Training, rows) as f64 / answers;
-            let gradients = loss.mean.clone().mul_scalar(share).backward();
-            total += f64::from(clip::scalar(loss.mean.inner())?) * share;
-            let gradients = GradientsParams::from_grads(gradients, &self.model.network);
-            sum.accumulate(&self.model.network, gradients);
+            gradients.add(network, loss, share);
         }
-        let loss = total as f32;
-        self.finite(step, "loss", loss)?;
-        let gradients = sum.grads();
-        let gradient_norm = clip::global_norm(&self.model.network, &gradients)?;
-        self.finite(step, "gradient norm", gradient_norm)?;
-        let rate = self.schedule.rate(step);
-        let scale = clip::factor(gradient_norm, self.config.clip);
-        let network = self.model.network.clone();
-        self.model.network = self.optimizer.step(rate, network, gradients, scale);
-        Ok(Update {
-            loss,
-            tokens,
-            rate,
-            gradient_norm,
-        })
+        let (rate, limit) = (self.schedule.rate(step), self.config.clip);
+        let network = network.clone();
+        let (network, measured) = gradients.apply(network, &mut self.optimizer, rate, limit)?;
+        self.model.network = network;
+        // What is not finite ends the run, and nothing of it is saved.
+        self.finite(step, "loss", measured.loss)?;
+        self.finite(step, "gradient norm", measured.gradient_norm)?;
+        Ok(measured)
     }
 
     /// Measures the loss on what was held back, and saves the model where it is the best yet.
@@ -281,7 +260,7 @@ impl Trainer {
                 .lesson
                 .loss(&network, Split::Evaluation, rows, &device)?;
             let answers = self.lesson.answers(Split::Evaluation, rows) as f64;
-            total += f64::from(clip::scalar(loss.mean)?) * answers;
+            total += f64::from(value(loss.mean)?) * answers;
             all += answers;
             if let Some(decided) = loss.decided {
                 decisions.add(decided)?;

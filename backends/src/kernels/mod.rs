@@ -11,6 +11,8 @@ mod attention;
 mod coarse;
 #[cfg(feature = "flex")]
 mod elementwise;
+#[cfg(feature = "cubecl")]
+mod fused;
 #[cfg(feature = "flex")]
 mod math;
 #[cfg(feature = "flex")]
@@ -55,6 +57,10 @@ pub fn attention(
     };
     #[cfg(feature = "flex")]
     if let Some(y) = attention::attention([&query, &key, &value], &mask, &bias, &options) {
+        return y;
+    }
+    #[cfg(feature = "cubecl")]
+    if let Some(y) = fused::attention([&query, &key, &value], &mask, &bias, &options) {
         return y;
     }
     module::attention(query, key, value, mask, bias, options)

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod bench;
 mod compare;
 mod generate;
 mod values;
@@ -11,6 +12,7 @@ use clap::{Parser, Subcommand};
 use fluxo_compare::{TapChoice, Target};
 use fluxo_models::{Preset, Task};
 
+pub use bench::Bench;
 pub use compare::Compare;
 pub use generate::{Generate, Habits, Prompt};
 pub use values::Ids;
@@ -67,6 +69,11 @@ pub enum Command {
     /// Run one or more models in several places and compare every output.
     #[command(after_help = "Example: fluxo compare my-run --on flex,ndarray,tract,rten")]
     Compare(Compare),
+    /// Time a model's pass, its writing and its training on several backends, in turn.
+    #[command(
+        after_help = "Example: fluxo bench my-run --on flex,wgpu --train --batch 4 --sequence 256"
+    )]
+    Bench(Bench),
     /// Show what each layer writes into the residual stream.
     #[command(after_help = "Example: fluxo inspect my-run --prompt 'fn main'")]
     Inspect(Inspect),

@@ -3,6 +3,7 @@
 mod about;
 mod answer;
 mod backends;
+mod bench;
 mod compare;
 mod demo;
 mod export;
@@ -50,6 +51,7 @@ pub fn run(args: Args) -> Result<ExitStatus> {
         Command::Train(args) => train::run(&args, print),
         Command::Export(args) => export::run(&args, print),
         Command::Compare(args) => compare::run(&args, print),
+        Command::Bench(args) => bench::run(&args, print),
         Command::Inspect(args) => inspect::run(&args, print),
     }
 }

@@ -8,35 +8,59 @@ pub use fluxo_verify::report::Timing;
 use crate::error::Result;
 use crate::runner::Runner;
 
-/// Times `runs` runs of each of `runners` on `inputs`: one after the other in turn, so that what
-/// slows the machine for a while slows all of them. A first round warms up. A runner that fails
-/// has no row.
-///
-/// # Errors
-/// When the inputs do not fit the model.
-pub fn time(runners: &mut [Box<dyn Runner>], inputs: &Tensors, runs: usize) -> Result<Vec<Timing>> {
-    let (inputs, _) = crate::inputs::split(inputs);
-    let mut taken: Vec<Option<Vec<f64>>> = runners.iter().map(|_| Some(Vec::new())).collect();
-    for round in 0..=runs {
-        for (runner, taken) in runners.iter_mut().zip(&mut taken) {
-            let Some(times) = taken else { continue };
+/// Something that is timed.
+pub struct Job<'a> {
+    /// What reports call it.
+    pub name: String,
+    run: Box<dyn FnMut() -> Result<f64> + 'a>,
+}
+
+impl<'a> Job<'a> {
+    /// `run`, which gives the milliseconds that it took.
+    pub fn measured(name: &str, run: impl FnMut() -> Result<f64> + 'a) -> Self {
+        Self {
+            name: name.to_string(),
+            run: Box::new(run),
+        }
+    }
+
+    /// One run more; the milliseconds that it took.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn once(&mut self) -> Result<f64> {
+        (self.run)()
+    }
+
+    /// `run`, with a clock around it.
+    pub fn new(name: &str, mut run: impl FnMut() -> Result<()> + 'a) -> Self {
+        Self::measured(name, move || {
             let start = Instant::now();
-            match runner.run(&inputs) {
+            run()?;
+            Ok(start.elapsed().as_secs_f64() * 1e3)
+        })
+    }
+}
+
+/// Times `runs` runs of each of `jobs`: one after the other in turn, so that what slows the machine
+/// for a while slows all of them. A first round warms up. Of a job that fails there is the error.
+pub fn in_turn(jobs: &mut [Job<'_>], runs: usize) -> Vec<Result<Timing>> {
+    let mut taken: Vec<Result<Vec<f64>>> = jobs.iter().map(|_| Ok(Vec::new())).collect();
+    for round in 0..=runs {
+        for (job, taken) in jobs.iter_mut().zip(&mut taken) {
+            let Ok(times) = taken else { continue };
+            match (job.run)() {
                 Ok(_) if round == 0 => {}
-                Ok(_) => {
-                    let elapsed = start.elapsed().as_secs_f64() * 1e3;
-                    times.push(runner.cost().map_or(elapsed, |cost| cost.ms));
-                }
-                Err(error) if error.is_input() => return Err(error),
-                Err(_) => *taken = None,
+                Ok(ms) => times.push(ms),
+                Err(error) => *taken = Err(error),
             }
         }
     }
-    let timed = runners.iter().zip(taken).filter_map(|(runner, times)| {
+    let timings = jobs.iter().zip(taken).map(|(job, times)| {
         let mut times = times?;
         times.sort_by(f64::total_cmp);
-        Some(Timing {
-            runner: runner.name().to_string(),
+        Ok(Timing {
+            runner: job.name.clone(),
             runs,
             median_ms: quantile(&times, 0.5),
             lower_ms: quantile(&times, 0.25),
@@ -44,7 +68,35 @@ pub fn time(runners: &mut [Box<dyn Runner>], inputs: &Tensors, runs: usize) -> R
             peak_bytes: None,
         })
     });
-    Ok(timed.collect())
+    timings.collect()
+}
+
+/// Times `runs` runs of each of `runners` on `inputs` ([`in_turn`]). A runner that fails has no row.
+///
+/// # Errors
+/// When the inputs do not fit the model.
+pub fn time(runners: &mut [Box<dyn Runner>], inputs: &Tensors, runs: usize) -> Result<Vec<Timing>> {
+    let (inputs, _) = crate::inputs::split(inputs);
+    let inputs = &inputs;
+    let jobs = runners.iter_mut().map(|runner| {
+        let name = runner.name().to_string();
+        Job::measured(&name, move || {
+            let start = Instant::now();
+            runner.run(inputs)?;
+            let elapsed = start.elapsed().as_secs_f64() * 1e3;
+            Ok(runner.cost().map_or(elapsed, |cost| cost.ms))
+        })
+    });
+    let mut jobs: Vec<_> = jobs.collect();
+    let mut timings = Vec::new();
+    for timing in in_turn(&mut jobs, runs) {
+        match timing {
+            Ok(timing) => timings.push(timing),
+            Err(error) if error.is_input() => return Err(error),
+            Err(_) => {}
+        }
+    }
+    Ok(timings)
 }
 
 /// The most memory that each of `children`, runners in processes of their own, held in one run on

@@ -48,12 +48,15 @@ pub(super) fn checked(names: &[String]) -> Result<Vec<String>> {
         if names[..i].contains(name) {
             return Err(Error::NamedTwice(name.clone()));
         }
-        if !is_runtime(name)
-            && fluxo_verify::runner::precision(name)
-                .0
-                .parse::<BackendName>()
-                .is_err()
-        {
+        if is_runtime(name) {
+            continue;
+        }
+        let (backend, _) = fluxo_verify::runner::precision(name);
+        let parsed = backend.parse::<BackendName>();
+        if let Err(error @ fluxo_backends::Error::FusesNothing { .. }) = parsed {
+            return Err(error.into());
+        }
+        if parsed.is_err() {
             let known = BackendKind::ALL
                 .into_iter()
                 .map(BackendKind::name)

@@ -7,7 +7,6 @@ use super::{Label, Runner, guard};
 use crate::encoding::Encoding;
 use crate::error::{Result, zoo};
 use crate::precision;
-use fluxo_backends::kernels::unit;
 
 /// A model on a backend.
 pub struct Burn {
@@ -47,10 +46,12 @@ impl Burn {
         dtype: DType,
     ) -> Result<Self> {
         precision::device(backend, dtype)?;
-        let mut runner = Self::new(name, model, backend, request)?;
-        runner.model = runner.model.in_precision(dtype);
-        runner.label.unit = Some(unit(dtype));
-        Ok(runner)
+        let runner = Self::new(name, model, backend, request)?;
+        Ok(Self {
+            label: Label::backend(name, backend, dtype),
+            model: runner.model.in_precision(dtype),
+            ..runner
+        })
     }
 }
 

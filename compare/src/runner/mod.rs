@@ -10,7 +10,8 @@ pub mod split;
 pub mod subprocess;
 
 pub use fluxo_verify::runner::{
-    Cost, Kind, Label, RUNTIMES, Replay, Runner, expected, guard, ort, ort_library, rten, tract,
+    Cost, Kind, Label, RUNTIMES, Replay, Runner, expected, guard, ort, ort_library, precision,
+    rten, tract,
 };
 
 #[cfg(test)]

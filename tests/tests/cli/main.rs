@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod answers;
+mod bench;
 mod checkpoints;
 mod common;
 mod comparing;

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use crate::Tensors;
 use crate::error::{Error, Result};
 use crate::inputs::split;
-use crate::report::{Pair, Report, Skipped, UnmatchedOutput};
+use crate::report::{Arithmetic, Pair, Report, Skipped, UnmatchedOutput};
 use crate::runner::Runner;
 use crate::runner::expected::File;
 
@@ -144,9 +144,17 @@ fn judged(
     // One output after the other, not one pair after the other.
     pairs.sort_by(|x, y| order(&x.output).cmp(&order(&y.output)));
     let alone = alone(&given, &pairs);
+    let arithmetic = given.iter().filter_map(|given| {
+        Some(Arithmetic {
+            runner: given.label.name.clone(),
+            computes: given.label.arithmetic.clone()?,
+        })
+    });
+    let arithmetic = arithmetic.collect();
     let runners = given.into_iter().map(|g| g.label.name).collect();
     let mut report = Report::new(runners, pairs, skipped, alone);
     report.follow(conventions);
+    report.computed(arithmetic);
     Ok(report)
 }
 

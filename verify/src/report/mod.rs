@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+mod arithmetic;
 mod assessment;
 mod conclusion;
 mod convention;
@@ -13,6 +14,7 @@ mod text;
 mod timing;
 
 pub use crate::skipped::Skipped;
+pub use arithmetic::Arithmetic;
 pub use assessment::{Assessment, DRIFT, Severity};
 pub use conclusion::{Conclusion, Outcome, Unable};
 pub use convention::Convention;
@@ -68,6 +70,9 @@ pub struct Report {
     /// Who follows another convention than the checkpoint, and agrees with it under that.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conventions: Vec<Convention>,
+    /// Who computes with fewer digits than its type has.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub arithmetic: Vec<Arithmetic>,
 }
 
 /// An output that had no counterpart and needed none, or that the mask hides whole.
@@ -122,6 +127,7 @@ impl Report {
             stress: None,
             conclusion: None,
             conventions: Vec::new(),
+            arithmetic: Vec::new(),
         }
     }
 
@@ -206,6 +212,7 @@ impl Report {
             |alone: &UnmatchedOutput| self.pairs.iter().any(|pair| pair.output == alone.output);
         self.alone.retain(|alone| !shown(alone));
         let conventions = std::mem::take(&mut self.conventions);
+        let arithmetic = std::mem::take(&mut self.arithmetic);
         let mut merged = Self::new(
             std::mem::take(&mut self.runners),
             std::mem::take(&mut self.pairs),
@@ -214,6 +221,8 @@ impl Report {
         );
         merged.follow(conventions);
         merged.follow(other.conventions);
+        merged.computed(arithmetic);
+        merged.computed(other.arithmetic);
         *self = merged;
     }
 }

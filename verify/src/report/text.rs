@@ -147,6 +147,7 @@ impl Report {
             .iter()
             .filter(|_| self.assessments.is_empty());
         said.extend(unsaid.map(|known| format!("convention: {}", Convention::message(known))));
+        said.extend(self.arithmetic.iter().map(|one| one.message()));
         said.extend(self.alone.iter().map(|alone| alone.message()));
         let skipped = self.skipped.iter();
         said.extend(

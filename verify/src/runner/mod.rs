@@ -8,9 +8,11 @@ mod replay;
 pub mod rten;
 pub mod tract;
 
+use std::convert::Infallible;
 use std::path::Path;
 
-use burn::tensor::DType;
+use burn::tensor::{DType, FloatDType};
+use fluxo_backends::Products;
 use fluxo_backends::kernels::unit;
 use fluxo_onnx::file::Signature;
 
@@ -70,6 +72,8 @@ pub struct Label {
     pub unit: Option<f64>,
     /// The element type of a file's weights, where that is not float32.
     pub declared: Option<DType>,
+    /// What it computes with, where that is less than its type says: `f32 with products in TF32`.
+    pub arithmetic: Option<String>,
 }
 
 impl Label {
@@ -80,6 +84,7 @@ impl Label {
             kind,
             unit: None,
             declared: None,
+            arithmetic: None,
         }
     }
 
@@ -91,14 +96,26 @@ impl Label {
         }
     }
 
-    /// Of the backend `backend` that computes in `dtype`.
+    /// Of the backend `backend` that computes in `dtype`. What a graphics card's products really
+    /// compute with is found by multiplying.
     pub fn backend(name: &str, backend: &str, dtype: DType) -> Self {
         let gpu = fluxo_backends::is_gpu(backend);
+        let products = gpu.then(|| products(backend, dtype)).flatten();
+        let arithmetic = products.filter(|products| !products.full());
         Self {
-            unit: Some(unit(dtype)),
+            unit: Some(products.map_or(unit(dtype), |products| products.unit())),
+            arithmetic: arithmetic.map(|products| products.to_string()),
             ..Self::new(name, Kind::Backend { gpu })
         }
     }
+}
+
+/// What the products of `backend` compute with; `None` where it is not here, or fails at them.
+fn products(backend: &str, dtype: DType) -> Option<Products> {
+    let device = fluxo_backends::device(backend).ok()?;
+    let dtype = FloatDType::from(dtype);
+    let products = || Ok::<_, Infallible>(fluxo_backends::products(&device, dtype));
+    guard(backend, products).ok().flatten()
 }
 
 /// What a run took.
