@@ -15,7 +15,7 @@ use burn_cubecl::fusion::{
 use burn_cubecl_fusion::optim::elemwise::{ElementWiseFuser, ElemwiseOptimization};
 use burn_cubecl_fusion::optim::matmul::{MatmulFuser, MatmulOptimization};
 use burn_cubecl_fusion::optim::nhwc_relayout::{NHWCRelayoutFuser, NHWCRelayoutOptimization};
-use burn_cubecl_fusion::optim::reduce::{ReduceFuser, ReduceOptimization, ReduceSettings};
+use burn_cubecl_fusion::optim::reduce::ReduceOptimization;
 use burn_cubecl_fusion::optim::reduce_broadcasted::ReduceBroadcastedOptimization;
 use burn_fusion::{FuserProperties, FuserStatus, OperationFuser};
 use burn_ir::{BaseOperationIr, OperationIr};
@@ -84,11 +84,9 @@ fn install() -> Result<(), RegistryError> {
             // In the order of `burn_cubecl::fusion::BUILTIN_NAMES`, in which they are tried.
             replace::<ElemwiseOptimization>(|device| straight(ElementWiseFuser::new(device)))?;
             replace::<MatmulOptimization>(|device| straight(MatmulFuser::new(device)))?;
-            replace::<ReduceOptimization>(|device| {
-                straight(ReduceFuser::new(device, ReduceSettings::Always))
-            })?;
-            // It computes in one kernel only where Burn tunes kernels; elsewhere it takes operations
-            // from the one before and runs each alone.
+            // Sums are fused where Burn tunes kernels. Elsewhere one fuser runs them alone all the same,
+            // and the other writes four values where one has a place (`docs/upstream.md`).
+            remove(ReduceOptimization::NAME)?;
             remove(ReduceBroadcastedOptimization::NAME)?;
             replace::<NHWCRelayoutOptimization>(|device| {
                 CubeFuser::new(NHWCRelayoutFuser::new(device))

@@ -6,7 +6,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 /// Programs that are tried.
-const PROGRAMS: u64 = 40;
+const PROGRAMS: u64 = 20;
 /// Operations of each.
 const STEPS: usize = 14;
 /// The sides of every value.
