@@ -1,13 +1,13 @@
 //! Updates of a model on made-up tokens: what training costs, without data.
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData};
-use fluxo_models::{Batch, Model, Taps, Task};
+use burn::tensor::Device;
+use fluxo_models::{Model, Task};
 
 use crate::config::TrainConfig;
 use crate::error::{Error, Result};
 use crate::optimizer::PathAdamW;
-use crate::task::{Loss, cross_entropy, logits};
+use crate::task::next_tokens;
 use crate::update::Gradients;
 
 /// Small enough that a thousand steps leave every number finite.
@@ -63,18 +63,8 @@ impl SyntheticTraining {
         let count = (batch * sequence) as i64;
         // Spread over the vocabulary; every token's target is the one behind it.
         let tokens = |from: i64| (from..from + count).map(|at| at * 7919 % vocab).collect();
-        let inputs = TensorData::new(tokens(0), [batch, sequence]);
-        let targets = TensorData::new(tokens(1), [batch * sequence]);
-        let inputs = Tensor::from_data(inputs, &self.device);
-        let targets = Tensor::from_data(targets, &self.device);
         let network = &self.model.network;
-        let logits = logits(network.forward(Batch::new(inputs), &mut Taps::off()))?;
-        let [_, _, size] = logits.dims();
-        let loss = Loss {
-            mean: cross_entropy(logits.reshape([batch * sequence, size]), targets),
-            tokens: count as u64,
-            decided: None,
-        };
+        let loss = next_tokens(network, tokens(0), tokens(1), self.shape, &self.device)?;
         let mut gradients = Gradients::none();
         gradients.add(network, loss, 1.0);
         let network = network.clone();

@@ -70,15 +70,12 @@ impl Gradients {
             .filter(|_| limit > 0.0)
             .map(|norm| clip::factor(norm.clone(), limit));
         let network = optimizer.step(rate, network, gradients, scale);
+        // Without a gradient there is no norm.
         let measured: Vec<_> = self.loss.into_iter().chain(norm).collect();
-        let both = match measured.len() {
-            2 => values(Tensor::cat(measured, 0))?,
-            // Without a gradient there is no norm.
-            _ => measured
-                .into_iter()
-                .map(values)
-                .collect::<Result<Vec<_>>>()?
-                .concat(),
+        let both = if measured.is_empty() {
+            Vec::new()
+        } else {
+            values(Tensor::cat(measured, 0))?
         };
         let at = |place: usize| both.get(place).copied().unwrap_or_default();
         let measured = Measured {

@@ -108,13 +108,12 @@ fn names(args: &Bench, exported: bool) -> Vec<String> {
     if !args.on.is_empty() {
         return args.on.clone();
     }
-    let runtimes = open::runtimes().into_iter().filter(|it| it.usable);
-    let backends = fluxo_backends::statuses()
-        .into_iter()
-        .filter(|it| it.usable);
     if exported {
+        let runtimes = open::runtimes().into_iter().filter(|it| it.usable);
         runtimes.map(|it| it.name.to_string()).collect()
     } else {
+        let backends = fluxo_backends::statuses().into_iter();
+        let backends = backends.filter(|it| it.usable);
         backends.map(|it| it.name.to_string()).collect()
     }
 }

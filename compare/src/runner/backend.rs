@@ -24,16 +24,10 @@ impl Burn {
     /// When the backend is unknown, not compiled in, or finds no device here.
     pub fn new(name: &str, model: &Model, backend: &str, request: OutputOptions) -> Result<Self> {
         let device = fluxo_backends::device(backend)?;
-        Ok(Self {
-            label: Label::backend(name, backend, model.dtype()),
-            model: model.clone().to_device(&device),
-            request,
-            encoding: Encoding::default(),
-        })
+        let label = Label::backend(name, backend, model.dtype());
+        Ok(Self::of(label, model.clone().to_device(&device), request))
     }
-}
 
-impl Burn {
     /// [`Burn::new`], the weights and the arithmetic in the element type `dtype`.
     ///
     /// # Errors
@@ -45,13 +39,19 @@ impl Burn {
         request: OutputOptions,
         dtype: DType,
     ) -> Result<Self> {
-        precision::device(backend, dtype)?;
-        let runner = Self::new(name, model, backend, request)?;
-        Ok(Self {
-            label: Label::backend(name, backend, dtype),
-            model: runner.model.in_precision(dtype),
-            ..runner
-        })
+        let device = precision::device(backend, dtype)?;
+        let label = Label::backend(name, backend, dtype);
+        let model = model.clone().to_device(&device).in_precision(dtype);
+        Ok(Self::of(label, model, request))
+    }
+
+    fn of(label: Label, model: Model, request: OutputOptions) -> Self {
+        Self {
+            label,
+            model,
+            request,
+            encoding: Encoding::default(),
+        }
     }
 }
 

@@ -17,6 +17,8 @@ use crate::config::TrainConfig;
 use crate::data::{Row, Split};
 use crate::error::{Error, Result};
 
+pub(crate) use text_generation::next_tokens;
+
 /// The tasks that can be trained.
 const TRAINED: [Task; 5] = [
     Task::TextGeneration,
@@ -115,13 +117,13 @@ fn untrained(name: &str) -> Error {
 }
 
 /// The logits of `output`, `[batch, seq, size]`.
-pub(crate) fn logits(output: Output) -> Result<Tensor<3>> {
+fn logits(output: Output) -> Result<Tensor<3>> {
     let none = || Error::Config("the model has no head for the task".into());
     output.logits.ok_or_else(none)
 }
 
 /// The mean cross entropy of `logits` `[answers, size]` against `targets` `[answers]`, `[1]`.
-pub(crate) fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
+fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
     let loss = CrossEntropyLossConfig::new().init(&logits.device());
     loss.forward(logits, targets)
 }

@@ -52,14 +52,28 @@ impl super::TrainingTask for TrainingTask {
         let seq = blocks.first().map_or(0, |block| block.len() - 1);
         let inputs: Vec<i64> = blocks.iter().flat_map(|b| &b[..seq]).copied().collect();
         let targets: Vec<i64> = blocks.iter().flat_map(|b| &b[1..]).copied().collect();
-        let inputs = Tensor::from_data(TensorData::new(inputs, [batch, seq]), device);
-        let targets = Tensor::from_data(TensorData::new(targets, [batch * seq]), device);
-        let logits = logits(network.forward(Batch::new(inputs), &mut Taps::off()))?;
-        let [_, _, vocab] = logits.dims();
-        Ok(Loss {
-            mean: cross_entropy(logits.reshape([batch * seq, vocab]), targets),
-            tokens: (batch * seq) as u64,
-            decided: None,
-        })
+        next_tokens(network, inputs, targets, [batch, seq], device)
     }
+}
+
+/// The loss of `network` on `inputs`, rows of `seq` tokens, where `targets` are to be told at each.
+///
+/// # Errors
+/// When the network has no head for it.
+pub(crate) fn next_tokens(
+    network: &Network,
+    inputs: Vec<i64>,
+    targets: Vec<i64>,
+    [batch, seq]: [usize; 2],
+    device: &Device,
+) -> Result<Loss> {
+    let inputs = Tensor::from_data(TensorData::new(inputs, [batch, seq]), device);
+    let targets = Tensor::from_data(TensorData::new(targets, [batch * seq]), device);
+    let logits = logits(network.forward(Batch::new(inputs), &mut Taps::off()))?;
+    let [_, _, vocab] = logits.dims();
+    Ok(Loss {
+        mean: cross_entropy(logits.reshape([batch * seq, vocab]), targets),
+        tokens: (batch * seq) as u64,
+        decided: None,
+    })
 }

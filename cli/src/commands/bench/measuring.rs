@@ -14,7 +14,6 @@ use fluxo_train::SyntheticTraining;
 
 use super::{Document, Measured, Row};
 use crate::args::Bench;
-use crate::commands;
 use crate::print::Print;
 
 /// The tokens of the prompt that is written behind.
@@ -71,7 +70,7 @@ impl Measuring<'_> {
         let sampling = Sampling::default();
         let mut writers = Vec::new();
         for name in names {
-            match self.writer(name) {
+            match self.writer(name, described) {
                 Ok(writer) => writers.push((name, writer)),
                 Err(error) => self.skip(name, "writing", &error),
             }
@@ -79,9 +78,10 @@ impl Measuring<'_> {
         let (prompts, sampling) = (&prompts, &sampling);
         let jobs = writers.iter().map(|(name, writer)| {
             Job::new(name, move || {
-                let model = &writer.model;
-                let engine = writer.engine.as_ref();
-                let engine = engine.map_or(model as &dyn Engine, |engine| engine);
+                let (engine, model): (&dyn Engine, &Model) = match writer {
+                    Writer::Backend(model) => (&**model, model),
+                    Writer::Runtime(engine) => (&**engine, described),
+                };
                 let texts = generate_on(engine, model, prompts, new, sampling, |_, _| {});
                 texts.map(drop).map_err(failed)
             })
@@ -91,18 +91,11 @@ impl Measuring<'_> {
         Ok(())
     }
 
-    fn writer(&self, name: &str) -> Result<Writer> {
-        let Some(graph) = &self.graph else {
-            let model = self.model(name)?;
-            return Ok(Writer {
-                model,
-                engine: None,
-            });
-        };
-        let home = open::home(&self.args.model);
-        let model = Model::described(home, None, &commands::device(None)?)?;
-        let engine = Some(OnnxEngine::open(graph, name, &model)?);
-        Ok(Writer { model, engine })
+    fn writer(&self, name: &str, described: &Model) -> Result<Writer> {
+        Ok(match &self.graph {
+            None => Writer::Backend(Box::new(self.model(name)?)),
+            Some(graph) => Writer::Runtime(Box::new(OnnxEngine::open(graph, name, described)?)),
+        })
     }
 
     pub fn training(&mut self, names: &[String], print: Print) -> Result<()> {
@@ -149,7 +142,7 @@ impl Measuring<'_> {
             let timing = match timing {
                 Ok(timing) => timing,
                 Err(error) => {
-                    self.skip(&job.name.clone(), what, &error.into());
+                    self.skip(&job.name, what, &error.into());
                     continue;
                 }
             };
@@ -179,10 +172,10 @@ impl Measuring<'_> {
     }
 }
 
-/// What writes: a checkpoint, or an exported model in a runtime.
-struct Writer {
-    model: Model,
-    engine: Option<OnnxEngine>,
+/// What writes: a checkpoint on a backend, or an exported model in a runtime.
+enum Writer {
+    Backend(Box<Model>),
+    Runtime(Box<OnnxEngine>),
 }
 
 /// One prompt of made-up tokens, or the sound that the model writes down.
